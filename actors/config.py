@@ -1,0 +1,132 @@
+"""Everything a server can be told, with defaults, limits and formulas.
+
+What lives here: one frozen class, the timing profiles of Raft, and the checks that give a bad setting one clear line.
+What does not: where settings come from (the command line, the environment and TOML are the CLI's) and gossip's own
+profiles (actors/gossip/config.py).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import Factory, frozen
+
+from transport.address import is_loopback, parse_address
+from transport.errors import QuorateError
+
+DEFAULT_PORT = 7946
+HTTP_PORT_OFFSET = 1
+PROFILES = ("lan", "wan", "local")
+VOTERS_MAX_DEFAULT = 5
+
+
+class ConfigError(QuorateError):
+    """A setting that cannot work; the message names it and says what to try."""
+
+    exit_code = 2
+
+
+@frozen
+class RaftTiming:
+    """Raft's clock, in seconds.
+
+    heartbeat_s: the leader's period.  Smaller finds a dead leader sooner and costs idle CPU; a tenth of the smallest
+    election timeout lets nine heartbeats be lost.
+    election_min_s, election_max_s: a follower that hears no leader for a random time between the two asks for votes.
+    Below ten heartbeats a busy machine elects for no reason; the spread keeps two followers from starting together.
+    snapshot_entries: applied entries since the last snapshot that make the next one due.
+    tail_entries: entries kept behind a snapshot, so that a slow follower gets entries and not a snapshot.
+    """
+
+    heartbeat_s: float = 0.1
+    election_min_s: float = 0.5
+    election_max_s: float = 1.0
+    snapshot_entries: int = 8_192
+    snapshot_bytes: int = 64 * 1024 * 1024
+    tail_entries: int = 1_024
+    stable_s: float = 0.5
+
+
+RAFT_TIMING: Mapping[str, RaftTiming] = {
+    "local": RaftTiming(),
+    "lan": RaftTiming(stable_s=10.0),
+    "wan": RaftTiming(heartbeat_s=0.5, election_min_s=2.5, election_max_s=5.0, stable_s=10.0),
+}
+
+
+@frozen
+class NodeConfig:
+    """One server's settings; the names are those of the command line (DESIGN §10).
+
+    data_dir: where raft.db and serf.db live.  bind: the address listened on.  advertise: the address told to others
+    ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster starts.
+    http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  monitor_port: the first of the console's
+    three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
+    max_voters: further servers stay standbys.  fault_hooks: cut links and crash actors on request; only a local
+    cluster or a test sets it.
+    """
+
+    data_dir: Path
+    name: str = ""
+    bind: str = f"127.0.0.1:{DEFAULT_PORT}"
+    advertise: str = ""
+    peers: tuple[str, ...] = ()
+    key_file: Path | None = None
+    insecure: bool = False
+    http: str = ""
+    monitor_port: int = 0
+    tags: Mapping[str, str] = Factory(dict)
+    profile: str = ""
+    max_voters: int = VOTERS_MAX_DEFAULT
+    log_level: str = "info"
+    log_format: str = "text"
+    fault_hooks: bool = False
+
+    @property
+    def advertised(self) -> str:
+        """The address that others reach this server at."""
+        return self.advertise or self.bind
+
+    @property
+    def timing_profile(self) -> str:
+        """``profile``, or what the bind address suggests."""
+        if self.profile:
+            return self.profile
+        return "local" if is_loopback(self.bind) else "lan"
+
+    @property
+    def raft_timing(self) -> RaftTiming:
+        """Raft's clock for this server's profile."""
+        return RAFT_TIMING[self.timing_profile]
+
+    @property
+    def http_address(self) -> str | None:
+        """Where HTTP listens, or None when it is off."""
+        if self.http == "off":
+            return None
+        return self.http or f"127.0.0.1:{parse_address(self.bind)[1] + HTTP_PORT_OFFSET}"
+
+    def check(self) -> None:
+        """Raise ConfigError with one clear line for the first setting that cannot work."""
+        for option, address in (("--bind", self.bind), ("--advertise", self.advertised)):
+            _checked_address(option, address)
+        for peer in self.peers:
+            _checked_address("--peer", peer)
+        if self.http not in ("", "off"):
+            _checked_address("--http", self.http)
+        host = parse_address(self.advertised)[0]
+        if host in ("0.0.0.0", "::"):
+            raise ConfigError(
+                f"cannot advertise {self.advertised}: no other server can reach a wildcard address; "
+                "give --advertise HOST:PORT"
+            )
+        if self.profile and self.profile not in PROFILES:
+            raise ConfigError(f"unknown profile {self.profile!r}: use one of {', '.join(PROFILES)}")
+        if self.max_voters < 1:
+            raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
+
+
+def _checked_address(option: str, address: str) -> None:
+    try:
+        parse_address(address)
+    except ValueError as error:
+        raise ConfigError(f"{option} {address}: {error}") from None

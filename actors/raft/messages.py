@@ -1,0 +1,240 @@
+"""What the raft actor says and hears: between servers, and from the actors of its own server.
+
+What lives here: frozen message classes, one wire kind each, and nothing that acts.  Kinds that start with ``raft.``
+and carry a ``term`` travel between servers; the rest stay inside one.
+
+Two lanes (DESIGN §4): votes, heartbeats and read confirmations are urgent; ``Append``, its answer and snapshots are
+bulk and keep their order.  Nothing that is urgent may depend on what a bulk message brought along: that is why
+``Heartbeat`` says nothing about entries, and a follower trusts its commit index only as far as entries of this term's
+leader have been verified.
+"""
+
+from attrs import frozen
+
+from storage.raft_db import Entry
+from transport.wire import message
+
+# --- between servers: elections -------------------------------------------------------------------------------------
+
+
+@message("raft.vote_request", urgent=True)
+@frozen
+class VoteRequest:
+    """RequestVote (Raft §5.2), or with ``pre`` the question whether one would be granted (thesis §9.6).
+
+    transfer: the leader asked this candidate to take over, which waives stickiness (thesis §3.10).
+    """
+
+    term: int
+    last_index: int
+    last_term: int
+    pre: bool
+    transfer: bool
+
+
+@message("raft.vote_reply", urgent=True)
+@frozen
+class VoteReply:
+    """The answer to one VoteRequest: ``request_term`` is the term it asked for, ``term`` the voter's own."""
+
+    term: int
+    request_term: int
+    pre: bool
+    granted: bool
+
+
+@message("raft.timeout_now", urgent=True)
+@frozen
+class TimeoutNow:
+    """The leader of ``term`` asks the receiver to stand for election at once (thesis §3.10)."""
+
+    term: int
+
+
+# --- between servers: the log ---------------------------------------------------------------------------------------
+
+
+@message("raft.append")
+@frozen
+class Append:
+    """AppendEntries (Raft §5.3).  sequence: numbers the leader's appends to one peer within a term."""
+
+    term: int
+    sequence: int
+    prev_index: int
+    prev_term: int
+    commit: int
+    entries: list[Entry]
+
+
+@message("raft.append_reply")
+@frozen
+class AppendReply:
+    """The answer to one Append.
+
+    match: on success, the highest index known to equal the leader's log and to be on disk here; on a mismatch, the
+    index after which the leader should try next (conflict hint: the entry before the first of the conflicting term).
+    """
+
+    term: int
+    sequence: int
+    success: bool
+    match: int
+
+
+@message("raft.heartbeat", urgent=True)
+@frozen
+class Heartbeat:
+    """The leader of ``term`` lives.  round: numbers the heartbeats of a term; a read waits for a round."""
+
+    term: int
+    round: int
+    commit: int
+
+
+@message("raft.heartbeat_reply", urgent=True)
+@frozen
+class HeartbeatReply:
+    """A follower heard round ``round`` of ``term``.  last_index: the end of its log, so that the leader sees a gap."""
+
+    term: int
+    round: int
+    last_index: int
+
+
+# --- between servers: reads and snapshots ---------------------------------------------------------------------------
+
+
+@message("raft.read_index", urgent=True)
+@frozen
+class ReadIndex:
+    """A follower asks the leader for an index that is safe to read at (thesis §6.4)."""
+
+    term: int
+    request: int
+
+
+@message("raft.read_index_reply", urgent=True)
+@frozen
+class ReadIndexReply:
+    """The index for ``request``; -1: the receiver is not the leader, or could not confirm that it is."""
+
+    term: int
+    request: int
+    index: int
+
+
+@message("raft.snapshot_chunk")
+@frozen
+class SnapshotChunk:
+    """One piece of a snapshot.  offset and total count chunks; crc is over this chunk (zlib.crc32)."""
+
+    term: int
+    index: int
+    snapshot_term: int
+    configuration: bytes
+    offset: int
+    total: int
+    crc: int
+    data: bytes
+
+
+@message("raft.snapshot_reply")
+@frozen
+class SnapshotReply:
+    """How far the snapshot at ``index`` has arrived: the next chunk wanted; ``installed`` once it is on disk."""
+
+    term: int
+    index: int
+    next_offset: int
+    installed: bool
+
+
+# --- inside one server ----------------------------------------------------------------------------------------------
+
+
+@message("raft.propose", retry=False)
+@frozen
+class Propose:
+    """From the gateway: commands to replicate, each with the gateway's key for it."""
+
+    batch: list[tuple[int, bytes]]
+
+
+@message("raft.read")
+@frozen
+class Read:
+    """From the gateway: queries as (key, query, linearizable)."""
+
+    batch: list[tuple[int, bytes, bool]]
+
+
+@message("raft.results")
+@frozen
+class Results:
+    """To the gateway: (key, code, result) of proposals and reads.
+
+    code: ``ok``, or ``not_leader``, ``no_leader``, ``overloaded``, ``too_large``: certainly not applied; or
+    ``outcome_unknown``.  applied: the index the answers reflect.  age_ms: how long ago the leader was last heard.
+    """
+
+    batch: list[tuple[int, str, bytes]]
+    applied: int
+    age_ms: int
+
+
+@message("raft.leader", urgent=True)
+@frozen
+class LeaderChanged:
+    """To gateway and reconciler: who leads now ("" for nobody), and whether it is ready to serve.
+
+    ready: it is this server, and an entry of its term is committed.
+    """
+
+    term: int
+    leader: str
+    address: str
+    is_me: bool
+    ready: bool
+
+
+@message("raft.status", urgent=True)
+@frozen
+class RaftStatusRequest:
+    """Ask for this server's view of Raft; answered with ``Json``."""
+
+
+@message("raft.transfer", urgent=True)
+@frozen
+class TransferLeadership:
+    """Ask the leader to hand over to the server named ``target`` ("" picks the best); answered with ``Json``."""
+
+    target: str = ""
+
+
+@message("raft.take_snapshot")
+@frozen
+class TakeSnapshot:
+    """Ask for a snapshot now; answered with ``Json`` once it is on disk."""
+
+
+@message("raft.configure", urgent=True)
+@frozen
+class Configure:
+    """From the reconciler: one change of the configuration, if it is still the one of ``base_index``.
+
+    kind: ``add_standby``, ``promote``, ``demote``, ``remove`` or ``update`` (new name or address, same id).
+    Answered with ``Json`` {"ok": bool, "reason": str}.
+    """
+
+    kind: str
+    base_index: int
+    id: str
+    name: str
+    address: str
+
+
+@message("raft.tick", urgent=True)
+@frozen
+class Tick:
+    """The raft actor's own timer."""

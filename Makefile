@@ -1,0 +1,44 @@
+# Every target does its own set-up: python3 (3.11 or newer) with its venv module, make and git are enough.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test unit lint format check clean
+
+help:           ## Show the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(READY) ## Create .venv and install the dependencies
+
+$(READY): pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Quorate needs Python 3.11 or newer: run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) \
+		|| { echo "cannot create $(VENV): on Debian install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@echo "installing the dependencies into $(VENV) (once) ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,fast]'
+	@touch $@
+
+demo: $(READY)  ## Three servers, a killed leader, nothing lost: the main job, in under a minute
+	@$(RUN) scripts/demo.py
+
+test: $(READY)  ## Run all tests
+	@$(RUN) -m pytest
+
+unit: $(READY)  ## Run the unit tests alone
+	@$(RUN) -m pytest tests/unit
+
+lint: $(READY)  ## Style and types
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy .
+
+format: $(READY) ## Put the code into the project's format
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+check: lint test ## What has to pass before a change lands
+
+clean:          ## Remove the virtual environment and what the tools left
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,17 +31,24 @@ def rewrite(source: str, filename: str) -> str:
     Raises UnmovableImportError on `import actors` and the like.
     """
     lines = source.splitlines(keepends=True)
+    found: list[ast.ImportFrom] = []
     for node in ast.walk(ast.parse(source, filename)):
         if isinstance(node, ast.Import):
-            bare = [alias.name for alias in node.names if alias.name.split(".")[0] in MOVED]
+            bare = [alias.name for alias in node.names if _is_moved(alias.name)]
             if bare:
                 raise UnmovableImportError(f"{filename}:{node.lineno}: write 'from ... import', not 'import {bare[0]}'")
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] in MOVED:
-            line = lines[node.lineno - 1]
-            # An offset of the syntax tree counts UTF-8 bytes, but nothing but blanks and ASCII code precedes a `from`.
-            start = node.col_offset + len("from ")
-            lines[node.lineno - 1] = f"{line[:start]}{PACKAGE}.{line[start:].lstrip()}"
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and _is_moved(node.module or ""):
+            found.append(node)
+    # From the end of a line to its start, so that the offsets still to come stay true.
+    for node in sorted(found, key=lambda each: each.col_offset, reverse=True):
+        line = lines[node.lineno - 1].encode()  # the syntax tree counts offsets in bytes
+        start = node.col_offset + len(b"from ")
+        lines[node.lineno - 1] = (line[:start] + f"{PACKAGE}.".encode() + line[start:].lstrip()).decode()
     return "".join(lines)
+
+
+def _is_moved(module: str) -> bool:
+    return module.partition(".")[0] in MOVED
 
 
 class CustomBuildHook(BuildHookInterface[Any]):

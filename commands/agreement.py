@@ -1,0 +1,38 @@
+"""When the servers of a local cluster agree, and what is still missing: a pure look at what each of them says.
+
+What lives here: the judgement. What does not: asking the servers and waiting (commands/cluster.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Views = Sequence[Mapping[str, Any] | None]
+"""What each server answered to `status`, None for one that did not answer."""
+
+
+def missing(statuses: Views, members: Sequence[Sequence[Mapping[str, Any]] | None], voters: int) -> str:
+    """What keeps the servers from agreeing, in words for a progress line; "" when they agree.
+
+    They agree when every one answers, all name the same cluster, leader and term, each sees all as alive members, and
+    the leader counts `voters` voters.
+    """
+    count = len(statuses)
+    answers = [status for status in statuses if status is not None]
+    if len(answers) < count:
+        return f"{len(answers)} of {count} servers answer"
+    if len({status["cluster_id"] for status in answers}) > 1:
+        return "the servers have not joined one cluster yet"
+    leaders = {(status["leader"], status["term"]) for status in answers}
+    if any(not leader for leader, _ in leaders):
+        return "no leader yet"
+    if len(leaders) > 1:
+        return "the servers do not name the same leader yet"
+    alive = [sum(member["status"] == "alive" for member in view or ()) for view in members]
+    if min(alive) < count:
+        return f"{min(alive)} of {count} members alive"
+    counted = min(len(status["voters"]) for status in answers)
+    if counted < voters:
+        return f"{counted} of {voters} voters"
+    return ""

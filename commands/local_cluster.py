@@ -1,0 +1,272 @@
+"""A cluster on this machine, one process a server: which servers there are, and starting, signalling and stopping them.
+
+What lives here: the state file `cluster.json` of a local cluster and what can be done to its processes. What does not:
+options and tables (commands/cluster.py), waiting for the servers to agree (commands/agreement.py) and single processes
+(commands/server_process.py).
+
+Server i uses port P + 10·i, HTTP one above it, its console (when asked for) the three above that. Counting starts at 0,
+so that server 0 has the base port itself and every command finds it with no `--address`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from commands.server_process import Process, spawn_server
+from transport.errors import QuorateError
+
+HOST = "127.0.0.1"
+PORT_STEP = 10
+PORT_MAX = 65_535
+SERVERS_MAX = 64
+STOP_TIMEOUT_S = 10.0
+FAULT_HOOKS = {"QUORATE_FAULT_HOOKS": "1"}
+
+_STATE_FILE = "cluster.json"
+_LOCK_FILE = "cluster.lock"
+_MONITOR_PORTS = 3
+
+
+class LocalClusterError(QuorateError):
+    """A local cluster cannot do what was asked; the message says why and what to try."""
+
+
+class LocalServer(msgspec.Struct):
+    """One server of a local cluster. `process` is None when it was never started or was stopped."""
+
+    index: int
+    port: int
+    process: Process | None = None
+
+    @property
+    def name(self) -> str:
+        """The server's name in the cluster."""
+        return f"server-{self.index}"
+
+    @property
+    def address(self) -> str:
+        """Where servers and clients reach it."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def http(self) -> str:
+        """Where it speaks HTTP."""
+        return f"{HOST}:{self.port + 1}"
+
+    @property
+    def monitor_port(self) -> int:
+        """The first of its console's three ports."""
+        return self.port + 2
+
+    @property
+    def state(self) -> str:
+        """running, paused or stopped."""
+        if self.process is None or not self.process.is_alive():
+            return "stopped"
+        return "paused" if self.process.is_paused() else "running"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What every server of a local cluster is started with. `options` go to `start` as they are."""
+
+    base_port: int
+    monitor: bool = False
+    options: list[str] = []
+
+
+class _State(msgspec.Struct):
+    settings: Settings
+    servers: list[LocalServer]
+
+
+class LocalCluster:
+    """The servers recorded in a folder. Every change is made under a lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._state: _State | None = None
+
+    @contextmanager
+    def locked(self, *, create: bool = False) -> Iterator[LocalCluster]:
+        """Hold the cluster to change it. Raises LocalClusterError when there is none, or another command has it."""
+        if create:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            self.read()
+        with (self.folder / _LOCK_FILE).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LocalClusterError(
+                    f"another command is changing the cluster in {self.folder}: wait for it"
+                ) from None
+            self._load()
+            yield self
+
+    def read(self) -> LocalCluster:
+        """Look without holding it. Raises LocalClusterError when there is no cluster in the folder."""
+        self._load()
+        if self._state is None:
+            raise LocalClusterError(
+                f"no local cluster in {self.folder}: start one with 'cluster up 3', or name its folder with --data-dir"
+            )
+        return self
+
+    @property
+    def servers(self) -> list[LocalServer]:
+        """The servers in order; empty before the first `up`."""
+        return self._state.servers if self._state else []
+
+    @property
+    def settings(self) -> Settings | None:
+        """What the servers are started with; None before the first `up`."""
+        return self._state.settings if self._state else None
+
+    def running(self) -> list[LocalServer]:
+        """The servers whose processes live and are not paused."""
+        return [server for server in self.servers if server.state == "running"]
+
+    def server(self, text: str) -> LocalServer:
+        """The server a user means by its number or its name."""
+        for server in self.servers:
+            if text in (str(server.index), server.name):
+                return server
+        known = ", ".join(str(server.index) for server in self.servers)
+        raise LocalClusterError(f"no server {text!r} in this cluster: the servers are {known}")
+
+    def log(self, server: LocalServer) -> Path:
+        """The file that takes what a server prints."""
+        return self.folder / f"{server.name}.log"
+
+    def up(self, count: int, settings: Settings) -> list[LocalServer]:
+        """Start the servers 0 to `count` - 1 that do not run, and return those started.
+
+        Raises LocalClusterError, with no server started, when a port is taken or the cluster has other settings.
+        """
+        self._plan(count, settings)
+        stopped = [server for server in self.servers if server.state == "stopped"]
+        for server in stopped:
+            self._check_ports(server, monitor=settings.monitor)
+        self._save()
+        for server in stopped:
+            server.process = spawn_server(self._arguments(server), self.log(server), FAULT_HOOKS)
+            self._save()
+        return stopped
+
+    def signal(self, server: LocalServer, number: signal.Signals) -> None:
+        """Signal one server. Raises LocalClusterError when it does not run."""
+        if server.process is None or not server.process.send_signal(number):
+            raise LocalClusterError(f"{server.name} is not running: 'cluster up {len(self.servers)}' starts it again")
+
+    def kill(self, server: LocalServer) -> None:
+        """End one server as a power cut would, and return when its process is gone."""
+        self.signal(server, signal.SIGKILL)
+        self._await_end(server)
+
+    def down(self) -> list[LocalServer]:
+        """Stop and return the servers that run, and nothing else. One that ignores SIGTERM is killed."""
+        stopping = [server for server in self.servers if server.state != "stopped"]
+        for server in stopping:
+            assert server.process is not None, "a server that runs has a process"
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGCONT)
+        for server in stopping:
+            self._await_end(server)
+        for server in self.servers:
+            server.process = None
+        self._save()
+        return stopping
+
+    def _await_end(self, server: LocalServer) -> None:
+        process = server.process
+        assert process is not None, "only a server that runs is stopped"
+        if not process.wait(STOP_TIMEOUT_S):
+            process.send_signal(signal.SIGKILL)
+            process.wait(STOP_TIMEOUT_S)
+
+    def _plan(self, count: int, settings: Settings) -> None:
+        """Settle which servers there are to be; nothing is written yet."""
+        ports = [settings.base_port + PORT_STEP * index for index in range(count)]
+        if ports[-1] + 1 + _MONITOR_PORTS > PORT_MAX:
+            raise LocalClusterError(
+                f"{count} servers from port {ports[0]} on go past {PORT_MAX}: use a lower --base-port"
+            )
+        if self._state is None:
+            self._state = _State(settings, [])
+        elif self._state.settings != settings:
+            if any(server.state != "stopped" for server in self.servers):
+                raise LocalClusterError(
+                    f"the cluster in {self.folder} runs with other options: 'cluster down' first, or repeat its own"
+                )
+            self._adopt(settings)
+        if count < len(self.servers):
+            raise LocalClusterError(
+                f"the cluster in {self.folder} has {len(self.servers)} servers: ask for at least as many, "
+                "or use another --data-dir"
+            )
+        for index in range(len(self.servers), count):
+            self._state.servers.append(LocalServer(index, ports[index]))
+
+    def _adopt(self, settings: Settings) -> None:
+        assert self._state is not None, "only a recorded cluster has settings to change"
+        if settings.base_port != self._state.settings.base_port:
+            raise LocalClusterError(
+                f"the cluster in {self.folder} is at port {self._state.settings.base_port}: "
+                "leave --base-port as it was, or use another --data-dir"
+            )
+        self._state.settings = settings
+
+    def _check_ports(self, server: LocalServer, *, monitor: bool) -> None:
+        for port in range(server.port, server.port + 2 + (_MONITOR_PORTS if monitor else 0)):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise LocalClusterError(
+                        f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
+                        "stop what uses it, or choose other ports with --base-port P"
+                    ) from None
+
+    def _arguments(self, server: LocalServer) -> Sequence[str]:
+        assert self._state is not None, "a server is started from a recorded cluster"
+        settings = self._state.settings
+        data_dir = str(self.folder / server.name)
+        arguments = ["--name", server.name, "--bind", server.address, "--http", server.http, "--data-dir", data_dir]
+        # Server 0 starts the cluster; with data in its folder it finds the others by what it knows of them.
+        arguments += [part for other in self.servers[:1] if other is not server for part in ("--peer", other.address)]
+        if settings.monitor:
+            arguments += ["--monitor-port", str(server.monitor_port)]
+        return [*arguments, *settings.options]
+
+    def _load(self) -> None:
+        path = self.folder / _STATE_FILE
+        if not path.is_file():
+            return
+        try:
+            self._state = msgspec.json.decode(path.read_bytes(), type=_State)
+        except msgspec.MsgspecError as error:
+            raise LocalClusterError(
+                f"{path} cannot be read ({error}): stop its servers by hand and remove the file"
+            ) from None
+
+    def _save(self) -> None:
+        path = self.folder / _STATE_FILE
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self._state)))
+        os.replace(fresh, path)
+
+
+def last_lines(log: Path, count: int = 5) -> str:
+    """The end of a server's log, for an error message."""
+    with suppress(OSError):
+        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-count:])
+    return ""

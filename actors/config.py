@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
-from transport.address import is_loopback, parse_address
+from transport.address import Address, parse_address
 from transport.errors import QuorateError
 
 DEFAULT_PORT = 7946
@@ -91,7 +91,7 @@ class NodeConfig:
         """``profile``, or what the bind address suggests."""
         if self.profile:
             return self.profile
-        return "local" if is_loopback(self.bind) else "lan"
+        return "local" if parse_address(self.bind).is_loopback else "lan"
 
     @property
     def raft_timing(self) -> RaftTiming:
@@ -103,7 +103,7 @@ class NodeConfig:
         """Where HTTP listens, or None when it is off."""
         if self.http == "off":
             return None
-        return self.http or f"127.0.0.1:{parse_address(self.bind)[1] + HTTP_PORT_OFFSET}"
+        return self.http or f"127.0.0.1:{parse_address(self.bind).port + HTTP_PORT_OFFSET}"
 
     def check(self) -> None:
         """Raise ConfigError with one clear line for the first setting that cannot work."""
@@ -113,8 +113,7 @@ class NodeConfig:
             _checked_address("--peer", peer)
         if self.http not in ("", "off"):
             _checked_address("--http", self.http)
-        host = parse_address(self.advertised)[0]
-        if host in ("0.0.0.0", "::"):
+        if parse_address(self.advertised).is_wildcard:
             raise ConfigError(
                 f"cannot advertise {self.advertised}: no other server can reach a wildcard address; "
                 "give --advertise HOST:PORT"
@@ -125,8 +124,8 @@ class NodeConfig:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
 
 
-def _checked_address(option: str, address: str) -> None:
+def _checked_address(option: str, address: str) -> Address:
     try:
-        parse_address(address)
+        return parse_address(address)
     except ValueError as error:
         raise ConfigError(f"{option} {address}: {error}") from None

@@ -11,7 +11,7 @@ leader have been verified.
 
 from attrs import frozen
 
-from storage.raft_db import Entry
+from storage.log_table import Entry
 from transport.wire import message
 
 # --- between servers: elections -------------------------------------------------------------------------------------
@@ -95,11 +95,15 @@ class Heartbeat:
 @message("raft.heartbeat_reply", urgent=True)
 @frozen
 class HeartbeatReply:
-    """A follower heard round ``round`` of ``term``.  last_index: the end of its log, so that the leader sees a gap."""
+    """A follower heard round ``round`` of ``term``.
+
+    verified: up to here it knows, in this run and term, that its log is the leader's; after a restart less than it has
+    acknowledged, and then the leader sends an append for it to compare.
+    """
 
     term: int
     round: int
-    last_index: int
+    verified: int
 
 
 # --- between servers: reads and snapshots ---------------------------------------------------------------------------

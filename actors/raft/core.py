@@ -1,0 +1,380 @@
+"""The Raft core: PySyncObj behind a guard, without I/O.
+
+What lives here: the one door.  Events and the time go in (``receive``, ``propose``, ``read``, ``configure``, ``tick``,
+``written``); a write, messages, committed entries and answered reads come out.  Nothing here knows a socket, a file, a
+clock or a task, so the same code runs in a server and in a simulator.  What does not: the actor that carries the
+effects out (actors/raft/raft.py) and the state machine.
+
+The contract, for whoever drives it:
+
+1. Call events in any order; then ``flush()``.
+2. Persist ``take_write()`` in order, and call ``written(sequence)`` when it is on disk.
+3. Send ``take_messages()``: all of them may leave now.
+4. Apply ``committed()`` in order, or restore ``take_restore()`` first when there is one, and say ``applied(index)``.
+5. Answer reads of ``take_reads()`` whose index is applied; tell ``take_failed_reads()`` to try again.
+6. Call ``tick()`` at ``next_deadline()`` at the latest.
+
+Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
+``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  What may leave before what is on
+disk: ``state.py`` and ``journal.py``.  What the engine does: ``engine.py``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from actors.config import RaftTiming
+from actors.raft.configuration import ChangeRefusedError, Configuration, ConfigurationLog, Server
+from actors.raft.election import Election
+from actors.raft.engine import Engine, Message
+from actors.raft.entries import encode_configuration
+from actors.raft.follower import Follower
+from actors.raft.journal import Journal, RestoredLog, Write
+from actors.raft.leader import Leader
+from actors.raft.messages import (
+    Append,
+    AppendReply,
+    Configure,
+    Heartbeat,
+    HeartbeatReply,
+    ReadIndex,
+    ReadIndexReply,
+    SnapshotChunk,
+    SnapshotReply,
+    TimeoutNow,
+    VoteReply,
+    VoteRequest,
+)
+from actors.raft.reads import Reads
+from actors.raft.snapshots import SnapshotReceiver, SnapshotSender
+from actors.raft.state import Outbox, RaftState, Random
+from actors.raft.transfer import Transfer
+from storage.log_table import Entry
+from storage.raft_db import SnapshotSave
+
+UNCOMMITTED_ENTRIES_MAX = 4_096
+
+
+class RaftCore:
+    """One server's Raft."""
+
+    def __init__(self, self_id: str, restored: RestoredLog, timing: RaftTiming, rng: Random, now: float) -> None:
+        journal = Journal(restored.hard_state, restored.anchor, restored.entries, restored.commit)
+        engine = Engine(self_id, journal, self._on_engine_message)
+        self.state = RaftState(
+            self_id, timing, rng, journal, engine, Outbox(journal), ConfigurationLog(), now, restored.snapshot
+        )
+        self.applied_index = journal.anchor_index
+        self._restore: SnapshotSave | None = None
+        if restored.snapshot is not None:
+            self.state.configurations.restart(
+                restored.snapshot.index, Configuration.decode(restored.snapshot.configuration)
+            )
+            self.applied_index = restored.snapshot.index
+            self._restore = restored.snapshot
+        self.state.configurations.append(journal.entries(self.applied_index + 1, journal.last_index))
+        self.leader = Leader(self.state)
+        self.follower = Follower(self.state)
+        self.election = Election(self.state)
+        self.sender = SnapshotSender(self.state, self.leader)
+        self.receiver = SnapshotReceiver(self.state)
+        self.reads = Reads(self.state, self.leader)
+        self.handover = Transfer(self.state, self.leader)
+        self.state.reconfigured()
+        self._handlers: dict[type, Callable[[str, Any], None]] = {
+            VoteRequest: self._on_vote_request,
+            VoteReply: self._on_vote_reply,
+            TimeoutNow: self._on_timeout_now,
+            Append: self._on_append,
+            AppendReply: self._on_append_reply,
+            Heartbeat: self._on_heartbeat,
+            HeartbeatReply: self._on_heartbeat_reply,
+            ReadIndex: self.reads.on_request,
+            ReadIndexReply: self._on_read_index_reply,
+            SnapshotChunk: self._on_snapshot_chunk,
+            SnapshotReply: self._on_snapshot_reply,
+        }
+
+    # --- events ---------------------------------------------------------------------------------------------------
+
+    def receive(self, now: float, sender: str, message: object) -> None:
+        """A message of another server of this cluster."""
+        self.state.now = now
+        self._handlers[type(message)](sender, message)
+
+    def tick(self, now: float) -> None:
+        """Let timers act that are due."""
+        state = self.state
+        state.now = now
+        self.reads.tick()
+        if state.engine.is_leader:
+            self._tick_leader()
+        elif self.election.tick():
+            self._campaign(transfer=False)
+
+    def propose(self, now: float, data: bytes) -> tuple[int, int] | None:
+        """Append an entry; returns its (index, term), or None when this server does not take entries now."""
+        self.state.now = now
+        if not self.takes_proposals:
+            return None
+        self.state.engine.append(data)
+        self.leader.appended()
+        return self.state.journal.last_index, self.state.engine.term
+
+    def read(self, now: float, token: int) -> None:
+        """Ask for an index at which ``token`` reads linearizably."""
+        self.state.now = now
+        self.reads.request(token)
+
+    def configure(self, now: float, change: Configure) -> str:
+        """Append one change of the configuration; returns "" or the reason why not (rows 12 and 14)."""
+        state = self.state
+        state.now = now
+        reason = self._why_not_configure(change)
+        if reason:
+            return reason
+        try:
+            server = Server(change.id, change.name, change.address, voter=False)
+            configuration = state.configuration.changed(change.kind, server)
+        except ChangeRefusedError as refused:
+            return str(refused)
+        index = state.journal.last_index + 1
+        state.engine.append(encode_configuration(configuration.encode()))
+        state.note_appended(index)
+        self.leader.reconfigured()
+        return ""
+
+    def transfer(self, now: float, target: str) -> str:
+        """Begin to hand leadership over ("" picks the best); returns "" or the reason why not (row 11)."""
+        self.state.now = now
+        return self.handover.begin(target)
+
+    def written(self, now: float, sequence: int) -> None:
+        """Write ``sequence`` is on disk."""
+        self.state.now = now
+        self.state.journal.written(sequence)
+
+    def save_snapshot(self, now: float, snapshot: SnapshotSave) -> None:
+        """Keep a snapshot of our own state machine and cut the log behind it."""
+        self.state.now = now
+        self.state.snapshot = snapshot
+        self.state.journal.save_snapshot(snapshot)
+        self.state.configurations.compact(snapshot.index)
+
+    # --- effects --------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Draw the consequences of the events so far."""
+        state = self.state
+        if state.engine.is_leader:
+            state.engine.count()
+            self.handover.flush()
+            self.sender.flush()
+            self.leader.flush()
+        self.reads.flush()
+
+    def take_write(self) -> Write | None:
+        """What must be on disk next."""
+        return self.state.journal.take_write()
+
+    def take_messages(self) -> list[tuple[str, object]]:
+        """Messages that may leave now, as (server id, message)."""
+        return self.state.outbox.take()
+
+    def take_restore(self) -> SnapshotSave | None:
+        """A snapshot that the state machine must be set to before anything else is applied."""
+        restore, self._restore = self._restore, None
+        return restore
+
+    def committed(self, entries_max: int) -> list[Entry]:
+        """The next committed entries to apply."""
+        last = min(self.state.engine.commit, self.applied_index + entries_max)
+        return self.state.journal.entries(self.applied_index + 1, last)
+
+    def applied(self, index: int) -> None:
+        """Everything up to ``index`` is applied."""
+        self.applied_index = index
+
+    def take_reads(self) -> list[tuple[int, list[int]]]:
+        """Reads that have their index, as (index, tokens)."""
+        ready, self.reads.ready = self.reads.ready, []
+        return ready
+
+    def take_failed_reads(self) -> list[int]:
+        """Reads that got no index."""
+        failed, self.reads.failed = self.reads.failed, []
+        return failed
+
+    def next_deadline(self) -> float:
+        """When ``tick`` must be called next."""
+        return self.leader.heartbeat_at if self.state.engine.is_leader else self.election.deadline
+
+    # --- what it says of itself -----------------------------------------------------------------------------------
+
+    @property
+    def role(self) -> str:
+        """``leader``, ``candidate``, ``follower``, or ``standby`` when this server has no vote."""
+        role = self.state.engine.role
+        return role if self.state.is_voter or role == "leader" else "standby"
+
+    @property
+    def takes_proposals(self) -> bool:
+        """Whether this server leads, is not handing over, and its uncommitted log has room."""
+        state = self.state
+        return (
+            state.engine.is_leader
+            and not self.handover.is_under_way
+            and state.journal.last_index - state.engine.commit < UNCOMMITTED_ENTRIES_MAX
+        )
+
+    # --- elections ------------------------------------------------------------------------------------------------
+
+    def _on_vote_request(self, sender: str, request: VoteRequest) -> None:
+        if request.term > self.state.engine.term and self.election.moves_term(request):
+            self._step_down(request.term)
+        self.election.on_request(sender, request)
+
+    def _on_vote_reply(self, sender: str, reply: VoteReply) -> None:
+        if reply.term > self.state.engine.term:
+            self._step_down(reply.term)
+        elif self.election.on_reply(sender, reply):
+            self._campaign(transfer=False)
+        elif self.state.engine.is_leader and self.state.leader != self.state.self_id:
+            self._won()
+
+    def _on_timeout_now(self, sender: str, request: TimeoutNow) -> None:
+        state = self.state
+        if request.term == state.engine.term and sender == state.leader and state.is_voter:
+            self._campaign(transfer=True)
+
+    def _campaign(self, *, transfer: bool) -> None:
+        self.leader.begin()
+        self.election.campaign(transfer)
+        if self.state.engine.is_leader:
+            self._won()
+
+    def _won(self) -> None:
+        self.state.leader = self.state.self_id
+        self.handover.drop()
+        self.election.reset()
+        self.leader.won()
+
+    def _step_down(self, term: int) -> None:
+        """The one way down: to a newer term, or out of a leadership that lost its quorum."""
+        self.state.engine.step_down(term)
+        self.state.leader = None
+        self.state.verified_index = 0
+        self.handover.drop()
+        self.sender.clear()
+        self.reads.fail_all()
+        self.election.reset()
+
+    def _tick_leader(self) -> None:
+        state = self.state
+        if not self.leader.hears_quorum():
+            self._step_down(state.engine.term)
+            return
+        self.handover.tick()
+        self.leader.tick()
+        self.sender.tick()
+
+    # --- the log --------------------------------------------------------------------------------------------------
+
+    def _hear_leader(self, sender: str, term: int) -> bool:
+        """Compare terms with a frame that only a leader sends; returns whether to go on."""
+        state = self.state
+        if term < state.engine.term:
+            return False
+        if term > state.engine.term:
+            self._step_down(term)
+        elif state.engine.is_leader:
+            return False
+        state.follow(sender)
+        self.election.reset()
+        return True
+
+    def _on_append(self, sender: str, append: Append) -> None:
+        if self._hear_leader(sender, append.term):
+            self.follower.on_append(sender, append)
+        else:
+            self._answer_old_term(sender, AppendReply(self.state.engine.term, append.sequence, False, 0))
+
+    def _on_heartbeat(self, sender: str, heartbeat: Heartbeat) -> None:
+        if self._hear_leader(sender, heartbeat.term):
+            self.follower.on_heartbeat(sender, heartbeat)
+        else:
+            self._answer_old_term(sender, HeartbeatReply(self.state.engine.term, heartbeat.round, 0))
+
+    def _on_snapshot_chunk(self, sender: str, chunk: SnapshotChunk) -> None:
+        if not self._hear_leader(sender, chunk.term):
+            self._answer_old_term(sender, SnapshotReply(self.state.engine.term, chunk.index, 0, False))
+            return
+        snapshot = self.receiver.on_chunk(sender, chunk)
+        if snapshot is not None:
+            self._install(snapshot)
+            self.receiver.installed(sender, chunk.term, chunk.index)
+
+    def _install(self, snapshot: SnapshotSave) -> None:
+        state = self.state
+        state.journal.install_snapshot(snapshot)
+        state.configurations.restart(snapshot.index, Configuration.decode(snapshot.configuration))
+        state.configurations.append(state.journal.entries(snapshot.index + 1, state.journal.last_index))
+        state.snapshot = snapshot
+        state.verified_index = max(state.verified_index, snapshot.index)
+        state.engine.restart_at(snapshot.index)
+        state.reconfigured()
+        self.applied_index = snapshot.index
+        self._restore = snapshot
+
+    def _answer_old_term(self, sender: str, reply: object) -> None:
+        # Our term may be newer than the disk knows, so this waits like a promise (Outbox.send sees to it).
+        self.state.outbox.send(sender, reply)
+
+    def _is_answer_to_leader(self, term: int) -> bool:
+        """Compare terms with an answer to a leader's frame; returns whether it counts (row 2)."""
+        if term > self.state.engine.term:
+            self._step_down(term)
+        return term == self.state.engine.term and self.state.engine.is_leader
+
+    def _on_append_reply(self, sender: str, reply: AppendReply) -> None:
+        if self._is_answer_to_leader(reply.term):
+            self.leader.on_reply(sender, reply)
+
+    def _on_heartbeat_reply(self, sender: str, reply: HeartbeatReply) -> None:
+        if self._is_answer_to_leader(reply.term):
+            self.leader.on_heartbeat_reply(sender, reply)
+
+    def _on_snapshot_reply(self, sender: str, reply: SnapshotReply) -> None:
+        if self._is_answer_to_leader(reply.term):
+            self.sender.on_reply(sender, reply)
+
+    def _on_read_index_reply(self, sender: str, reply: ReadIndexReply) -> None:
+        self.reads.on_reply(reply)
+
+    def _why_not_configure(self, change: Configure) -> str:
+        state = self.state
+        if not state.engine.is_leader:
+            return "this server is not the leader"
+        if not self.leader.is_established:
+            return "no entry of this term is committed yet"
+        if state.configurations.latest_index > state.engine.commit:
+            return "another change is not committed yet"
+        if change.base_index != state.configurations.latest_index:
+            return "the configuration has changed meanwhile"
+        if change.id == state.self_id and change.kind in ("remove", "demote"):
+            return "a leader does not take away its own vote: transfer leadership first"
+        if self.handover.is_under_way:
+            return "leadership is being handed over"
+        return ""
+
+    # --- the engine's messages ------------------------------------------------------------------------------------
+
+    def _on_engine_message(self, peer: str, message: Message) -> None:
+        kind = message["type"]
+        if kind == "append_entries" and "entries" in message:
+            self.leader.on_engine_append(peer, message)
+        elif kind == "request_vote":
+            self.election.on_engine_request(peer)
+        elif kind == "response_vote":
+            self.election.on_engine_grant()
+        elif kind != "next_node_idx":  # our own AppendReply says it better
+            raise AssertionError(f"the engine sent {kind!r} past the guard")

@@ -1,0 +1,64 @@
+"""What the bytes of a log entry mean.
+
+The engine keeps opaque bytes and looks at none of them, except for the no-op that it writes itself.  The first byte
+says what an entry is; the rest is msgpack.  Nothing here, or anywhere, unpickles an entry (DESIGN §6, row 18): a kind
+that this table does not know is refused with a clear error.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+COMMAND_BYTES_MAX: Final = 1024 * 1024
+"""The largest command a client may propose."""
+
+ENTRY_BYTES_MAX: Final = COMMAND_BYTES_MAX + 1024
+"""The largest entry: many small commands, or one of COMMAND_BYTES_MAX with its framing."""
+
+COMMANDS_PER_ENTRY_MAX: Final = 4096
+
+NO_OP: Final = b"\x01"
+"""The entry that the engine writes when its server becomes leader."""
+
+_COMMANDS: Final = b"\x00"
+_CONFIGURATION: Final = b"\x10"
+_decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class ForeignEntryError(Exception):
+    """An entry of a kind that this version does not write."""
+
+
+def encode_commands(commands: Sequence[bytes]) -> bytes:
+    """Pack a batch of commands into one entry."""
+    return _COMMANDS + _encode(commands)
+
+
+def encode_configuration(configuration: bytes) -> bytes:
+    """Pack an encoded configuration into one entry."""
+    return _CONFIGURATION + configuration
+
+
+def is_configuration(data: bytes) -> bool:
+    """Whether this entry changes the configuration."""
+    return data[:1] == _CONFIGURATION
+
+
+def configuration_of(data: bytes) -> bytes:
+    """The encoded configuration inside an entry for which ``is_configuration`` holds."""
+    return data[1:]
+
+
+def decode_commands(data: bytes) -> list[bytes]:
+    """The commands of an entry, in order; none for a no-op or a configuration.  Raises ForeignEntryError."""
+    kind = data[:1]
+    if kind == _COMMANDS:
+        try:
+            return _decode_batch(data[1:])
+        except msgspec.DecodeError as error:
+            raise ForeignEntryError(f"an entry's commands do not decode: {error}") from None
+    if kind in (NO_OP, _CONFIGURATION):
+        return []
+    raise ForeignEntryError(f"an entry of kind {kind!r} is not one of ours")

@@ -1,0 +1,111 @@
+"""The follower's side of the log: what of a leader's entries reaches the engine.
+
+What lives here: the answer to Append (Raft §5.3) and to the leader's heartbeat.  The raw engine truncates whatever
+follows prevLogIdx, matching and applied entries included, and steps back one entry a round trip after a divergence
+(DESIGN §6, rows 1 and 5).  So the log is compared first, and the engine sees only what is new or in conflict.
+
+Rules:
+1. A matching prefix is cut off.  If nothing is new, nothing is written, and just that much is acknowledged.
+2. Only an entry of another term at the same index truncates, and never at or below the commit index: a leader that
+   asks for that breaks Raft, and gets no answer.
+3. The commit index follows the leader's, but only as far as this term's leader's entries have been compared.
+4. A mismatch is answered with the index before the first entry of the conflicting term, not below the commit index.
+"""
+
+import logging
+
+from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
+from actors.raft.state import RaftState
+from storage.log_table import Entry
+
+_log = logging.getLogger("quorate.raft")
+
+
+class Follower:
+    """Takes a leader's frames of the current term; terms have been compared by the core."""
+
+    def __init__(self, state: RaftState) -> None:
+        self._state = state
+
+    def on_append(self, leader: str, append: Append) -> None:
+        """Compare, append what is new, answer."""
+        state = self._state
+        if not _is_run(append):
+            _log.warning("dropped an append of %s whose entries are not a run of indexes", leader)
+            return
+        end = append.prev_index + len(append.entries)
+        hint = self._mismatch(append)
+        if hint is not None:
+            self._answer(leader, append, success=False, match=hint)
+            return
+        new = self._new_entries(append.entries)
+        if new and not self._take(leader, append, new):
+            return
+        state.verified_index = max(state.verified_index, end)
+        state.engine.learn_commit(min(append.commit, state.verified_index))
+        self._answer(leader, append, success=True, match=end)
+
+    def on_heartbeat(self, leader: str, heartbeat: Heartbeat) -> None:
+        """The leader lives; learn its commit index as far as our log is known to be its log."""
+        state = self._state
+        state.engine.learn_commit(min(heartbeat.commit, state.verified_index))
+        reply = HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index)
+        state.outbox.send(leader, reply)
+
+    def _mismatch(self, append: Append) -> int | None:
+        """The hint when prev does not match, None when it does; what the anchor covers is committed and matches."""
+        journal = self._state.journal
+        if append.prev_index < journal.anchor_index:
+            return None
+        term = journal.term_at(append.prev_index)
+        if term is None:
+            return journal.last_index
+        if term == append.prev_term:
+            return None
+        return max(journal.first_index_of_term(append.prev_index) - 1, self._state.engine.commit)
+
+    def _new_entries(self, entries: list[Entry]) -> list[Entry]:
+        journal = self._state.journal
+        for position, (_, index, term) in enumerate(entries):
+            if index > journal.anchor_index and journal.term_at(index) != term:
+                return entries[position:]
+        return []
+
+    def _take(self, leader: str, append: Append, new: list[Entry]) -> bool:
+        state = self._state
+        first = new[0][1]
+        if first <= state.engine.commit:
+            _log.critical(
+                "%s asks to replace committed entry %d (commit index %d); refused", leader, first, state.engine.commit
+            )
+            return False
+        fell_back = state.configurations.truncate_from(first)
+        state.engine.receive(
+            leader,
+            {
+                "type": "append_entries",
+                "term": append.term,
+                "commit_index": 0,
+                "prevLogIdx": first - 1,
+                "prevLogTerm": state.journal.term_at(first - 1),
+                "entries": new,
+            },
+        )
+        if not state.note_appended(first) and fell_back:
+            state.reconfigured()
+        return True
+
+    def _answer(self, leader: str, append: Append, *, success: bool, match: int) -> None:
+        reply = AppendReply(self._state.engine.term, append.sequence, success, match)
+        self._state.outbox.promise(leader, reply)
+
+
+def _is_run(append: Append) -> bool:
+    expected = append.prev_index
+    term = append.prev_term
+    for _, index, entry_term in append.entries:
+        expected += 1
+        if index != expected or not term <= entry_term <= append.term:
+            return False
+        term = entry_term
+    return append.prev_index >= 0

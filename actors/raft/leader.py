@@ -1,0 +1,207 @@
+"""The leader's side of the log: what is on its way to each peer, and what came back.
+
+What lives here: the send window, the acknowledgements and the repair of gaps around the engine's nextIndex and
+matchIndex, plus the heartbeats.  What does not: which entry goes next and when one is committed, which are the
+engine's, and snapshots (actors/raft/snapshots.py).
+
+Rules:
+1. An answer counts only in the leader's term, from a peer of the configuration, up to the end of our log (row 2).
+2. Success never moves nextIndex back (row 3).
+3. One re-send a gap: after a mismatch everything sent so far is void, and answers to it are ignored (row 4).
+4. At most ``WINDOW_BYTES`` and ``WINDOW_MESSAGES`` are on their way to one peer; the engine itself has no window.
+5. Whatever is not acknowledged is probed once a heartbeat with an empty append on the same ordered lane: it arrives
+   after everything sent before, so its answer says exactly whether something was lost.
+6. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).
+"""
+
+from collections import deque
+
+from attrs import define, field
+
+from actors.raft.engine import Message
+from actors.raft.journal import FRESH_ANCHOR_INDEX
+from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
+from actors.raft.state import RaftState
+
+WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_MESSAGES = 512
+
+
+@define
+class Progress:
+    """What the leader of a term knows of one peer besides the engine's nextIndex and matchIndex."""
+
+    last_ack: float
+    sequence: int = 0
+    resent_at: int = 0
+    acked_round: int = 0
+    in_flight: deque[tuple[int, int]] = field(factory=deque)
+    in_flight_bytes: int = 0
+    has_snapshot_pending: bool = False
+    must_compare: bool = False
+    """The peer was restarted: it has what it acknowledged, but does not know that it is still our log."""
+
+    @property
+    def is_window_full(self) -> bool:
+        """Whether no more entries may be sent for now."""
+        return self.in_flight_bytes >= WINDOW_BYTES or len(self.in_flight) >= WINDOW_MESSAGES
+
+    def sent(self, size: int) -> int:
+        """Note an append on its way; returns its sequence number."""
+        self.sequence += 1
+        self.in_flight.append((self.sequence, size))
+        self.in_flight_bytes += size
+        return self.sequence
+
+    def arrived(self, sequence: int) -> None:
+        """The append ``sequence`` was answered, so that none before it is on its way any more."""
+        while self.in_flight and self.in_flight[0][0] <= sequence:
+            self.in_flight_bytes -= self.in_flight.popleft()[1]
+
+    def void(self) -> None:
+        """Everything sent so far is to be sent again."""
+        self.resent_at = self.sequence
+        self.in_flight.clear()
+        self.in_flight_bytes = 0
+
+
+class Leader:
+    """Replication to every peer, for as long as this server leads."""
+
+    def __init__(self, state: RaftState) -> None:
+        self._state = state
+        self._is_replication_due = False
+        self.progress: dict[str, Progress] = {}
+        self.round = 0
+        self.heartbeat_at = 0.0
+        self.term_start = 0
+        """Index of the no-op of this term; nothing is served before it is committed."""
+
+    def begin(self) -> None:
+        """A candidacy begins: forget what an earlier term knew of the peers."""
+        self.progress = {peer: Progress(self._state.now) for peer in self._state.peers}
+        self.round = 0
+        self.heartbeat_at = self._state.now
+
+    def won(self) -> None:
+        """The candidacy is won: the engine has appended the no-op of this term."""
+        self.term_start = self._state.journal.last_index
+        for progress in self.progress.values():
+            progress.last_ack = self._state.now
+        self._is_replication_due = True
+
+    def reconfigured(self) -> None:
+        """Peers came or went."""
+        peers = self._state.peers
+        self.progress = {peer: self.progress.get(peer) or Progress(self._state.now) for peer in peers}
+        self._is_replication_due = True
+
+    @property
+    def is_established(self) -> bool:
+        """Whether an entry of this term is committed: before that, a leader does not know what is."""
+        return self._state.engine.is_leader and self._state.engine.commit >= self.term_start
+
+    def hears_quorum(self) -> bool:
+        """Whether a majority has answered within the largest election timeout (row 10)."""
+        since = self._state.now - self._state.timing.election_max_s
+        return self._state.is_quorum(peer for peer, p in self.progress.items() if p.last_ack >= since)
+
+    def appended(self) -> None:
+        """There is something new to send."""
+        self._is_replication_due = True
+
+    def lagging_behind_log(self) -> list[str]:
+        """Peers that need entries which are no longer in the log."""
+        anchor = self._state.journal.anchor_index
+        return [peer for peer in self.progress if self._state.engine.next_index(peer) <= anchor]
+
+    def flush(self) -> None:
+        """Send what may be sent."""
+        if not self._is_replication_due:
+            return
+        self._is_replication_due = False
+        engine, last = self._state.engine, self._state.journal.last_index
+        anything = False
+        for peer, progress in self.progress.items():
+            may_send = (
+                not progress.is_window_full
+                and not progress.has_snapshot_pending
+                and self._state.journal.anchor_index < engine.next_index(peer) <= last
+            )
+            engine.allow(peer, may_send)
+            anything |= may_send
+        if anything:
+            engine.replicate()
+
+    def on_engine_append(self, peer: str, message: Message) -> None:
+        """The engine sends entries to a peer."""
+        entries = message["entries"]
+        progress = self.progress.get(peer)
+        if progress is None or not entries:
+            return
+        self._send(peer, message["prevLogIdx"], message["prevLogTerm"], entries)
+        if progress.is_window_full:
+            self._state.engine.allow(peer, False)
+
+    def on_reply(self, peer: str, reply: AppendReply) -> None:
+        """An append was answered in our term."""
+        progress = self.progress.get(peer)
+        state = self._state
+        if progress is None or reply.sequence > progress.sequence:
+            return
+        progress.last_ack = state.now
+        progress.arrived(reply.sequence)
+        if reply.success:
+            if reply.match <= state.journal.last_index:
+                state.engine.acknowledge(peer, reply.match)
+        elif reply.sequence > progress.resent_at:
+            hint = max(min(reply.match, state.journal.last_index), FRESH_ANCHOR_INDEX)
+            state.engine.rewind(peer, hint + 1)
+            progress.void()
+        self._is_replication_due = True
+
+    def on_heartbeat_reply(self, peer: str, reply: HeartbeatReply) -> None:
+        """A heartbeat was answered in our term."""
+        progress = self.progress.get(peer)
+        if progress is not None and reply.round <= self.round:
+            progress.last_ack = self._state.now
+            progress.acked_round = max(progress.acked_round, reply.round)
+            progress.must_compare = reply.verified < self._state.engine.match_index(peer)
+
+    def heartbeat(self) -> int:
+        """Begin a round: a heartbeat to every peer; returns its number."""
+        state = self._state
+        self.round += 1
+        beat = Heartbeat(state.engine.term, self.round, state.engine.commit)
+        for peer in self.progress:
+            state.outbox.send(peer, beat)
+        return self.round
+
+    def acked(self, round_: int) -> list[str]:
+        """Peers that have answered this round or a later one."""
+        return [peer for peer, progress in self.progress.items() if progress.acked_round >= round_]
+
+    def tick(self) -> None:
+        """Heartbeat and probe when due."""
+        if self._state.now < self.heartbeat_at:
+            return
+        self.heartbeat_at = self._state.now + self._state.timing.heartbeat_s
+        self.heartbeat()
+        self._probe()
+        self._is_replication_due = True
+
+    def _probe(self) -> None:
+        engine, journal = self._state.engine, self._state.journal
+        for peer, progress in self.progress.items():
+            prev = engine.next_index(peer) - 1
+            term = journal.term_at(prev)
+            is_open = engine.match_index(peer) < prev or progress.must_compare
+            if term is not None and is_open and not progress.has_snapshot_pending:
+                self._send(peer, prev, term, [])
+
+    def _send(self, peer: str, prev: int, prev_term: int, entries: list[tuple[bytes, int, int]]) -> None:
+        state = self._state
+        commit = min(state.engine.commit, state.journal.durable_index)
+        sequence = self.progress[peer].sent(sum(len(data) for data, _, _ in entries))
+        append = Append(state.engine.term, sequence, prev, prev_term, commit, entries)
+        state.outbox.send(peer, append)

@@ -1,0 +1,61 @@
+"""Messages that could not be delivered, counted and kept for people to look at.
+
+What lives here: a bounded record without I/O.  Not here: who decides that a message is undeliverable (system.py,
+cell.py).
+
+Letters of one kind, receiver, sender and reason share one entry with a count.  A plain ring of the last messages would
+show nothing but probes to a server that is down, and hide the one letter that matters.
+"""
+
+from collections import Counter, OrderedDict
+from typing import Any
+
+from attrs import define
+
+
+@define
+class _Entry:
+    first_at: float
+    last_at: float
+    count: int
+
+
+class DeadLetters:
+    """The latest undeliverable messages, at most `limit` different ones.  Times are seconds since the epoch."""
+
+    def __init__(self, limit: int) -> None:
+        self.total = 0
+        self._limit = limit
+        self._entries: OrderedDict[tuple[str, str, str, str], _Entry] = OrderedDict()
+        self._reasons: Counter[str] = Counter()
+
+    def add(self, *, kind: str, to: str, sender: str, reason: str, now: float) -> int:
+        """Record one letter; returns how many like it are counted in its entry."""
+        self.total += 1
+        self._reasons[reason] += 1
+        key = (kind, to, sender, reason)
+        entry = self._entries.get(key)
+        if entry is None:
+            if len(self._entries) >= self._limit:
+                self._entries.popitem(last=False)
+            entry = self._entries[key] = _Entry(now, now, 0)
+        entry.count += 1
+        entry.last_at = now
+        self._entries.move_to_end(key)
+        return entry.count
+
+    def view(self) -> dict[str, Any]:
+        """Plain data: the total, the counts by reason, and the entries, latest first."""
+        letters = [
+            {
+                "kind": k,
+                "to": to,
+                "sender": sender,
+                "reason": why,
+                "time": e.last_at,
+                "since": e.first_at,
+                "count": e.count,
+            }
+            for (k, to, sender, why), e in reversed(self._entries.items())
+        ]
+        return {"total": self.total, "by_reason": dict(self._reasons), "letters": letters}

@@ -1,0 +1,28 @@
+"""Messages the runtime itself sends to actors.
+
+What lives here: frozen message classes and nothing that acts.
+"""
+
+from attrs import frozen
+
+from transport.wire import message
+
+TIMER_DUE = "runtime.timer"
+
+
+@message(TIMER_DUE, retry=False)
+@frozen
+class TimerDue:
+    """Marks the place of a due timer in a mailbox; when it is reached, the timer's own message takes its place."""
+
+    timer: int
+
+
+@message("runtime.died", urgent=True)
+@frozen
+class Died:
+    """To the watchers of an actor: this incarnation of it has ended.  incarnation: 0 when it has never been started."""
+
+    actor: str
+    incarnation: int
+    reason: str

@@ -153,6 +153,20 @@ class RaftCore:
         self.state.now = now
         self.state.journal.written(sequence)
 
+    def found(self, now: float, configuration: Configuration) -> None:
+        """Start a cluster on an empty log: its first configuration stands in the anchor, as if from a snapshot."""
+        anchor = self.state.journal.anchor_index, self.state.journal.anchor_term
+        self.save_snapshot(now, SnapshotSave(*anchor, configuration.encode(), [], *anchor, discard_log=False))
+        self.state.configurations.restart(anchor[0], configuration)
+        self.state.reconfigured()
+        self.election.hurry()
+
+    def abdicate(self, now: float) -> None:
+        """Lead no longer: this server cannot keep what it would promise."""
+        self.state.now = now
+        if self.state.engine.is_leader:
+            self._step_down(self.state.engine.term)
+
     def save_snapshot(self, now: float, snapshot: SnapshotSave) -> None:
         """Keep a snapshot of our own state machine and cut the log behind it."""
         self.state.now = now

@@ -40,6 +40,10 @@ class Election:
         self._stage = "none"
         self._voters.clear()
 
+    def hurry(self) -> None:
+        """Stand at the next tick: there is no one to wait for."""
+        self.deadline = self._state.now
+
     def tick(self) -> bool:
         """Begin a pre-vote when the timer is due; returns whether to campaign at once (no one else to ask)."""
         state = self._state

@@ -30,14 +30,15 @@ Private names, each with its reason:
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from actors.raft.entries import ENTRY_BYTES_MAX
-from actors.raft.journal import Journal
 from pysyncobj import syncobj
 from pysyncobj.config import SyncObjConf
 from pysyncobj.node import Node
 from pysyncobj.poller import Poller
 from pysyncobj.syncobj import SyncObj
 from pysyncobj.transport import Transport
+
+from actors.raft.entries import ENTRY_BYTES_MAX
+from actors.raft.journal import Journal
 
 ENGINE_VERSION: Final = "0.3.17"
 BATCH_BYTES: Final = ENTRY_BYTES_MAX + 64 * 1024

@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from typing import Any, overload
 
 from attrs import define, field, frozen
+from pysyncobj.journal import Journal as EngineJournal
 
 from actors.raft.entries import NO_OP
-from pysyncobj.journal import Journal as EngineJournal
 from storage.log_table import Entry
 from storage.raft_db import HardState, SnapshotSave
 

@@ -208,6 +208,40 @@ class RaftStatusRequest:
     """Ask for this server's view of Raft; answered with ``Json``."""
 
 
+@message("raft.view_request", urgent=True)
+@frozen
+class ViewRequest:
+    """From the reconciler: how does Raft stand?  Answered with RaftView."""
+
+
+@frozen
+class ServerView:
+    """One server of the configuration.  match_index and heard_s_ago: None where only the leader would know."""
+
+    id: str
+    name: str
+    address: str
+    voter: bool
+    match_index: int | None
+    heard_s_ago: float | None
+
+
+@message("raft.view", urgent=True)
+@frozen
+class RaftView:
+    """The configuration in force and what a change of it depends on.
+
+    configuration_index: of its entry; is_settled: that entry is committed, and so is one of this leader's term.
+    """
+
+    local: str
+    is_leader: bool
+    is_settled: bool
+    configuration_index: int
+    commit_index: int
+    servers: list[ServerView]
+
+
 @message("raft.transfer", urgent=True)
 @frozen
 class TransferLeadership:

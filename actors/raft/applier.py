@@ -1,0 +1,137 @@
+"""From committed entries to answers: the state machine, and who waits for what.
+
+What lives here: the apply loop's bounded step, the table of proposals that wait for their entry, and the reads that
+wait for their index.  What does not: which entries are committed (the core says) and how answers travel (the actor
+does).  It is pure: no clock, no I/O.
+
+Rules:
+1. Whoever proposed waits under (index, term).  If another term's entry is applied at that index, the proposal is
+   certainly lost and may be tried again; if a snapshot jumps over the index, its outcome is unknown.
+2. An exception of the state machine is an answer (``failed``), the same on every server, never a crash: an entry that
+   cannot be applied would otherwise stop every server for ever (DESIGN §6, row 18).
+"""
+
+import heapq
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from actors.raft.entries import ForeignEntryError, decode_commands
+from storage.log_table import Entry
+from storage.raft_db import SnapshotSave
+from storage.state_machine import StateMachine
+
+_log = logging.getLogger("quorate.raft")
+
+Answer = tuple[int, str, bytes]
+"""(the gateway's key, code, result)."""
+
+Query = tuple[int, bytes]
+"""(the gateway's key, query)."""
+
+NOT_APPLIED = "not_leader"
+UNKNOWN = "outcome_unknown"
+
+
+class Applier:
+    """One server's state machine and everything that waits for it.  ``answers`` is what came out."""
+
+    def __init__(self, machine: StateMachine) -> None:
+        self._machine = machine
+        self._pending: deque[tuple[int, int, Sequence[int]]] = deque()
+        self._reads: list[tuple[int, int, Query]] = []
+        self._reads_seen = 0
+        self.applied = 0
+        self.bytes_since_snapshot = 0
+        self.answers: list[Answer] = []
+
+    @property
+    def machine(self) -> StateMachine:
+        """The state machine itself, for a snapshot."""
+        return self._machine
+
+    def expect(self, index: int, term: int, keys: Sequence[int]) -> None:
+        """The commands of these keys are the entry (index, term), in order."""
+        # A deposed leader's later entries may be proposed again under the same index: what waited there has lost.
+        while self._pending and self._pending[-1][0] >= index:
+            self._resolve(self._pending.pop()[2], NOT_APPLIED)
+        self._pending.append((index, term, keys))
+
+    def restore(self, snapshot: SnapshotSave) -> None:
+        """Set the state machine to a snapshot."""
+        if snapshot.chunks:
+            self._machine.restore(snapshot.chunks)
+        while self._pending and self._pending[0][0] <= snapshot.index:
+            self._resolve(self._pending.popleft()[2], UNKNOWN)
+        self.applied = snapshot.index
+        self.bytes_since_snapshot = 0
+        self._answer_reads()
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Apply committed entries, in order."""
+        for data, index, term in entries:
+            keys = self._claim(index, term)
+            for position, command in enumerate(self._commands(data, index)):
+                code, result = self._apply_one(command, index)
+                if position < len(keys):
+                    self.answers.append((keys[position], code, result))
+            self.applied = index
+            self.bytes_since_snapshot += len(data)
+        if self._reads:
+            self._answer_reads()
+
+    def read_at(self, index: int, query: Query) -> None:
+        """Answer a query as soon as ``index`` is applied."""
+        if index <= self.applied:
+            self.read_now(query)
+        else:
+            self._reads_seen += 1
+            heapq.heappush(self._reads, (index, self._reads_seen, query))
+
+    def read_now(self, query: Query) -> None:
+        """Answer a query from the state as it is."""
+        key, body = query
+        try:
+            self.answers.append((key, "ok", self._machine.read(body)))
+        except Exception as error:
+            _log.exception("a query failed")
+            self.answers.append((key, "failed", str(error).encode()))
+
+    def refuse(self, keys: Sequence[int], code: str) -> None:
+        """Answer without applying anything."""
+        self._resolve(keys, code)
+
+    def take_answers(self) -> list[Answer]:
+        """What came out since the last call."""
+        answers, self.answers = self.answers, []
+        return answers
+
+    def _claim(self, index: int, term: int) -> Sequence[int]:
+        if not self._pending or self._pending[0][0] > index:
+            return ()
+        _, expected, keys = self._pending.popleft()
+        if expected == term:
+            return keys
+        self._resolve(keys, NOT_APPLIED)
+        return ()
+
+    def _commands(self, data: bytes, index: int) -> list[bytes]:
+        try:
+            return decode_commands(data)
+        except ForeignEntryError as error:
+            _log.error("entry %d is skipped on every server: %s", index, error)
+            return []
+
+    def _apply_one(self, command: bytes, index: int) -> tuple[str, bytes]:
+        try:
+            return "ok", self._machine.apply(command)
+        except Exception as error:
+            _log.exception("a command of entry %d failed", index)
+            return "failed", str(error).encode()
+
+    def _resolve(self, keys: Sequence[int], code: str) -> None:
+        self.answers.extend((key, code, b"") for key in keys)
+
+    def _answer_reads(self) -> None:
+        while self._reads and self._reads[0][0] <= self.applied:
+            self.read_now(heapq.heappop(self._reads)[2])

@@ -1,0 +1,88 @@
+"""The raft actor's half of *persist, then speak*: writes on their way to raft.db and their answers.
+
+What lives here: the order of writes, and trying again when the disk refuses.  What does not: SQLite
+(actors/persistence.py) and what a write makes true (actors/raft/journal.py).
+
+The persistence actor does writes in order and refuses everything behind a failed one, so that no later write leaves a
+gap.  What failed is kept and sent again; until it is done this server promises nothing (DESIGN §5).
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from attrs import evolve
+
+from actors.raft.journal import Write
+from storage.raft_db import RaftWrite, RaftWritten
+
+RETRY_S = 0.25
+
+_log = logging.getLogger("quorate.raft")
+
+
+class Disk:
+    """Writes of one incarnation of the raft actor.  ``tell`` hands a RaftWrite to the persistence actor."""
+
+    def __init__(self, incarnation: int, tell: Callable[[RaftWrite], bool]) -> None:
+        self._incarnation = incarnation
+        self._tell = tell
+        self._open: deque[RaftWrite] = deque()
+        self._unstored_cluster_id: str | None = None
+        self._staged = 0
+        self.error = ""
+        """Why the disk takes nothing at present; "" when it does."""
+
+    def store_cluster_id(self, cluster_id: str) -> None:
+        """Keep the cluster id with the next write."""
+        self._unstored_cluster_id = cluster_id
+
+    def expect_staged(self, chunks: int) -> None:
+        """The next snapshot's chunks are staged already: its write names only their number."""
+        self._staged = chunks
+
+    def write(self, write: Write) -> None:
+        """Send a write on its way."""
+        snapshot = write.snapshot
+        if snapshot is not None and self._staged:
+            snapshot, self._staged = evolve(snapshot, chunks=[], staged=self._staged), 0
+        message = RaftWrite(
+            incarnation=self._incarnation,
+            sequence=write.sequence,
+            hard_state=write.hard_state,
+            truncate_from=write.truncate_from,
+            append=write.append,
+            commit=write.commit,
+            cluster_id=self._unstored_cluster_id,
+            snapshot=snapshot,
+        )
+        self._unstored_cluster_id = None
+        self._open.append(message)
+        if not self.error:
+            self._send(message)
+
+    def on_written(self, answer: RaftWritten) -> int | None:
+        """Take an answer; returns the sequence that is now on disk, or None."""
+        if answer.incarnation != self._incarnation or not self._open:
+            return None
+        if answer.error:
+            if not self.error:
+                _log.error("raft.db takes no writes: %s; trying again every %g s", answer.error, RETRY_S)
+            self.error = answer.error
+            return None
+        if self.error:
+            _log.info("raft.db takes writes again")
+            self.error = ""
+        while self._open and self._open[0].sequence <= answer.sequence:
+            self._open.popleft()
+        return answer.sequence
+
+    def retry(self) -> None:
+        """Try everything again that is not on disk."""
+        if self.error:
+            for message in self._open:
+                self._send(message)
+
+    def _send(self, message: RaftWrite) -> None:
+        if not self._tell(message):
+            self.error = "the persistence actor's mailbox is full"

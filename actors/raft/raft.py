@@ -1,0 +1,364 @@
+"""The raft actor: carries the effects of the Raft core out.
+
+What lives here: the way of a command through this server.  The gateway's ``Propose`` is batched into entries, the core
+appends them, the persistence actor makes them durable while links carry them to the others, the core says what is
+committed, the applier applies it, and ``Results`` go back to the gateway.  What does not: any rule of Raft (core.py and
+the modules beside it), SQL, sockets.
+
+One turn (``on_turn_end``) follows every batch of messages: propose, flush the core, write, send, apply, answer, report.
+A proposal that finds the server idle is therefore flushed at once, and while a turn runs the next batch gathers.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from actors.actor import Actor, Context, Sender, handles
+from actors.config import NodeConfig
+from actors.gossip.messages import MemberChanged
+from actors.identity import Identity
+from actors.raft.applier import Applier
+from actors.raft.configuration import Configuration, Server
+from actors.raft.core import RaftCore
+from actors.raft.disk import RETRY_S, Disk
+from actors.raft.entries import COMMAND_BYTES_MAX, COMMANDS_PER_ENTRY_MAX, encode_commands
+from actors.raft.journal import FRESH_ANCHOR_INDEX, FRESH_ANCHOR_TERM, RestoredLog
+from actors.raft.messages import (
+    Append,
+    AppendReply,
+    Configure,
+    Heartbeat,
+    HeartbeatReply,
+    LeaderChanged,
+    Propose,
+    RaftStatusRequest,
+    RaftView,
+    Read,
+    ReadIndex,
+    ReadIndexReply,
+    Results,
+    SnapshotChunk,
+    SnapshotReply,
+    TakeSnapshot,
+    Tick,
+    TimeoutNow,
+    TransferLeadership,
+    ViewRequest,
+    VoteReply,
+    VoteRequest,
+)
+from actors.raft.snapshotting import Snapshotting
+from actors.raft.status import raft_status, raft_view
+from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten, SnapshotSave
+from storage.state_machine import StateMachine
+from transport.wire import Json, message
+
+LOAD_TIMEOUT_S = 120.0
+APPLY_ENTRIES_PER_TURN = 64
+ADDRESSES_MAX = 1024
+
+_log = logging.getLogger("quorate.raft")
+
+
+@message("raft.continue")
+@frozen
+class Continue:
+    """The raft actor's note to itself: there is more to do than one turn may take."""
+
+
+@message("raft.retry_disk")
+@frozen
+class RetryDisk:
+    """The raft actor's timer while the disk refuses writes."""
+
+
+class RaftActor(Actor):
+    """Raft for one server.  ``found_cluster``: an empty data directory starts a cluster of one instead of waiting."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        identity: Identity,
+        config: NodeConfig,
+        machine: Callable[[], StateMachine],
+        found_cluster: bool,
+    ) -> None:
+        super().__init__(context)
+        self._identity = identity
+        self._config = config
+        self._timing = config.raft_timing
+        self._found_cluster = found_cluster
+        self._applier = Applier(machine())
+        self._disk = Disk(context.incarnation, context.ref("persistence").tell)
+        self._gateway = context.ref("gateway")
+        self._core: RaftCore
+        self._snapshotting: Snapshotting
+        self._addresses: dict[str, str] = {}
+        self._proposals: list[tuple[int, bytes]] = []
+        self._reads: dict[int, list[tuple[int, bytes]]] = {}
+        self._read_token = 0
+        self._armed_for = float("inf")
+        self._reported: LeaderChanged | None = None
+        self._handing_over: list[Sender] = []
+
+    async def on_start(self) -> None:
+        """Load raft.db; from then on the persistence actor refuses an older incarnation's writes."""
+        loaded: RaftLoaded = await self.context.ref("persistence").ask(
+            RaftLoad(self.context.incarnation), timeout_s=LOAD_TIMEOUT_S
+        )
+        now = self.context.now()
+        self._core = RaftCore(self._identity.id, _restored(loaded), self._timing, self.context.rng, now)
+        self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._disk, self._timing)
+        if loaded.cluster_id:
+            self._identity.adopt_cluster(loaded.cluster_id)
+        elif self._identity.cluster_id:
+            self._disk.store_cluster_id(self._identity.cluster_id)
+        else:
+            self._identity.on_cluster(self._disk.store_cluster_id)
+        is_fresh = loaded.snapshot is None and not loaded.entries
+        if is_fresh and self._found_cluster:
+            self._core.found(now, self._first_configuration())
+        self.context.me.tell(Tick())
+
+    def on_turn_end(self) -> None:
+        """Draw the consequences of a batch of messages."""
+        self._propose()
+        self._core.flush()
+        write = self._core.take_write()
+        if write is not None:
+            self._disk.write(write)
+        for peer, msg in self._core.take_messages():
+            self._send(peer, msg)
+        self._apply()
+        self._answer()
+        self._report()
+        self._arm()
+
+    # --- from other servers ---------------------------------------------------------------------------------------
+
+    @handles(
+        VoteRequest, VoteReply, TimeoutNow, Append, AppendReply, Heartbeat, HeartbeatReply, ReadIndex, ReadIndexReply,
+        SnapshotChunk, SnapshotReply,
+    )  # fmt: skip
+    def _on_peer(self, msg: Any, sender: Sender) -> None:
+        if not sender.server or sender.server == self._identity.id:
+            return
+        if len(self._addresses) < ADDRESSES_MAX or sender.server in self._addresses:
+            self._addresses[sender.server] = sender.address
+        self._core.receive(self.context.now(), sender.server, msg)
+
+    # --- from the actors of this server ---------------------------------------------------------------------------
+
+    @handles(Propose)
+    def _on_propose(self, msg: Propose, sender: Sender) -> None:
+        self._proposals.extend(msg.batch)
+
+    @handles(Read)
+    def _on_read(self, msg: Read, sender: Sender) -> None:
+        linearizable = [(key, query) for key, query, is_linearizable in msg.batch if is_linearizable]
+        for key, query, is_linearizable in msg.batch:
+            if not is_linearizable:
+                self._applier.read_now((key, query))
+        if linearizable:
+            self._read_token += 1
+            self._reads[self._read_token] = linearizable
+            self._core.read(self.context.now(), self._read_token)
+
+    @handles(RaftWritten)
+    def _on_written(self, msg: RaftWritten, sender: Sender) -> None:
+        had_error = bool(self._disk.error)
+        sequence = self._disk.on_written(msg)
+        if sequence is not None:
+            self._core.written(self.context.now(), sequence)
+            self._snapshotting.written(sequence)
+        elif self._disk.error and not had_error:
+            # Whoever cannot keep an entry must not lead: the others can (DESIGN §5).
+            self._core.abdicate(self.context.now())
+            self.context.after(RETRY_S, RetryDisk())
+
+    @handles(RetryDisk)
+    def _on_retry_disk(self, msg: RetryDisk, sender: Sender) -> None:
+        self._disk.retry()
+        if self._disk.error:
+            self.context.after(RETRY_S, RetryDisk())
+
+    @handles(Tick)
+    def _on_tick(self, msg: Tick, sender: Sender) -> None:
+        self._armed_for = float("inf")
+        if not self._disk.error:
+            self._core.tick(self.context.now())
+
+    @handles(Continue)
+    def _on_continue(self, msg: Continue, sender: Sender) -> None:
+        """The turn that follows goes on."""
+
+    @handles(MemberChanged)
+    def _on_member(self, msg: MemberChanged, sender: Sender) -> None:
+        self._addresses[msg.member.id] = msg.member.address
+
+    @handles(Configure)
+    def _on_configure(self, msg: Configure, sender: Sender) -> Json:
+        reason = self._core.configure(self.context.now(), msg)
+        return Json({"ok": not reason, "reason": reason})
+
+    @handles(RaftStatusRequest)
+    def _on_status(self, msg: RaftStatusRequest, sender: Sender) -> Json:
+        return Json(raft_status(self._core, self._applier, self._disk))
+
+    @handles(ViewRequest)
+    def _on_view(self, msg: ViewRequest, sender: Sender) -> RaftView:
+        return raft_view(self._core)
+
+    @handles(TransferLeadership)
+    def _on_transfer(self, msg: TransferLeadership, sender: Sender) -> Json | None:
+        target = ""
+        if msg.target:
+            server = self._core.state.configuration.named(msg.target)
+            if server is None:
+                return Json({"ok": False, "reason": f"there is no server named {msg.target} in the configuration"})
+            target = server.id
+        reason = self._core.transfer(self.context.now(), target)
+        if reason:
+            return Json({"ok": False, "reason": reason})
+        self._handing_over.append(sender)
+        return None
+
+    @handles(TakeSnapshot)
+    def _on_take_snapshot(self, msg: TakeSnapshot, sender: Sender) -> None:
+        self._snapshotting.begin(sender)
+
+    # --- the turn -------------------------------------------------------------------------------------------------
+
+    def _propose(self) -> None:
+        if not self._proposals:
+            return
+        proposals, self._proposals = self._proposals, []
+        code = self._why_not_propose()
+        if code:
+            self._applier.refuse([key for key, _ in proposals], code)
+            return
+        too_large = [key for key, command in proposals if len(command) > COMMAND_BYTES_MAX]
+        if too_large:
+            self._applier.refuse(too_large, "too_large")
+            proposals = [item for item in proposals if len(item[1]) <= COMMAND_BYTES_MAX]
+        for batch in _batches(proposals):
+            appended = self._core.propose(self.context.now(), encode_commands([command for _, command in batch]))
+            keys = [key for key, _ in batch]
+            if appended is None:
+                self._applier.refuse(keys, "overloaded")
+            else:
+                self._applier.expect(*appended, keys)
+
+    def _why_not_propose(self) -> str:
+        core = self._core
+        if not core.state.engine.is_leader or core.handover.is_under_way:
+            return "not_leader"
+        return "" if core.takes_proposals and not self._disk.error else "overloaded"
+
+    def _send(self, peer: str, msg: object) -> None:
+        address = self._addresses.get(peer)
+        if address is None:
+            server = self._core.state.configuration.get(peer)
+            if server is None:
+                return
+            address = server.address
+        self.context.ref("raft", address).tell(msg)
+
+    def _apply(self) -> None:
+        core = self._core
+        restore = core.take_restore()
+        if restore is not None:
+            self._applier.restore(restore)
+        entries = core.committed(APPLY_ENTRIES_PER_TURN)
+        if not entries:
+            return
+        self._applier.apply(entries)
+        core.applied(self._applier.applied)
+        if core.applied_index < core.state.engine.commit:
+            self.context.me.tell(Continue())
+        self._snapshotting.consider()
+
+    def _answer(self) -> None:
+        for index, tokens in self._core.take_reads():
+            for token in tokens:
+                for query in self._reads.pop(token):
+                    self._applier.read_at(index, query)
+        for token in self._core.take_failed_reads():
+            self._applier.refuse([key for key, _ in self._reads.pop(token)], "no_leader")
+        answers = self._applier.take_answers()
+        if answers:
+            self._gateway.tell(Results(answers, self._applier.applied, self._age_ms()))
+        if self._handing_over and not self._core.handover.is_under_way:
+            self._answer_transfer()
+
+    def _answer_transfer(self) -> None:
+        lost_it = not self._core.state.engine.is_leader
+        reason = "" if lost_it else "the other server did not take over within an election timeout; this one leads on"
+        for sender in self._handing_over:
+            self.context.reply(sender, Json({"ok": lost_it, "reason": reason}))
+        self._handing_over.clear()
+
+    def _age_ms(self) -> int:
+        state = self._core.state
+        if state.engine.is_leader or state.leader is None:
+            return 0
+        return int((self.context.now() - state.leader_heard_at) * 1000)
+
+    def _report(self) -> None:
+        """Tell gateway and reconciler when leadership has changed."""
+        core = self._core
+        leader = core.state.leader or ""
+        is_me = leader == self._identity.id
+        address = self._identity.address if is_me else self._addresses.get(leader, "")
+        changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
+        if changed == self._reported:
+            return
+        if self._reported is None or changed.leader != self._reported.leader:
+            server = core.state.configuration.get(leader)
+            _log.info("term %d: %s leads", changed.term, server.name if server else leader or "nobody")
+        self._reported = changed
+        self._gateway.tell(changed)
+        self.context.ref("reconciler").tell(changed)
+
+    def _arm(self) -> None:
+        """Have a Tick in the mailbox when the core wants one; one that comes too early does no harm."""
+        now = self.context.now()
+        deadline = max(self._core.next_deadline(), now + 0.001)
+        if deadline < self._armed_for:
+            self._armed_for = deadline
+            self.context.after(deadline - now, Tick())
+
+    def _first_configuration(self) -> Configuration:
+        identity = self._identity
+        return Configuration((Server(identity.id, identity.name, identity.address, voter=True),))
+
+
+def _restored(loaded: RaftLoaded) -> RestoredLog:
+    snapshot = loaded.snapshot and SnapshotSave(
+        index=loaded.snapshot.index,
+        term=loaded.snapshot.term,
+        configuration=loaded.snapshot.configuration,
+        chunks=loaded.snapshot.chunks,
+        keep_from=loaded.anchor_index,
+        keep_from_term=loaded.anchor_term,
+        discard_log=False,
+    )
+    anchor = (loaded.anchor_index, loaded.anchor_term) if snapshot else (FRESH_ANCHOR_INDEX, FRESH_ANCHOR_TERM)
+    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, snapshot)
+
+
+def _batches(proposals: Sequence[tuple[int, bytes]]) -> list[Sequence[tuple[int, bytes]]]:
+    """Cut proposals into entries: as many commands as fit."""
+    batches: list[Sequence[tuple[int, bytes]]] = []
+    start = size = 0
+    for position, (_, command) in enumerate(proposals):
+        framed = len(command) + 5  # msgpack's largest length prefix
+        if position > start and (size + framed > COMMAND_BYTES_MAX or position - start >= COMMANDS_PER_ENTRY_MAX):
+            batches.append(proposals[start:position])
+            start, size = position, 0
+        size += framed
+    batches.append(proposals[start:])
+    return batches

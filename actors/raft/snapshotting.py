@@ -1,0 +1,117 @@
+"""Making a snapshot of this server's state machine without stopping it.
+
+What lives here: when one is due, and the loop that takes it chunk by chunk from a frozen view and stages each chunk in
+raft.db, so that neither the state machine nor the disk holds the loop up.  What does not: sending one to another
+server (snapshots.py) and the transaction that makes it count (raft.db: snapshot and truncation are one).
+"""
+
+import logging
+from collections.abc import Iterable
+
+from actors.actor import Context, Sender
+from actors.config import RaftTiming
+from actors.raft.applier import Applier
+from actors.raft.core import RaftCore
+from actors.raft.disk import Disk
+from actors.raft.messages import Tick
+from storage.raft_db import SnapshotSave, SnapshotStage, SnapshotStaged
+from transport.wire import Json
+
+STAGE_TIMEOUT_S = 60.0
+
+_log = logging.getLogger("quorate.raft")
+
+
+class Snapshotting:
+    """At most one snapshot in the making."""
+
+    def __init__(self, context: Context, core: RaftCore, applier: Applier, disk: Disk, timing: RaftTiming) -> None:
+        self._context = context
+        self._core = core
+        self._applier = applier
+        self._disk = disk
+        self._timing = timing
+        self._is_under_way = False
+        self._askers: list[Sender] = []
+        self._waiting_for: int | None = None
+
+    def consider(self) -> None:
+        """Begin one when enough has been applied since the last."""
+        last = self._core.state.snapshot
+        entries = self._applier.applied - (last.index if last else 0)
+        timing = self._timing
+        if entries >= timing.snapshot_entries or self._applier.bytes_since_snapshot >= timing.snapshot_bytes:
+            self._begin()
+
+    def begin(self, asker: Sender) -> None:
+        """Begin one because somebody asks; answered once it is on disk."""
+        self._askers.append(asker)
+        if not self._begin():
+            return
+
+    def written(self, sequence: int) -> None:
+        """Answer whoever asked, when the write that holds the snapshot is done."""
+        if self._waiting_for is not None and sequence >= self._waiting_for:
+            self._waiting_for = None
+            snapshot = self._core.state.snapshot
+            self._answer({"ok": True, "index": snapshot.index if snapshot else 0, "reason": ""})
+
+    def _begin(self) -> bool:
+        if self._is_under_way:
+            return False
+        last = self._core.state.snapshot
+        if last is not None and self._applier.applied <= last.index:
+            self._answer({"ok": True, "index": last.index, "reason": "nothing new since the last snapshot"})
+            return False
+        self._is_under_way = True
+        self._context.spawn(self._make(self._applier.applied, self._applier.machine.snapshot()), name="snapshot")
+        return True
+
+    async def _make(self, index: int, view: Iterable[bytes]) -> None:
+        self._applier.bytes_since_snapshot = 0
+        term = self._core.state.journal.term_at(index)
+        configuration = self._core.state.configurations.at(index).encode()
+        persistence = self._context.ref("persistence")
+        chunks: list[bytes] = []
+        error = ""
+        for chunk in view:
+            chunks.append(chunk)
+            stage = SnapshotStage(self._context.incarnation, len(chunks) - 1, chunk)
+            staged: SnapshotStaged = await persistence.ask(stage, timeout_s=STAGE_TIMEOUT_S)
+            error = staged.error
+            if error:
+                break
+        self._is_under_way = False
+        newer = self._core.state.snapshot
+        if error or term is None or (newer is not None and newer.index >= index):
+            reason = error or "a newer snapshot came from the leader meanwhile"
+            _log.warning("gave up a snapshot at %d: %s", index, reason)
+            self._answer({"ok": False, "index": index, "reason": reason})
+            return
+        self._save(index, term, configuration, chunks)
+
+    def _save(self, index: int, term: int, configuration: bytes, chunks: list[bytes]) -> None:
+        journal = self._core.state.journal
+        keep_from = max(journal.anchor_index, index - self._timing.tail_entries)
+        keep_from_term = journal.term_at(keep_from)
+        if keep_from_term is None:
+            raise AssertionError(f"the log has lost entry {keep_from}, which is applied and not compacted")
+        snapshot = SnapshotSave(
+            index=index,
+            term=term,
+            configuration=configuration,
+            chunks=chunks,
+            keep_from=keep_from,
+            keep_from_term=keep_from_term,
+            discard_log=False,
+        )
+        self._disk.expect_staged(len(chunks))
+        self._core.save_snapshot(self._context.now(), snapshot)
+        self._waiting_for = journal.next_promise
+        self._context.me.tell(Tick())
+        _log.info("snapshot at index %d, the log is kept from %d", index, keep_from + 1)
+
+    def _answer(self, value: dict[str, object]) -> None:
+        for asker in self._askers:
+            self._context.reply(asker, Json(value))
+        self._askers.clear()

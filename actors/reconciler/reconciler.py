@@ -1,0 +1,131 @@
+"""The reconciler actor: when this server leads, it brings the Raft configuration in line with gossip.
+
+What lives here: when to look, whom to ask, and carrying out the one change that the plan allows (plan.py).  Gossip's
+events only wake it; the truth is the comparison of two whole views, made again on gaining leadership and every
+``PASS_EVERY_S``, so a lost or early event costs time and never a server (the pattern of Consul and Nomad).  What does
+not: the rules themselves.  On a server that does not lead nothing happens.
+"""
+
+import logging
+from typing import Any
+
+from actors.actor import Actor, AskError, Context, Sender, handles
+from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
+from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
+from actors.reconciler.messages import Pass, ReconcilerStatusRequest, RemoveServer
+from actors.reconciler.plan import Decision, Planner, Policy
+from transport.wire import Json
+
+PASS_EVERY_S = 2.0
+NEXT_PASS_S = 0.03
+ASK_TIMEOUT_S = 2.0
+
+_log = logging.getLogger("quorate.reconciler")
+
+
+class Reconciler(Actor):
+    """One change at a time, and a reason for every server."""
+
+    def __init__(self, context: Context, *, policy: Policy) -> None:
+        super().__init__(context)
+        self._planner = Planner(policy)
+        self._leads = False
+        self._is_looking = False
+        self._look_again = False
+        self._reasons: dict[str, str] = {}
+
+    async def on_start(self) -> None:
+        """Look every few seconds, whatever happens."""
+        self.context.every(PASS_EVERY_S, Pass())
+
+    @handles(LeaderChanged)
+    def _on_leader(self, msg: LeaderChanged, sender: Sender) -> None:
+        self._leads = msg.is_me and msg.ready
+        if self._leads:
+            self._wake()
+        else:
+            self._reasons = {}
+
+    @handles(MemberChanged)
+    def _on_member(self, msg: MemberChanged, sender: Sender) -> None:
+        self._wake()
+
+    @handles(Pass)
+    def _on_pass(self, msg: Pass, sender: Sender) -> None:
+        self._wake()
+
+    @handles(ReconcilerStatusRequest)
+    def _on_status(self, msg: ReconcilerStatusRequest, sender: Sender) -> Json:
+        return Json(self._reasons)
+
+    @handles(RemoveServer)
+    async def _on_remove(self, msg: RemoveServer, sender: Sender) -> Json:
+        reason = await self._remove(msg.name)
+        return Json({"ok": not reason, "reason": reason})
+
+    def _wake(self) -> None:
+        if not self._leads:
+            return
+        if self._is_looking:
+            self._look_again = True
+        else:
+            self._is_looking = True
+            self.context.spawn(self._look(), name="pass")
+
+    async def _look(self) -> None:
+        try:
+            changed = await self._pass()
+        except AskError as error:
+            _log.warning("a pass was given up, the next comes in %g s: %s", PASS_EVERY_S, error)
+            changed = False
+        self._is_looking = False
+        if changed or self._look_again:
+            self._look_again = False
+            # The change has to be committed before the next one: come back when it probably is.
+            self.context.after(NEXT_PASS_S, Pass())
+
+    async def _pass(self) -> bool:
+        members, view = await self._views()
+        if not view.is_leader:
+            return False
+        decision = self._planner.plan(self.context.now(), members.members, view)
+        self._note(decision, members)
+        if decision.change is None:
+            return not view.is_settled
+        return not await self._configure(decision.change)
+
+    async def _views(self) -> tuple[MembersView, RaftView]:
+        members: MembersView = await self.context.ref("gossip").ask(MembersRequest(), timeout_s=ASK_TIMEOUT_S)
+        view: RaftView = await self.context.ref("raft").ask(ViewRequest(), timeout_s=ASK_TIMEOUT_S)
+        return members, view
+
+    async def _configure(self, change: Configure) -> str:
+        answer: Json = await self.context.ref("raft").ask(change, timeout_s=ASK_TIMEOUT_S)
+        outcome: dict[str, Any] = answer.value
+        if outcome["ok"]:
+            _log.info("%s %s (%s)", change.kind.replace("_", " "), change.name, change.address)
+        return str(outcome["reason"])
+
+    def _note(self, decision: Decision, members: MembersView) -> None:
+        names = {member.id: member.name for member in members.members}
+        for server, reason in decision.reasons.items():
+            if self._reasons.get(server) != reason:
+                _log.debug("%s: %s", names.get(server, server), reason)
+        self._reasons = dict(decision.reasons)
+
+    async def _remove(self, name: str) -> str:
+        members, view = await self._views()
+        server = next((s for s in view.servers if s.name == name), None)
+        by_id = {member.id: member for member in members.members}
+        if not view.is_leader:
+            return "this server is not the leader"
+        if server is None:
+            return f"there is no server named {name} in the Raft configuration"
+        member = by_id.get(server.id)
+        if member is not None and member.status in ("alive", "suspect"):
+            return f"{name} is {member.status} and would be added again: run leave on it instead"
+        refusal = self._planner.why_not_remove(server, by_id, view)
+        if refusal:
+            return refusal
+        change = Configure("remove", view.configuration_index, server.id, server.name, server.address)
+        return await self._configure(change)

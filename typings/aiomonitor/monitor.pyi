@@ -8,6 +8,7 @@ class Monitor:
     _monitored_loop: asyncio.AbstractEventLoop
     _ui_loop: asyncio.AbstractEventLoop
     _ui_thread: threading.Thread
+    _event_loop_thread_id: int | None
     _host: str
     _termui_port: int
     _webui_port: int

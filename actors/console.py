@@ -1,0 +1,141 @@
+"""The console: aiomonitor beside the server, for people who want to look inside while it runs.
+
+What lives here: the actor that starts and stops it, and the check of its ports. What does not: the commands
+(console_commands.py) and how their answers look (views.py); those are shared with the command line.
+
+aiomonitor runs in a thread with an event loop of its own, costs a third of a second to import, and takes three ports:
+its telnet server, its web page, and a Python prompt. The prompt is off; its port is checked all the same, since a later
+release may bind it. Whoever reaches the ports can cancel tasks and send signals to this process, so the console listens
+on loopback and only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from actors.actor import Actor, Context
+from actors.gateway.messages import AdminForward
+from transport.client_protocol import Code, Response, decode_payload, encode_payload
+from transport.errors import QuorateError
+
+if TYPE_CHECKING:
+    from actors.console_commands import NodeMonitor
+
+CONSOLE_HOST = "127.0.0.1"
+CONSOLE_PORTS = 3
+PORT_MAX = 65_535
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 4.0
+OPERATION_TIMEOUT_S = 2.0
+
+T = TypeVar("T")
+
+log = logging.getLogger("quorate.console")
+
+
+class ConsoleError(QuorateError):
+    """The console cannot be had: a port of it is taken, or it does not start."""
+
+
+def check_console_ports(first_port: int) -> None:
+    """Raise ConsoleError when one of the console's three ports cannot be bound.
+
+    aiomonitor itself would wait for ever on a taken web port, be silently absent on a taken telnet port, and share a
+    web port with another server that has it.
+    """
+    if not 0 < first_port <= PORT_MAX - CONSOLE_PORTS + 1:
+        raise ConsoleError(
+            f"--monitor-port {first_port}: the console needs three ports from there on, within 1 to {PORT_MAX}"
+        )
+    for port in range(first_port, first_port + CONSOLE_PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((CONSOLE_HOST, port))
+            except OSError as error:
+                raise ConsoleError(
+                    f"the console cannot use port {CONSOLE_HOST}:{port} ({error.strerror}): "
+                    f"give the first of three free ports with --monitor-port, or leave it out"
+                ) from None
+
+
+class ConsoleActor(Actor):
+    """Owns the console's thread. Its crash or restart touches nothing but the console."""
+
+    def __init__(self, context: Context, server: str, first_port: int) -> None:
+        super().__init__(context)
+        self._server = server
+        self._first_port = first_port
+        self._monitor: NodeMonitor | None = None
+
+    async def on_start(self) -> None:
+        """Start the console; its address goes to the log. Raises ConsoleError when a port is taken."""
+        check_console_ports(self._first_port)
+        monitor = await in_thread(self._make_monitor, asyncio.get_running_loop(), timeout_s=START_TIMEOUT_S)
+        await in_thread(monitor.start, timeout_s=START_TIMEOUT_S)
+        # `stacktrace` shows the thread that called start(); the one to show is that of the server's loop.
+        monitor._event_loop_thread_id = threading.get_ident()
+        self._monitor = monitor
+        log.info(
+            "console: python cli.py console --monitor-port %d (web page: http://%s:%d)",
+            self._first_port,
+            CONSOLE_HOST,
+            self._first_port + 1,
+        )
+
+    async def on_stop(self) -> None:
+        """Close the console's ports and end its thread."""
+        if self._monitor is not None:
+            # Not on this loop: a command in progress waits for it, and the console's thread for that command.
+            await in_thread(self._monitor.close, timeout_s=STOP_TIMEOUT_S)
+            self._monitor = None
+
+    async def operate(self, op: str, arguments: Mapping[str, Any]) -> Any:
+        """Ask the gateway what a client would ask it. Raises QuorateError with the gateway's words when it says no."""
+        request = AdminForward(op, encode_payload(dict(arguments)), round(OPERATION_TIMEOUT_S * 1000))
+        answer: Response = await self.context.ref("gateway").ask(request, timeout_s=OPERATION_TIMEOUT_S)
+        if answer.code != Code.OK:
+            raise QuorateError(answer.message or answer.code)
+        return decode_payload(answer.payload)
+
+    def _make_monitor(self, loop: asyncio.AbstractEventLoop) -> NodeMonitor:
+        # Imported here and in a thread: it takes a third of a second, which the server's loop has not got.
+        from actors.console_commands import NodeMonitor
+
+        return NodeMonitor(loop, self._server, CONSOLE_HOST, self._first_port, self.operate)
+
+
+async def in_thread(function: Callable[..., T], *args: Any, timeout_s: float) -> T:
+    """Run a function that blocks, in a daemon thread. Raises TimeoutError when it does not come back in time.
+
+    Not the loop's executor: that one is joined at the end of the process, and a console that hangs must not hold it up.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("T", result))
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = function(*args)
+        except Exception as error:
+            failure = error
+        # A loop that is closed by now has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name="console", daemon=True).start()
+    return await asyncio.wait_for(done, timeout_s)

@@ -1,0 +1,111 @@
+"""Leaving a cluster for good: the order of the steps, and what to say when one of them fails.
+
+What lives here: ``leave`` of one server (DESIGN §9).  What does not: each step itself: Raft's transfer, the leader's
+reconciler that takes a leaving server out of the configuration, and gossip's acknowledged farewell.
+
+The order matters: a leader hands over first, since it cannot remove itself; then gossip announces the leave, which is
+what makes the new leader remove this server; only when it is out does gossip say that it has left.  Whoever stops
+half-way stays a member, and says so.
+"""
+
+import logging
+import operator
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_delay, wait_fixed
+
+from actors.asks import AskError
+from actors.gossip.messages import LeaveRequest
+from actors.identity import Identity
+from actors.raft.messages import RaftStatusRequest, RaftView, TransferLeadership, ViewRequest
+from actors.system import System
+from transport.errors import QuorateError
+from transport.wire import Json
+
+STEP_TIMEOUT_S = 6.0
+ASK_TIMEOUT_S = 2.0
+POLL_S = 0.05
+
+_log = logging.getLogger("quorate.node")
+
+
+class LeaveError(QuorateError):
+    """This server cannot leave now, and stays."""
+
+    exit_code = 4
+
+
+class Leaving:
+    """One attempt to leave."""
+
+    def __init__(self, system: System, identity: Identity) -> None:
+        self._system = system
+        self._identity = identity
+
+    async def leave(self) -> dict[str, Any]:
+        """Leave Raft, then gossip; returns who has acknowledged it.  Raises LeaveError, and stays a member then."""
+        if not await self._is_only_server():
+            await self._hand_over()
+            await self._ask("gossip", LeaveRequest("leaving"))
+            if not await self._until(self._is_out_of_raft):
+                await self._ask("gossip", LeaveRequest("stay"))
+                raise LeaveError(
+                    f"cannot leave: no leader took {self._identity.name} out of the Raft configuration within "
+                    f"{STEP_TIMEOUT_S:g} s; see `health`, and try again when the cluster has a quorum"
+                )
+        answer = await self._ask("gossip", LeaveRequest("left"))
+        _log.info("left the cluster")
+        return {"left": True, "name": self._identity.name, **answer}
+
+    async def _is_only_server(self) -> bool:
+        status = await self._ask("raft", RaftStatusRequest())
+        return {peer["id"] for peer in status["peers"]} <= {self._identity.id}
+
+    async def _hand_over(self) -> None:
+        if not await self._until(self._leads_not):
+            raise LeaveError(
+                f"cannot leave: {self._identity.name} leads and no other voter could take over within "
+                f"{STEP_TIMEOUT_S:g} s; see `raft peers`"
+            )
+
+    async def _leads_not(self) -> bool:
+        status = await self._ask("raft", RaftStatusRequest())
+        if status["role"] == "leader":
+            await self._ask("raft", TransferLeadership())
+            return False
+        return True
+
+    async def _is_out_of_raft(self) -> bool:
+        """Whether the leader's configuration, committed, has this server no longer: it will never hear so itself."""
+        status = await self._ask("raft", RaftStatusRequest())
+        if status["role"] == "leader":
+            await self._ask("raft", TransferLeadership())
+            return False
+        if not status["leader_address"]:
+            return False
+        leader = self._system.ref("raft", status["leader_address"], owner="node")
+        view: RaftView = await leader.ask(ViewRequest(), timeout_s=ASK_TIMEOUT_S)
+        return view.is_leader and view.is_settled and all(s.id != self._identity.id for s in view.servers)
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> bool:
+        async def attempt() -> bool:
+            try:
+                return await condition()
+            except AskError as error:
+                _log.debug("while leaving: %s", error)
+                return False
+
+        retrying = AsyncRetrying(
+            stop=stop_after_delay(STEP_TIMEOUT_S), wait=wait_fixed(POLL_S), retry=retry_if_result(operator.not_)
+        )
+        try:
+            await retrying(attempt)
+        except RetryError:
+            return False
+        return True
+
+    async def _ask(self, actor: str, msg: object) -> dict[str, Any]:
+        answer: Json = await self._system.ref(actor, owner="node").ask(msg, timeout_s=STEP_TIMEOUT_S)
+        value: dict[str, Any] = answer.value
+        return value

@@ -1,0 +1,54 @@
+"""The links actor: owns the sockets to other servers and clients, so that its supervisor can make them anew.
+
+What lives here: opening and closing the links, and passing on what they notice.  What does not: frames.  A frame goes
+from a ref straight into the links and from the links straight into a mailbox; a hop through this actor's own mailbox
+would cost every message twice (transport/links.py, actors/system.py).
+"""
+
+import asyncio
+
+from actors.actor import Actor, Context
+from actors.config import NodeConfig
+from actors.gossip.messages import SuspectDead
+from actors.identity import Identity
+from actors.system import System
+from transport.keys import ClusterKey
+from transport.links import LinkConfig, Links
+
+LINGER_MS = 200
+"""How long frames that are under way may still leave when the links close: a last acknowledgement, a farewell."""
+
+
+class LinksActor(Actor):
+    """Links while it lives; ``links`` is what fault hooks and statistics look at."""
+
+    def __init__(
+        self, context: Context, *, system: System, identity: Identity, config: NodeConfig, key: ClusterKey | None
+    ) -> None:
+        super().__init__(context)
+        self._system = system
+        self._identity = identity
+        self._gossip = context.ref("gossip")
+        self.links = Links(
+            system.zmq_context,
+            LinkConfig(config.bind, config.advertised, identity.id, identity.boot, key),
+            cluster_id=lambda: identity.cluster_id,
+            on_frame=system.deliver,
+            on_dead=self._on_dead,
+            clock=context.now,
+        )
+
+    async def on_start(self) -> None:
+        """Take the address.  A taken port is an error for the person who starts the server."""
+        self.links.open(asyncio.get_running_loop())
+        self._identity.address = self.links.advertised_address
+        self._system.attach_links(self.links)
+
+    async def on_stop(self) -> None:
+        """Give the address back."""
+        self._system.attach_links(None)
+        self.links.close(linger_ms=LINGER_MS)
+
+    def _on_dead(self, address: str, reason: str) -> None:
+        self._system.peer_died(address, reason)
+        self._gossip.tell(SuspectDead(address, reason))

@@ -1,0 +1,51 @@
+"""What operators' requests carry: one shape an operation, decoded strictly.
+
+An argument that is not in the shape is refused with its name, so that a client of a later release learns that this
+server does not know what it asks for, instead of being half obeyed.
+"""
+
+import msgspec
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No arguments: the shape of most operations, and the base of the others."""
+
+
+class MembersArguments(Arguments, frozen=True):
+    """What `members` is narrowed to: any of the statuses, all of the tags; or the one member whose story is wanted."""
+
+    status: list[str] = []
+    tag: dict[str, str] = {}
+    why: str = ""
+
+
+class JoinArguments(Arguments, frozen=True):
+    """Addresses of servers to join."""
+
+    peers: list[str]
+
+
+class NameArguments(Arguments, frozen=True):
+    """A server by its name or id; "" where the operation may choose one."""
+
+    name: str = ""
+
+
+class KillArguments(Arguments, frozen=True):
+    """One incarnation of an actor, as NAME@INCARNATION."""
+
+    target: str
+
+
+class CutArguments(Arguments, frozen=True):
+    """A server's address, and which of its frames are dropped."""
+
+    address: str
+    inbound: bool = True
+    outbound: bool = True
+
+
+class CrashArguments(Arguments, frozen=True):
+    """An actor by its name."""
+
+    actor: str

@@ -1,0 +1,174 @@
+"""What the gateway answers about a server and its cluster, put together from what the actors said.
+
+What lives here: pure functions from the answers of gossip, Raft and the runtime to the JSON of `status`, `members`,
+`raft peers` and `health`.  Their keys are a contract with scripts (DESIGN §10): keys are added, not renamed.  What does
+not: asking (admin.py) and how it looks to people (views.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from quorate.version import __version__
+
+if TYPE_CHECKING:
+    from actors.gateway.control import Control
+    from actors.gossip.member import Member
+    from actors.gossip.messages import MembersView
+
+LOOP_LAG_MAX_S: Final = 1.0
+"""An event loop that runs later than this cannot keep a lead or vouch for its members."""
+
+APPLY_LAG_MAX: Final = 1_000
+"""Entries that a ready server may be behind what it knows to be committed."""
+
+_IN_CONFIGURATION: Final = frozenset({"leader", "follower", "candidate", "standby"})
+
+Json = dict[str, Any]
+Raft = Mapping[str, Any]
+
+
+def status_report(control: Control, raft: Raft, view: MembersView) -> Json:
+    """The answer to `status`: who this server is, and its cluster as it sees it."""
+    identity = control.identity
+    counts = Counter(str(member.status) for member in view.members)
+    return {
+        "cluster_id": identity.cluster_id,
+        "node": identity.name,
+        "id": identity.id,
+        "address": identity.address,
+        **{key: value for key, value in raft.items() if key != "peers"},
+        "members": dict(sorted(counts.items())),
+        "http": control.config.http_address,
+        "monitor_port": control.config.monitor_port or None,
+        "data_dir": str(control.config.data_dir),
+        "uptime_s": round(control.uptime_s(), 3),
+        "loop_lag_s": round(control.system.loop_lag_s(), 4),
+        "boot": identity.boot,
+        "version": __version__,
+    }
+
+
+def member_rows(view: MembersView, raft: Raft | None) -> list[Json]:
+    """The answer to `members`; `role` is the server's in Raft, "none" outside its configuration, null if unknown."""
+    roles = {peer["id"]: peer["role"] for peer in raft["peers"]} if raft is not None else {}
+    rows = []
+    for member in sorted(view.members, key=lambda member: (member.name, member.id)):
+        role = None if raft is None else roles.get(member.id, "none")
+        rows.append(_member_row(member, role, is_local=member.id == view.local))
+    return rows
+
+
+def peer_rows(raft: Raft, reasons: Mapping[str, str]) -> list[Json]:
+    """The answer to `raft peers`: the configuration with what each server has, and the reconciler's last decision."""
+    return [{**peer, "reason": reasons.get(peer["id"], "")} for peer in raft["peers"]]
+
+
+def select_members(rows: Iterable[Json], statuses: Sequence[str], tags: Mapping[str, str]) -> list[Json]:
+    """The rows with one of the statuses (all if there is none) and every one of the tags."""
+    return [
+        row
+        for row in rows
+        if (not statuses or row["status"] in statuses) and all(row["tags"].get(key) == tags[key] for key in tags)
+    ]
+
+
+def why_report(view: MembersView, rows: Sequence[Json]) -> Json | None:
+    """The answer to `members --why`: the member and the trail that led to its status; None for an unknown one."""
+    by_id = {row["id"]: row for row in rows}
+    for member_id, trail in view.why.items():
+        if member_id in by_id:
+            steps = [{"age_s": s.age_s, "event": s.event, "by": s.by, "detail": s.detail} for s in trail]
+            return {"member": by_id[member_id], "why": steps}
+    return None
+
+
+def health_report(control: Control, raft: Raft | None, view: MembersView | None) -> Json:
+    """The answer to `health`: every check with its finding.
+
+    healthy: this server works, and its cluster has a leader and a quorum.  ready: and it has what it needs to serve:
+    it is a member, in the Raft configuration, and close to what is committed.
+    """
+    healthy = [_actors_check(control.system.actors()), _loop_check(control.system.loop_lag_s()), *_raft_checks(raft)]
+    ready = [_member_check(view), *_serving_checks(raft)]
+    return {
+        "node": control.identity.name,
+        "healthy": all(check["ok"] for check in healthy),
+        "ready": all(check["ok"] for check in (*healthy, *ready)),
+        "checks": [*healthy, *ready],
+    }
+
+
+def version_report() -> Json:
+    """The answer to `version`: the release and the parts whose version matters in a bug report."""
+    import platform
+    from importlib.metadata import version
+
+    import zmq
+
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "pysyncobj": version("pysyncobj"),
+        "pyzmq": version("pyzmq"),
+        "libzmq": zmq.zmq_version(),
+    }
+
+
+def _member_row(member: Member, role: str | None, *, is_local: bool) -> Json:
+    return {
+        "name": member.name,
+        "id": member.id,
+        "address": member.address,
+        "status": str(member.status),
+        "tags": dict(member.tags),
+        "role": role,
+        "incarnation": member.incarnation,
+        "status_age_s": round(member.status_age_s, 3),
+        "local": is_local,
+    }
+
+
+def _check(name: str, ok: bool, detail: str) -> Json:
+    return {"name": name, "ok": ok, "detail": detail}
+
+
+def _actors_check(actors: Sequence[Raft]) -> Json:
+    down = [f"{row['name']} is {row['state']}" for row in actors if row["state"] != "running"]
+    return _check("actors", not down, ", ".join(down) or f"all {len(actors)} run")
+
+
+def _loop_check(lag_s: float) -> Json:
+    return _check("loop", lag_s <= LOOP_LAG_MAX_S, f"the event loop is {lag_s * 1000:.0f} ms late")
+
+
+def _raft_checks(raft: Raft | None) -> list[Json]:
+    if raft is None:
+        return [_check("raft", ok=False, detail="the raft actor does not answer")]
+    leader = str(raft["leader"] or "")
+    quorum = bool(raft["quorum"])
+    return [
+        _check("leader", bool(leader), f"{leader} leads in term {raft['term']}" if leader else "no leader is known"),
+        _check("quorum", quorum, "a majority of the voters answers" if quorum else "no majority of the voters answers"),
+        _check("disk", not raft["storage_error"], str(raft["storage_error"] or "raft.db takes writes")),
+    ]
+
+
+def _member_check(view: MembersView | None) -> Json:
+    if view is None:
+        return _check("member", ok=False, detail="the gossip actor does not answer")
+    status = next((str(member.status) for member in view.members if member.id == view.local), "not a member")
+    return _check("member", status == "alive", f"this server is {status}")
+
+
+def _serving_checks(raft: Raft | None) -> list[Json]:
+    if raft is None:
+        return []
+    role = str(raft["role"])
+    behind = max(0, raft["commit_index"] - raft["applied_index"])
+    return [
+        _check("configuration", role in _IN_CONFIGURATION, f"this server's role in Raft is {role}"),
+        _check("applied", behind <= APPLY_LAG_MAX, f"{behind} committed entries are not applied yet"),
+    ]

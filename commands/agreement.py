@@ -12,11 +12,11 @@ Views = Sequence[Mapping[str, Any] | None]
 """What each server answered to `status`, None for one that did not answer."""
 
 
-def missing(statuses: Views, members: Sequence[Sequence[Mapping[str, Any]] | None], voters: int) -> str:
+def missing(statuses: Views, voters: int) -> str:
     """What keeps the servers from agreeing, in words for a progress line; "" when they agree.
 
     They agree when every one answers, all name the same cluster, leader and term, each sees all as alive members, and
-    the leader counts `voters` voters.
+    each counts `voters` voters.
     """
     count = len(statuses)
     answers = [status for status in statuses if status is not None]
@@ -29,9 +29,9 @@ def missing(statuses: Views, members: Sequence[Sequence[Mapping[str, Any]] | Non
         return "no leader yet"
     if len(leaders) > 1:
         return "the servers do not name the same leader yet"
-    alive = [sum(member["status"] == "alive" for member in view or ()) for view in members]
-    if min(alive) < count:
-        return f"{min(alive)} of {count} members alive"
+    alive = min(status["members"].get("alive", 0) for status in answers)
+    if alive < count:
+        return f"{alive} of {count} members alive"
     counted = min(len(status["voters"]) for status in answers)
     if counted < voters:
         return f"{counted} of {voters} voters"

@@ -28,7 +28,16 @@ CORE_FOLDERS = {
     "actors/raft": {"raft.py"},
     "actors/reconciler": {"reconciler.py"},
 }
-CORE_FILES = ("actors/policy.py", "storage/kv.py", "storage/state_machine.py", "transport/wire.py")
+CORE_FILES = (
+    "actors/gateway/calls.py",
+    "actors/gateway/core.py",
+    "actors/gateway/reports.py",
+    "actors/policy.py",
+    "commands/agreement.py",
+    "storage/kv.py",
+    "storage/state_machine.py",
+    "transport/wire.py",
+)
 
 FIRST_PARTY = [path for path in sources() if path.relative_to(ROOT).parts[0] in (*PACKAGES, "cli.py", "quorate")]
 

@@ -40,8 +40,8 @@ class SyncError(StorageError):
 
 
 class InvalidWriteError(StorageError):
-    """The write would break the journal (a gap, a second vote in a term, a committed entry deleted): a program error."""
+    """A program error: a write that would break the journal (a gap in the log, a second vote in a term)."""
 
 
-class SnapshotError(StorageError):
+class BadSnapshotError(StorageError):
     """The bytes given to a state machine are not a snapshot it made."""

@@ -1,16 +1,18 @@
 """The log's table in raft.db: one row an entry, each with its checksum.
 
-Here: SQL and the continuity of the rows. Not here: transactions (the caller's), the invariants that need the hard state
-(raft_db.py). Rows up to the anchor are garbage: the anchor moves in one step when a snapshot is saved, and the rows
-are deleted a few at a time with later writes, because deleting a long log at once would stop the server for as long.
+Here: SQL and the checks of the rows. Not here: transactions (the caller's) and the invariants that need the hard state
+(raft_db.py). Rows up to the anchor are garbage: the anchor moves in one step when a snapshot is saved, and the rows are
+deleted a few at a time with later writes, because deleting a long log at once would stop the server for as long.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 
 from storage.checksum import data_checksum
+from storage.errors import CorruptFile
 
 Entry = tuple[bytes, int, int]
 """(data, index, term): the engine's own order, so that nothing is converted on the hot path."""
@@ -19,3 +21,63 @@ SCHEMA = (
     # data stands last: the other columns can then be read without walking the overflow pages of a large entry.
     "CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)",
 )
+
+_GARBAGE_ROWS_MIN = 32
+
+
+class LogTable:
+    """The rows of the log. Every method but `load` works inside the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add rows; the caller has checked that they follow the last one."""
+        self._connection.executemany(
+            "INSERT INTO entries (idx, term, crc, data) VALUES (?, ?, ?, ?)",
+            [(index, term, data_checksum(index, term, data), data) for data, index, term in entries],
+        )
+
+    def delete_from(self, index: int) -> None:
+        """Delete this entry and all behind it."""
+        self._connection.execute("DELETE FROM entries WHERE idx >= ?", (index,))
+
+    def term_of(self, index: int) -> int | None:
+        """The term of an entry, None when there is no such row."""
+        row = self._connection.execute("SELECT term FROM entries WHERE idx = ?", (index,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def first_row(self, default: int) -> int:
+        """The lowest index there is a row of, garbage included; `default` when there is none."""
+        row = self._connection.execute("SELECT min(idx) FROM entries").fetchone()
+        return default if row[0] is None else int(row[0])
+
+    def collect_garbage(self, first_row: int, anchor_index: int, appended: int) -> int:
+        """Delete some rows up to the anchor, faster than the log grows; returns where the rest begins."""
+        end = min(first_row + max(_GARBAGE_ROWS_MIN, appended + appended // 4), anchor_index + 1)
+        self._connection.execute("DELETE FROM entries WHERE idx < ?", (end,))
+        return end
+
+    def load(self, anchor: tuple[int, int], last: tuple[int, int]) -> list[Entry]:
+        """The entries between the anchor and the last one (both as index, term), every row checked."""
+        rows = self._connection.execute(
+            "SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", (anchor[0],)
+        )
+        entries: list[Entry] = []
+        expected, term = anchor
+        for data, index, row_term, crc in rows:
+            expected += 1
+            if index != expected:
+                raise CorruptFile(self._path, f"log entry {expected} is missing (the next one is {index})")
+            if not isinstance(data, bytes) or not isinstance(row_term, int):
+                raise CorruptFile(self._path, f"log entry {index} does not have the type it was written with")
+            if data_checksum(index, row_term, data) != crc:
+                raise CorruptFile(self._path, f"log entry {index} does not match its checksum")
+            if row_term < term:
+                raise CorruptFile(self._path, f"log entry {index} has term {row_term}, the one before it {term}")
+            term = row_term
+            entries.append((data, index, row_term))
+        if (expected, term) != last:
+            raise CorruptFile(self._path, f"the log ends at entry {expected} (term {term}) instead of {last[0]}")
+        return entries

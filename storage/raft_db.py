@@ -1,19 +1,26 @@
 """raft.db: what a server must never forget to keep Raft's promises.
 
-Here: the messages between the raft actor and the persistence actor, and `RaftDb`, which keeps the hard state in one
-row, the log and the snapshot. A `RaftWrite` is one transaction, on the disk when `write` returns. Not here: when to
-write and what may be said afterwards (actors/raft), SQL of the log and the snapshot (log_table.py, snapshot_table.py),
-SQLite's settings and errors (sqlite_file.py).
-
-The invariants of the Raft paper's figure 2 that a journal can check are checked on every write and on every load: the
-term never goes back, a vote is given once a term, entries are continuous and their terms do not fall, a committed entry
-is never deleted. A write that breaks one is a program error and changes nothing.
+Here: the messages between the raft actor and the persistence actor, and `RaftDb`, which carries them out. A `RaftWrite`
+is one transaction, on the disk when `write` returns. Not here: when to write and what may be said afterwards
+(actors/raft), which writes are allowed (journal_state.py), SQL (log_table.py, snapshot_table.py), SQLite's settings and
+errors (sqlite_file.py).
 """
+
+from pathlib import Path
 
 from attrs import field, frozen
 
-from storage.log_table import Entry
+from storage.errors import CorruptFile, InvalidWriteError, WriteError
+from storage.journal_state import SCHEMA as STATE_SCHEMA
+from storage.journal_state import JournalState, fresh_state, put_state, read_state
+from storage.log_table import SCHEMA as LOG_SCHEMA
+from storage.log_table import Entry, LogTable
+from storage.snapshot_table import SCHEMA as SNAPSHOT_SCHEMA
+from storage.snapshot_table import SnapshotRow, SnapshotTable
+from storage.sqlite_file import SqliteFile, errors_of
 from transport.wire import message
+
+FILE_NAME = "raft.db"
 
 
 @frozen
@@ -37,12 +44,12 @@ class SnapshotSave:
     chunks: list[bytes]
     """The whole state, or empty when `staged` chunks were written before with `SnapshotStage`."""
     keep_from: int
-    """Entries up to and with this index are deleted and it becomes the anchor: at most `index`, so that a tail of
-    entries stays for slow followers."""
+    """Entries up to and with this index are deleted and it becomes the anchor: at most `index`, less to leave a tail
+    of entries for slow followers. Where it lies behind the last entry written, `append` goes on from it."""
     keep_from_term: int
     discard_log: bool
-    """The snapshot comes from a leader and the log does not hold its last entry: nothing of the log stays. `keep_from`
-    is `index` then."""
+    """The snapshot comes from a leader and the log does not hold its last entry: nothing of the log stays, and
+    `keep_from` is `index`."""
     staged: int = 0
     """How many chunks were staged for this snapshot."""
 
@@ -74,9 +81,10 @@ class SnapshotStaged:
 @message("raft.write", retry=False)
 @frozen
 class RaftWrite:
-    """The journal operations of one turn of the raft actor: one transaction, done in the order of the fields.
+    """The journal operations of one turn of the raft actor: one transaction.
 
-    None (or an empty list) leaves a part as it is. Answered by `RaftWritten` once it is on the disk.
+    Done in this order: hard state, cluster id, truncation, snapshot, append, commit. None (or an empty list) leaves a
+    part as it is. Answered by `RaftWritten` once it is on the disk.
     """
 
     incarnation: int
@@ -112,16 +120,6 @@ class RaftLoad:
     incarnation: int
 
 
-@frozen
-class LoadedSnapshot:
-    """The last saved snapshot."""
-
-    index: int
-    term: int
-    configuration: bytes
-    chunks: list[bytes]
-
-
 @message("raft.loaded")
 @frozen
 class RaftLoaded:
@@ -131,10 +129,205 @@ class RaftLoaded:
     cluster_id: str
     """"" before the server belonged to a cluster."""
     anchor_index: int
-    """The index before the first entry kept; 1 in a fresh journal (the engine's log starts with an entry of its own)."""
+    """The index before the first entry kept; 1 in a fresh journal: the engine's log starts with an entry of its own."""
     anchor_term: int
     entries: list[Entry]
     """Continuous, from anchor_index + 1."""
     commit: int
     """At least the snapshot's index, at most the last entry."""
-    snapshot: LoadedSnapshot | None
+    snapshot: SnapshotSave | None
+    """The last saved one, with all its chunks; its `keep_from` is the anchor."""
+
+
+_SCHEMA = (*STATE_SCHEMA, *LOG_SCHEMA, *SNAPSHOT_SCHEMA)
+
+
+class RaftDb:
+    """An open raft.db. Every method blocks until the disk has answered."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing file and check its frame. Raises CorruptFile or StorageError."""
+        self._path = path
+        self._file = SqliteFile(path, _SCHEMA)
+        self._log = LogTable(self._file.connection, path)
+        self._snapshots = SnapshotTable(self._file.connection, path)
+        self._staging = 0
+        """The series of the snapshot in the making; 0 for none."""
+        self._staged_sizes: list[int] = []
+        self._has_garbage = True
+        try:
+            with errors_of(path):
+                self._state = read_state(self._file.connection, path)
+                self._snapshot = self._snapshots.describe()
+                self._last_series = self._snapshots.last_series()
+                self._first_row = self._log.first_row(self._state.anchor_index + 1)
+        except BaseException:
+            self._file.abandon()
+            raise
+
+    @staticmethod
+    def create(path: Path, server_id: str) -> None:
+        """Make an empty raft.db that belongs to this server."""
+        SqliteFile.create(path, _SCHEMA, lambda connection: put_state(connection, fresh_state(server_id)))
+
+    @property
+    def server_id(self) -> str:
+        """The server the file was made for."""
+        return self._state.server_id
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster whose log the file holds, "" for none yet."""
+        return self._state.cluster_id
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was ever written."""
+        return self._state == fresh_state(self.server_id)
+
+    def load(self) -> RaftLoaded:
+        """Everything the file holds. Raises CorruptFile when any record is not what was written."""
+        state = self._state
+        with errors_of(self._path):
+            anchor, last = (state.anchor_index, state.anchor_term), (state.last_index, state.last_term)
+            entries = self._log.load(anchor, last)
+            chunks = self._snapshots.load(self._snapshot) if self._snapshot else []
+        self._check_places(entries)
+        return RaftLoaded(
+            hard_state=HardState(state.term, state.voted_for),
+            cluster_id=state.cluster_id,
+            anchor_index=state.anchor_index,
+            anchor_term=state.anchor_term,
+            entries=entries,
+            commit=state.commit_index,
+            snapshot=self._saved(self._snapshot, chunks) if self._snapshot else None,
+        )
+
+    def _check_places(self, entries: list[Entry]) -> None:
+        """The records are sound one by one; now whether they fit together."""
+        state, snapshot = self._state, self._snapshot
+        if state.last_term > state.term:
+            raise CorruptFile(self._path, f"the log has an entry of term {state.last_term} in term {state.term}")
+        if snapshot is None:
+            if state.anchor_index != fresh_state("").anchor_index:
+                raise CorruptFile(self._path, f"the snapshot before log entry {state.anchor_index + 1} is missing")
+            return
+        terms = {index: term for _, index, term in entries} | {state.anchor_index: state.anchor_term}
+        if terms.get(snapshot.index) != snapshot.term:
+            raise CorruptFile(self._path, f"the snapshot at {snapshot.index} does not belong to the log")
+
+    def _saved(self, row: SnapshotRow, chunks: list[bytes]) -> SnapshotSave:
+        return SnapshotSave(
+            index=row.index,
+            term=row.term,
+            configuration=row.configuration,
+            chunks=chunks,
+            keep_from=self._state.anchor_index,
+            keep_from_term=self._state.anchor_term,
+            discard_log=False,
+        )
+
+    def stage(self, number: int, chunk: bytes) -> None:
+        """Keep a chunk of a snapshot in the making.
+
+        Raises WriteError when it cannot be kept, or does not follow the chunk before it; the staging is off then.
+        """
+        if number == 0:
+            self._staging, self._staged_sizes, self._has_garbage = self._new_series(), [], True
+        if not self._staging or number != len(self._staged_sizes):
+            self._staging = 0
+            raise WriteError(f"chunk {number} of a snapshot does not follow the chunks staged before")
+        try:
+            with self._file.transaction():
+                has_garbage = self._snapshots.collect_garbage(self._kept_series)
+                self._snapshots.put_chunk(self._staging, number, chunk)
+        except BaseException:
+            self._staging = 0
+            raise
+        self._has_garbage = has_garbage
+        self._staged_sizes.append(len(chunk))
+
+    def write(self, write: RaftWrite) -> None:
+        """One transaction, on the disk when this returns.
+
+        Raises WriteError (nothing kept, the file can be used), SyncError (unknown what was kept: close and reopen) or
+        InvalidWriteError (a program error, nothing kept).
+        """
+        snapshot = self._snapshot
+        with self._file.transaction():
+            state = self._with_promises(write)
+            if write.truncate_from is not None:
+                state = self._truncate(state, write.truncate_from)
+            if write.snapshot is not None:
+                state = self._move_anchor(state, write.snapshot)
+                snapshot = self._put_snapshot(write.snapshot)
+            if write.append:
+                state = state.appended(write.append)
+                self._log.append(write.append)
+            if write.snapshot is not None and self._term_of(state, write.snapshot.index) != write.snapshot.term:
+                raise InvalidWriteError(f"the snapshot at {write.snapshot.index} does not belong to the log")
+            state = state.committed(max(write.commit or 0, snapshot.index if snapshot else 0))
+            put_state(self._file.connection, state)
+            first_row = self._collect_rows(state, len(write.append))
+            has_garbage = self._has_garbage and self._snapshots.collect_garbage(self._kept_series)
+        self._state, self._first_row, self._has_garbage = state, first_row, has_garbage
+        if snapshot is not self._snapshot:
+            self._snapshot, self._staging, self._has_garbage = snapshot, 0, True
+
+    def close(self) -> None:
+        """Fold the WAL into the file and close. Raises StorageError when that fails; closed it is all the same."""
+        self._file.close()
+
+    def _with_promises(self, write: RaftWrite) -> JournalState:
+        state = self._state
+        if write.hard_state is not None:
+            state = state.voted(write.hard_state.term, write.hard_state.voted_for)
+        return state if write.cluster_id is None else state.joined(write.cluster_id)
+
+    def _truncate(self, state: JournalState, index: int) -> JournalState:
+        state = state.truncated(index, self._term_of(state, index - 1))
+        self._log.delete_from(index)
+        return state
+
+    def _move_anchor(self, state: JournalState, save: SnapshotSave) -> JournalState:
+        if save.keep_from > save.index or (save.discard_log and save.keep_from != save.index):
+            raise InvalidWriteError(f"a log kept from {save.keep_from} beside a snapshot at {save.index}")
+        if self._snapshot is not None and save.index < self._snapshot.index:
+            raise InvalidWriteError(f"a snapshot at {save.index} after one at {self._snapshot.index}")
+        if save.discard_log:
+            self._log.delete_from(save.index + 1)
+        if save.discard_log or save.keep_from > state.last_index:
+            return state.emptied(save.keep_from, save.keep_from_term)
+        if self._term_of(state, save.keep_from) != save.keep_from_term:
+            raise InvalidWriteError(f"entry {save.keep_from} does not have term {save.keep_from_term}")
+        return state.anchored(save.keep_from, save.keep_from_term)
+
+    def _put_snapshot(self, save: SnapshotSave) -> SnapshotRow:
+        if save.staged == 0:
+            series, sizes = self._new_series(), [len(chunk) for chunk in save.chunks]
+            for number, chunk in enumerate(save.chunks):
+                self._snapshots.put_chunk(series, number, chunk)
+        else:
+            series, sizes = self._staging, self._staged_sizes
+            if save.chunks or not series or save.staged != len(sizes):
+                raise InvalidWriteError(f"{save.staged} staged chunks named where {len(sizes)} are kept")
+        row = SnapshotRow(series, save.index, save.term, save.configuration, len(sizes), sum(sizes))
+        self._snapshots.put_in_force(row)
+        return row
+
+    def _new_series(self) -> int:
+        # Rises also when the transaction is undone: a series never mixes two snapshots.
+        self._last_series += 1
+        return self._last_series
+
+    @property
+    def _kept_series(self) -> set[int]:
+        return {self._staging, self._snapshot.series if self._snapshot else 0}
+
+    def _collect_rows(self, state: JournalState, appended: int) -> int:
+        if self._first_row > state.anchor_index:
+            return self._first_row
+        return self._log.collect_garbage(self._first_row, state.anchor_index, appended)
+
+    def _term_of(self, state: JournalState, index: int) -> int | None:
+        return state.anchor_term if index == state.anchor_index else self._log.term_of(index)

@@ -1,0 +1,128 @@
+"""The snapshot's tables in raft.db: one row that describes it, and its chunks.
+
+Here: SQL and the checks of the rows. Not here: transactions (the caller's) and what the snapshot means for the log
+(raft_db.py). The id of a chunk is (series << 20) + its number; every snapshot is written under a new series, so that a
+snapshot in the making never mixes with the one in force, which is the series the describing row names. Chunks of other
+series are garbage and are deleted a few at a time, as deleting a large snapshot at once would stop the server for long.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from attrs import frozen
+
+from storage.checksum import data_checksum, record_checksum
+from storage.errors import CorruptFile, InvalidWriteError
+
+SCHEMA = (
+    (
+        "CREATE TABLE snapshot (one INTEGER PRIMARY KEY CHECK (one = 1), series INTEGER NOT NULL, idx INTEGER NOT NULL,"
+        " term INTEGER NOT NULL, configuration BLOB NOT NULL, chunks INTEGER NOT NULL, size INTEGER NOT NULL,"
+        " crc INTEGER NOT NULL)"
+    ),
+    "CREATE TABLE chunks (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)",
+)
+
+CHUNKS_MAX = 1 << 20
+_SERIES_SHIFT = 20
+_GARBAGE_CHUNKS = 4
+
+
+@frozen
+class SnapshotRow:
+    """What the describing row says."""
+
+    series: int
+    index: int
+    term: int
+    configuration: bytes
+    chunks: int
+    size: int
+    """Bytes of all chunks."""
+
+
+class SnapshotTable:
+    """The rows of the snapshot. The writing methods work inside the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def describe(self) -> SnapshotRow | None:
+        """The snapshot in force, None when there is none. Raises CorruptFile when its row is damaged."""
+        found = self._connection.execute(
+            "SELECT series, idx, term, configuration, chunks, size, crc FROM snapshot"
+        ).fetchone()
+        if found is None:
+            return None
+        if record_checksum(*found[:-1]) != found[-1]:
+            raise CorruptFile(self._path, "the description of the snapshot does not match its checksum")
+        return SnapshotRow(*found[:-1])
+
+    def put_chunk(self, series: int, number: int, chunk: bytes) -> None:
+        """Keep one chunk of a series."""
+        if number >= CHUNKS_MAX:
+            raise InvalidWriteError(f"a snapshot has at most {CHUNKS_MAX} chunks")
+        place = (series << _SERIES_SHIFT) + number
+        self._connection.execute(
+            "INSERT INTO chunks (id, crc, data) VALUES (?, ?, ?)", (place, data_checksum(place, 0, chunk), chunk)
+        )
+
+    def put_in_force(self, row: SnapshotRow) -> None:
+        """Make a series whose chunks are all there the snapshot in force."""
+        fields = (row.series, row.index, row.term, row.configuration, row.chunks, row.size)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO snapshot (one, series, idx, term, configuration, chunks, size, crc) "
+            "VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+            (*fields, record_checksum(*fields)),
+        )
+
+    def last_series(self) -> int:
+        """The highest series there is a chunk of, garbage included; 0 when there is none."""
+        row = self._connection.execute("SELECT max(id) FROM chunks").fetchone()
+        return 0 if row[0] is None else int(row[0]) >> _SERIES_SHIFT
+
+    def collect_garbage(self, kept: set[int]) -> bool:
+        """Delete a few chunks of other series; returns whether there may be more."""
+        garbage = self._garbage_series(kept)
+        if garbage is None:
+            return False
+        low, high = garbage << _SERIES_SHIFT, (garbage + 1) << _SERIES_SHIFT
+        self._connection.execute(
+            "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id >= ? AND id < ? LIMIT ?)",
+            (low, high, _GARBAGE_CHUNKS),
+        )
+        return True
+
+    def _garbage_series(self, kept: set[int]) -> int | None:
+        # One index look-up a series: the table is never walked.
+        place = 0
+        while True:
+            row = self._connection.execute("SELECT min(id) FROM chunks WHERE id >= ?", (place,)).fetchone()
+            if row[0] is None:
+                return None
+            series = int(row[0]) >> _SERIES_SHIFT
+            if series not in kept:
+                return series
+            place = (series + 1) << _SERIES_SHIFT
+
+    def load(self, row: SnapshotRow) -> list[bytes]:
+        """The chunks of the snapshot in force, every one checked."""
+        low = row.series << _SERIES_SHIFT
+        rows = self._connection.execute(
+            "SELECT id, crc, data FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (low, low + CHUNKS_MAX)
+        )
+        chunks: list[bytes] = []
+        for place, crc, data in rows:
+            if place != low + len(chunks):
+                raise CorruptFile(self._path, f"chunk {len(chunks)} of the snapshot at {row.index} is missing")
+            if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
+                raise CorruptFile(
+                    self._path, f"chunk {len(chunks)} of the snapshot at {row.index} does not match its checksum"
+                )
+            chunks.append(data)
+        if (len(chunks), sum(map(len, chunks))) != (row.chunks, row.size):
+            raise CorruptFile(self._path, f"the snapshot at {row.index} has {len(chunks)} of {row.chunks} chunks")
+        return chunks

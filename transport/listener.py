@@ -1,0 +1,268 @@
+"""The listening side of a server's one address: a ROUTER, read in bounded batches.
+
+Everything that comes in is hostile until proven otherwise: whatever cannot be a frame of a peer or a client is counted
+and dropped here, and nothing a peer sends can raise past `_drain`. What ZeroMQ itself turns away (a handshake that
+fails, a frame announced larger than the limit) is counted from the socket's monitor.
+
+One thing libzmq gives no limit for: the number of parts of one message. With keys, only their holders can send any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket as net
+from collections.abc import Callable
+
+import zmq
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from zmq.utils.monitor import parse_monitor_message
+
+from transport.address import Address, parse_address
+from transport.admission import refusal
+from transport.cuts import Cuts
+from transport.drops import Drops
+from transport.errors import LinkError
+from transport.link import ACK_KIND
+from transport.link_config import LinkConfig
+from transport.sessions import Sessions
+from transport.sockets import make_router
+from transport.stamp import Letter, Stamp
+from transport.wire import Header, OtherVersionError, WireError, unpack
+from transport.zap import ZapHandler
+
+_log = logging.getLogger("quorate.links")
+
+OnFrame = Callable[[Header, bytes, bytes | None], None]
+
+_REOPEN_S = 0.5
+"""ZeroMQ closes in the background: a port just closed is free only after a moment."""
+_RETRY_S = 0.01
+_NOBLOCK = int(zmq.NOBLOCK)
+_NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_MONITORED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_ACCEPT_FAILED
+)
+
+
+class Listener:
+    """Receives frames of servers and clients, answers clients, acknowledges servers."""
+
+    def __init__(
+        self, ctx: zmq.SyncContext, config: LinkConfig, *, drops: Drops, cuts: Cuts, on_frame: OnFrame
+    ) -> None:
+        self._ctx = ctx
+        self._config = config
+        self._drops = drops
+        self._cuts = cuts
+        self._on_frame = on_frame
+        self._sessions = Sessions(config.limits)
+        self._secured = config.key is not None
+        self._zap: ZapHandler | None = None
+        self._drain_due = False
+        self.frames_in = self.bytes_in = self.replies = 0
+
+    @property
+    def gaps(self) -> int:
+        """How often frames of a session were missing."""
+        return self._sessions.gaps
+
+    def bind(self) -> Address:
+        """Take the address. Returns it with the port it got; raises LinkError, which says why not and what to try."""
+        config = self._config
+        if config.key is not None and not config.key.can_serve:
+            raise LinkError("this key file is a client's: a server needs the cluster's key (`keys generate`)")
+        address = _resolve(parse_address(config.bind))
+        self._socket = make_router(self._ctx, address, config.key, config.limits)
+        try:
+            for attempt in Retrying(
+                retry=retry_if_exception(_is_in_use),
+                stop=stop_after_delay(_REOPEN_S),
+                wait=wait_fixed(_RETRY_S),
+                reraise=True,
+            ):
+                with attempt:
+                    self._socket.bind(address.endpoint)
+        except zmq.ZMQError as error:
+            self._socket.close()
+            raise _explain(config.bind, error) from error
+        endpoint = self._socket.get_string(zmq.LAST_ENDPOINT)
+        return parse_address(endpoint.rstrip("\0").removeprefix("tcp://"))
+
+    def open(self, loop: asyncio.AbstractEventLoop, stamp: Stamp, heard: Callable[[str], None]) -> None:
+        """Start receiving; `heard(address)` is called for every frame of a server."""
+        self._loop = loop
+        self._stamp = stamp
+        self._heard = heard
+        if self._config.key is not None:
+            self._zap = ZapHandler(self._ctx, self._config.key, self._drops)
+            try:
+                self._zap.open(loop)
+            except LinkError:
+                self._socket.close()
+                raise
+        self._monitor = self._socket.get_monitor_socket(int(_MONITORED))
+        loop.add_reader(self._monitor.fileno(), self._on_monitor)
+        loop.add_reader(self._socket.fileno(), self._drain)
+        self._drain_soon()
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Stop receiving and give the address back (a moment later: ZeroMQ closes in the background)."""
+        if self._socket.closed:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_reader(self._monitor.fileno())
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        self._socket.close(linger_ms)
+        if self._zap is not None:
+            self._zap.close()
+
+    def reply(self, routing_id: bytes, letter: Letter) -> bool:
+        """Answer a client. False when it is gone or does not read its answers; never waits."""
+        try:
+            frame = self._stamp.frame(letter, 0, 0)
+        except WireError as error:
+            self._drops.count("too large to send", error)
+            return False
+        if len(frame) > self._config.limits.frame_bytes_max:
+            self._drops.count("too large to send", f"an answer of {len(frame)} bytes to a client")
+            return False
+        sent = self._send(routing_id, frame)
+        self.replies += sent
+        self._drain_soon()
+        return sent
+
+    def _send(self, routing_id: bytes, frame: bytes) -> bool:
+        try:
+            self._socket.send(routing_id, _NOBLOCK_MORE)
+            self._socket.send(frame, _NOBLOCK)
+        except zmq.Again:
+            self._drops.quietly("answer to a peer that does not read")
+            return False
+        except zmq.ZMQError:
+            self._drops.quietly("answer to a peer that is gone")
+            return False
+        return True
+
+    def _drain_soon(self) -> None:
+        # Sending may have consumed the only sign that something has arrived.
+        if not self._drain_due:
+            self._drain_due = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        """Read until there is nothing (only then the fd reports the next arrival) or the batch is full."""
+        self._drain_due = False
+        recv = self._socket.recv
+        read = self._read_secured if self._secured else self._read_plain
+        try:
+            for _ in range(self._config.limits.batch_frames):
+                routing_id = recv(_NOBLOCK)
+                frame, user, is_last = read()
+                if is_last:
+                    self._on_arrival(routing_id, frame, user)
+                else:
+                    self._skip_parts()
+        except zmq.Again:
+            return
+        except zmq.ZMQError as error:
+            if not self._socket.closed:
+                _log.error("cannot read from %s: %s", self._config.bind, error)
+            return
+        self._drain_soon()
+
+    def _read_plain(self) -> tuple[bytes, str | None, bool]:
+        frame = self._socket.recv(_NOBLOCK)
+        return frame, None, not self._socket.getsockopt(zmq.RCVMORE)
+
+    def _read_secured(self) -> tuple[bytes, str | None, bool]:
+        # Asked of every frame: remembered by routing id, it could be inherited by a client that chooses its own.
+        part = self._socket.recv(_NOBLOCK, copy=False)
+        user = part.get("User-Id")
+        return part.bytes, user if isinstance(user, str) else "", not part.more
+
+    def _skip_parts(self) -> None:
+        while self._socket.getsockopt(zmq.RCVMORE):
+            self._socket.recv(_NOBLOCK)
+        self._drops.count("bad frame", "a message of several parts")
+
+    def _on_arrival(self, routing_id: bytes, frame: bytes, user: str | None) -> None:
+        try:
+            header, body = unpack(frame)
+        except OtherVersionError as error:
+            self._drops.count("other version", error)
+            return
+        except WireError as error:
+            self._drops.count("bad frame", error)
+            return
+        refused = refusal(header, user, self._stamp.cluster_id())
+        if refused:
+            self._drops.count(refused, f"{header.kind!r} from {header.sender or 'a client'} {header.address}"[:200])
+            return
+        self.frames_in += 1
+        self.bytes_in += len(frame)
+        if header.sender:
+            self._on_server_frame(routing_id, header, body, len(frame))
+        else:
+            self._hand_over(header, body, routing_id)
+
+    def _on_server_frame(self, routing_id: bytes, header: Header, body: bytes, size: int) -> None:
+        if self._sessions.received(header, size):
+            ack = (header.actor, ACK_KIND, b"", "", 0)
+            self._send(routing_id, self._stamp.frame(ack, header.session, header.sequence))
+        if header.address in self._cuts.inbound:
+            self._drops.quietly("cut")
+            return
+        self._heard(header.address)
+        self._hand_over(header, body, None)
+
+    def _hand_over(self, header: Header, body: bytes, routing_id: bytes | None) -> None:
+        try:
+            self._on_frame(header, body, routing_id)
+        except Exception:
+            _log.exception("handing over a %r frame failed", header.kind)
+
+    def _on_monitor(self) -> None:
+        while True:
+            try:
+                event = parse_monitor_message(self._monitor.recv_multipart(_NOBLOCK))["event"]
+            except zmq.ZMQError:
+                return
+            if event == zmq.EVENT_ACCEPT_FAILED:
+                self._drops.count("connection not accepted", "out of file descriptors? raise `ulimit -n`")
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
+            else:
+                self._drops.quietly("handshake failed")
+
+
+def _is_in_use(error: BaseException) -> bool:
+    return isinstance(error, zmq.ZMQError) and error.errno == errno.EADDRINUSE
+
+
+def _resolve(address: Address) -> Address:
+    """The address with its host as an IP literal: ZeroMQ binds to nothing else."""
+    host = "0.0.0.0" if address.host == "*" else address.host
+    try:
+        found = net.getaddrinfo(host, address.port, type=net.SOCK_STREAM)
+    except OSError as error:
+        raise LinkError(
+            f"cannot listen on {address}: {address.host!r} is not a known host ({error.strerror})"
+        ) from error
+    found.sort(key=lambda info: info[0] != net.AF_INET)
+    return Address(str(found[0][4][0]), address.port)
+
+
+def _explain(bind: str, error: zmq.ZMQError) -> LinkError:
+    reasons = {
+        errno.EADDRINUSE: f"address {bind} is in use by another program; stop it, or choose another with --bind",
+        errno.EADDRNOTAVAIL: f"address {bind} is not an address of this machine; choose another with --bind",
+        errno.ENODEV: f"address {bind} is not an address of this machine; choose another with --bind",
+        errno.EACCES: f"address {bind} may not be used by this user; choose a port above 1023 with --bind",
+    }
+    return LinkError(reasons.get(error.errno or 0, f"cannot listen on {bind}: {error.strerror}"))

@@ -39,6 +39,10 @@ class LocalClusterError(QuorateError):
     """A local cluster cannot do what was asked; the message says why and what to try."""
 
 
+class PortTakenError(LocalClusterError):
+    """A port that a server needs cannot be used. No server was started."""
+
+
 class LocalServer(msgspec.Struct):
     """One server of a local cluster. `process` is None when it was never started or was stopped."""
 
@@ -75,10 +79,14 @@ class LocalServer(msgspec.Struct):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What every server of a local cluster is started with. `options` go to `start` as they are."""
+    """What every server of a local cluster is started with.
+
+    `key` is the path of the cluster key, "" for none; `options` go to `start` as they are.
+    """
 
     base_port: int
     monitor: bool = False
+    key: str = ""
     options: list[str] = []
 
 
@@ -142,6 +150,10 @@ class LocalCluster:
         known = ", ".join(str(server.index) for server in self.servers)
         raise LocalClusterError(f"no server {text!r} in this cluster: the servers are {known}")
 
+    def data_dir(self, server: LocalServer) -> Path:
+        """The folder of a server's files."""
+        return self.folder / server.name
+
     def log(self, server: LocalServer) -> Path:
         """The file that takes what a server prints."""
         return self.folder / f"{server.name}.log"
@@ -149,7 +161,8 @@ class LocalCluster:
     def up(self, count: int, settings: Settings) -> list[LocalServer]:
         """Start the servers 0 to `count` - 1 that do not run, and return those started.
 
-        Raises LocalClusterError, with no server started, when a port is taken or the cluster has other settings.
+        Raises LocalClusterError, with no server started, when a port is taken (PortTakenError) or the cluster has other
+        settings.
         """
         self._plan(count, settings)
         stopped = [server for server in self.servers if server.state == "stopped"]
@@ -231,7 +244,7 @@ class LocalCluster:
                 try:
                     probe.bind((HOST, port))
                 except OSError as error:
-                    raise LocalClusterError(
+                    raise PortTakenError(
                         f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
                         "stop what uses it, or choose other ports with --base-port P"
                     ) from None
@@ -239,12 +252,14 @@ class LocalCluster:
     def _arguments(self, server: LocalServer) -> Sequence[str]:
         assert self._state is not None, "a server is started from a recorded cluster"
         settings = self._state.settings
-        data_dir = str(self.folder / server.name)
+        data_dir = str(self.data_dir(server))
         arguments = ["--name", server.name, "--bind", server.address, "--http", server.http, "--data-dir", data_dir]
         # Server 0 starts the cluster; with data in its folder it finds the others by what it knows of them.
         arguments += [part for other in self.servers[:1] if other is not server for part in ("--peer", other.address)]
         if settings.monitor:
             arguments += ["--monitor-port", str(server.monitor_port)]
+        if settings.key:
+            arguments += ["--key", settings.key]
         return [*arguments, *settings.options]
 
     def _load(self) -> None:

@@ -1,0 +1,89 @@
+"""Waiting until the servers of a local cluster agree, with what is missing shown meanwhile.
+
+What lives here: asking each server for its status, the wait, its progress line. What does not: what it means that they
+agree (agreement.py).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from commands.agreement import missing
+from commands.local_cluster import LocalCluster, LocalClusterError, LocalServer, last_lines
+from transport.client_errors import ClientError
+from transport.keys import ClusterKey
+from transport.sync_client import SyncClient
+
+LOOK_PERIOD_S = 0.05
+LOOK_TIMEOUT_S = 1.0
+
+Look = Callable[[LocalServer], Mapping[str, Any] | None]
+"""What a server answers to `status`, or None when it does not."""
+
+
+def wait_until_they_agree(cluster: LocalCluster, look: Look, voters: int, timeout_s: float) -> None:
+    """Wait until all servers of the cluster agree, telling on stderr what is missing.
+
+    Raises LocalClusterError when a server ends meanwhile, with the last lines of its log, or when time runs out.
+    """
+    progress = Progress()
+    deadline = time.monotonic() + timeout_s
+    while True:
+        for server in cluster.servers:
+            if server.state == "stopped":
+                progress.end()
+                raise LocalClusterError(f"{server.name} ended; its log says:\n{last_lines(cluster.log(server))}")
+        reason = missing([look(server) for server in cluster.servers], voters)
+        if not reason:
+            progress.end()
+            return
+        if time.monotonic() > deadline:
+            progress.end()
+            raise LocalClusterError(
+                f"the servers do not agree after {timeout_s:g} s: {reason}; they go on trying, "
+                f"and their logs are in {cluster.folder}"
+            )
+        progress.say(reason)
+        time.sleep(LOOK_PERIOD_S)
+
+
+class Progress:
+    """What is being waited for, on stderr: one line that is written over on a terminal, one line a change elsewhere."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._terminal = sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """Show what is missing now."""
+        if text == self._last:
+            return
+        self._last = text
+        start, end = ("\r", "\x1b[K") if self._terminal else ("", "\n")
+        click.echo(f"{start}waiting: {text}{end}", nl=False, err=True)
+
+    def end(self) -> None:
+        """Leave the line clean for what comes next."""
+        if self._terminal and self._last:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def look_with(key: ClusterKey | None) -> Look:
+    """A way to ask a server for its status that takes no answer for an answer."""
+
+    def look(server: LocalServer) -> Mapping[str, Any] | None:
+        if server.state != "running":
+            return None
+        try:
+            with SyncClient(server.address, key=key, timeout_s=LOOK_TIMEOUT_S) as client:
+                status: Mapping[str, Any] = client.call("status")
+                return status
+        except ClientError:
+            return None
+
+    return look

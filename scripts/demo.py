@@ -23,7 +23,7 @@ from actors.config import DEFAULT_PORT
 from commands.cluster import cluster_view, rows
 from commands.cluster_wait import LOOK_PERIOD_S, look_with, wait_until_they_agree
 from commands.local_cluster import LocalCluster, LocalServer, PortTakenError, Settings
-from storage.kv import decode_result, get, put
+from storage.kv import Found, decode_result, get, put
 from transport.client_errors import ClientError
 from transport.errors import QuorateError
 from transport.sync_client import SyncClient
@@ -193,8 +193,8 @@ def check(servers: Iterable[LocalServer], expected: dict[str, str], consistency:
         with SyncClient(server.address) as client:
             for key, value in expected.items():
                 found = decode_result(client.read(get(key), consistency))
-                if found.value != value.encode():
-                    raise DemoError(f"{server.name} has {found.value!r} for {key}, which was acknowledged as {value!r}")
+                if not isinstance(found, Found) or found.value != value.encode():
+                    raise DemoError(f"{server.name} answers {found} for {key}, acknowledged as {value!r}")
 
 
 def status(server: LocalServer) -> Mapping[str, Any]:

@@ -31,7 +31,6 @@ CORE_FOLDERS = {
 CORE_FILES = (
     "actors/gateway/calls.py",
     "actors/gateway/core.py",
-    "actors/gateway/reports.py",
     "actors/policy.py",
     "commands/agreement.py",
     "storage/kv.py",

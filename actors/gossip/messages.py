@@ -1,0 +1,241 @@
+"""What the gossip actor says and hears: between servers, and from the actors of its own server.
+
+What lives here: frozen message classes, one wire kind each, and nothing that acts. All that travels between servers is
+urgent: a probe that waits behind a snapshot would measure the snapshot.
+
+Members are named by their id in every message. A name and an address may pass to another server; an id never does.
+"""
+
+from typing import Literal
+
+from attrs import Factory, frozen
+
+from actors.gossip.member import Claim, Member
+from transport.wire import message
+
+# Why a join was refused; words on the wire.
+OTHER_CLUSTER = "other_cluster"
+NAME_TAKEN = "name_taken"
+NOT_READY = "not_ready"
+MYSELF = "myself"
+ID_TAKEN = "id_taken"
+UNSOUND = "unsound"
+
+LeavePhase = Literal["leaving", "left", "stay"]
+
+# --- between servers: probes ------------------------------------------------------------------------------------------
+
+
+@message("gossip.ping", urgent=True)
+@frozen
+class Ping:
+    """Are you there? target: the id that is meant; whoever else lives at the address now must not answer for it."""
+
+    sequence: int
+    target: str
+    claims: list[Claim]
+
+
+@message("gossip.ack", urgent=True)
+@frozen
+class Ack:
+    """`target` is there, said by itself or by a relay that has its answer."""
+
+    sequence: int
+    target: str
+    claims: list[Claim]
+    digest: int = 0
+    """The answering server's, see Roster.digest; 0 when the answer comes from a relay."""
+
+
+@message("gossip.nack", urgent=True)
+@frozen
+class Nack:
+    """A relay lives but had no answer from `target` in time: it is not the prober's own network that fails."""
+
+    sequence: int
+    target: str
+
+
+@message("gossip.stranger", urgent=True)
+@frozen
+class Stranger:
+    """The server at this address is not `target`."""
+
+    sequence: int
+    target: str
+
+
+@message("gossip.ping_request", urgent=True)
+@frozen
+class PingRequest:
+    """Probe `target` in my place and say within `wait_s` whether it answered."""
+
+    sequence: int
+    target: str
+    address: str
+    wait_s: float
+
+
+# --- between servers: dissemination -----------------------------------------------------------------------------------
+
+
+@message("gossip.gossip", urgent=True)
+@frozen
+class Gossip:
+    """What is new."""
+
+    claims: list[Claim]
+
+
+@message("gossip.sync", urgent=True)
+@frozen
+class Sync:
+    """A part of everything the sender knows. reply: the receiver is asked to answer with all that it knows."""
+
+    claims: list[Claim]
+    reply: bool
+
+
+@message("gossip.notice", urgent=True)
+@frozen
+class Notice:
+    """The sender's own claim on leaving, to be acknowledged."""
+
+    sequence: int
+    claim: Claim
+
+
+@message("gossip.notice_ack", urgent=True)
+@frozen
+class NoticeAck:
+    """The notice was heard and will be passed on."""
+
+    sequence: int
+
+
+# --- between servers: joining -----------------------------------------------------------------------------------------
+
+
+@message("gossip.join", urgent=True)
+@frozen
+class Join:
+    """Let me in, or let us meet again. cluster_id: "" for a server that has none yet. nonce: names the attempt."""
+
+    nonce: int
+    cluster_id: str
+    claim: Claim
+
+
+@message("gossip.joined", urgent=True)
+@frozen
+class Joined:
+    """Welcome: the cluster, and all that the sender knows of it (more parts follow as Sync)."""
+
+    nonce: int
+    cluster_id: str
+    claims: list[Claim]
+
+
+@message("gossip.join_refused", urgent=True)
+@frozen
+class JoinRefused:
+    """No. code: one of the words above; reason: the line for people; cluster_id: the refusing server's."""
+
+    nonce: int
+    cluster_id: str
+    code: str
+    reason: str
+
+
+# --- inside a server: questions and their answers ---------------------------------------------------------------------
+
+
+@message("gossip.members")
+@frozen
+class MembersRequest:
+    """Who is there (an ask, answered by MembersView)? why: a name or an id whose trail is wanted too."""
+
+    why: str = ""
+
+
+@frozen
+class TrailEntry:
+    """One step of how a member came to its status."""
+
+    age_s: float
+    event: str
+    by: str
+    """Name of the member that did or said it; "" for this server."""
+    detail: str
+
+
+@message("gossip.members_view")
+@frozen
+class MembersView:
+    """All members by name, this server included, and the trails that were asked for, oldest entry first."""
+
+    members: list[Member]
+    local: str
+    """Id of this server."""
+    why: dict[str, list[TrailEntry]] = Factory(dict)
+    """Id to trail."""
+
+
+@message("gossip.status", urgent=True)
+@frozen
+class GossipStatusRequest:
+    """How gossip is doing (an ask, answered by Json): health score, join state, counters."""
+
+
+@message("gossip.join_peers")
+@frozen
+class JoinPeers:
+    """Join the servers at these addresses (an ask, answered by Json {"joined": [..], "failed": {address: reason}})."""
+
+    peers: list[str]
+
+
+@message("gossip.leave")
+@frozen
+class LeaveRequest:
+    """Announce a leave (an ask, answered by Json {"phase", "acknowledged": [..], "missing": [..]} of names).
+
+    leaving: this server is about to leave. left: it is gone from here on, and gossip goes quiet. stay: it stays after
+    all. Answered when all live members have acknowledged, or after leave_timeout_s.
+    """
+
+    phase: LeavePhase
+
+
+@message("gossip.force_leave")
+@frozen
+class ForceLeave:
+    """Declare a member left (an ask, answered by Json {"id", "name", "status"}, or by ErrorReply). name: or its id."""
+
+    name: str
+
+
+# --- inside a server: evidence and news -------------------------------------------------------------------------------
+
+
+@message("gossip.suspect_dead", urgent=True)
+@frozen
+class SuspectDead:
+    """The links have evidence that the process at `address` is gone; reason: "connection refused"."""
+
+    address: str
+    reason: str
+
+
+@message("gossip.member_changed", urgent=True)
+@frozen
+class MemberChanged:
+    """A member joined or its status, name, address or tags changed. old_status: "" for a new one.
+
+    forgotten: the member was reaped; it is in no view any more.
+    """
+
+    member: Member
+    old_status: str
+    forgotten: bool = False

@@ -1,0 +1,111 @@
+"""Dissemination: what is new goes to a few members each interval, and everything to one member now and then.
+
+Members are told in a shuffled order, all of them before one is told again: drawn anew each time, in a small cluster one
+would now and then be passed over until the next exchange (a joiner of ten was, for up to 16 s of simulated time). What
+is missed all the same is found by the digests that travel with the probes: two that differ while neither side has news
+to tell lead to an exchange.
+
+What lives here: the rhythms and the choice of who is told. What does not: what is new (broadcasts.py) and how a
+state is exchanged (admission.py).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from actors.gossip.member import Status
+from actors.gossip.messages import Gossip
+
+if TYPE_CHECKING:
+    from actors.gossip.admission import Admission
+    from actors.gossip.member import Claim
+    from actors.gossip.shared import Shared
+
+
+class Gossiper:
+    """Tells others, once this server has a cluster."""
+
+    def __init__(self, shared: Shared, admission: Admission) -> None:
+        self._shared = shared
+        self._config = shared.config
+        self._roster = shared.roster
+        self._admission = admission
+        self._deck: list[str] = []
+        self._gossip_at = inf
+        self._push_pull_at = inf
+        self._repair_at = 0.0
+
+    def start(self, now: float) -> None:
+        """Begin to tell. The exchanges of servers that start together should not come together."""
+        if self._gossip_at == inf:
+            self._gossip_at = now
+        if self._push_pull_at == inf:
+            self._push_pull_at = now + self._shared.rng.random() * self._config.push_pull_interval_s
+
+    def stop_exchanges(self) -> None:
+        """This server has left: it passes on that it has, and takes no further part."""
+        self._push_pull_at = inf
+
+    def next_deadline(self) -> float:
+        """When `tick` has something to do."""
+        return min(self._gossip_at if self._has_news() else inf, self._push_pull_at)
+
+    def postpone(self, stall_s: float) -> None:
+        """This server stood still for so long."""
+        self._gossip_at += stall_s
+        self._push_pull_at += stall_s
+
+    def tick(self, now: float) -> None:
+        """Tell what is new, and exchange everything, as it is time for."""
+        if now >= self._gossip_at and self._has_news():
+            self._gossip(now)
+        if now >= self._push_pull_at:
+            self._push_pull(now)
+
+    def _has_news(self) -> bool:
+        return len(self._roster) > 1 and len(self._shared.broadcasts) > 0
+
+    def _gossip(self, now: float) -> None:
+        self._gossip_at = now + self._config.gossip_interval_s
+        targets = self._deal(now)
+        if not targets:
+            # Nobody to tell: whoever is met later is told everything.
+            self._shared.broadcasts.clear()
+        for target in targets:
+            claims = self._shared.broadcasts.take(now)
+            if claims:
+                self._shared.send(target.address, Gossip(claims))
+
+    def compare(self, now: float, address: str, digest: int, *, is_news: bool) -> None:
+        """A member's digest came with an answer. is_news: the answer brought claims, so the views are on the move."""
+        if digest == self._roster.digest or is_news or self._has_news() or now < self._repair_at:
+            return
+        self._repair_at = now + self._config.repair_s(self._roster.live_count)
+        self._shared.counts["repairs"] += 1
+        self._admission.exchange(now, address, reply=True)
+
+    def _deal(self, now: float) -> list[Claim]:
+        """The next members to be told."""
+        targets: dict[str, Claim] = {}
+        for _ in range(2):
+            while self._deck and len(targets) < self._config.gossip_nodes:
+                claim = self._roster.get(self._deck.pop())
+                if claim is not None and self._hears_gossip(now, claim):
+                    targets[claim.id] = claim
+            if len(targets) == self._config.gossip_nodes:
+                break
+            self._deck = [claim.id for claim in self._roster.others()]
+            self._shared.rng.shuffle(self._deck)
+        return list(targets.values())
+
+    def _hears_gossip(self, now: float, claim: Claim) -> bool:
+        """The live do, and for a while those that failed: one that lives after all can object then."""
+        if claim.status is Status.FAILED:
+            return self._roster.age_s(claim.id, now) < self._config.gossip_to_dead_s
+        return claim.is_live
+
+    def _push_pull(self, now: float) -> None:
+        self._push_pull_at = now + self._config.push_pull_s(self._roster.live_count)
+        for partner in self._roster.choose(1, lambda claim: claim.status is Status.ALIVE):
+            self._admission.exchange(now, partner.address, reply=True)

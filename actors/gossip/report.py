@@ -1,0 +1,74 @@
+"""What can be asked of gossip: the members, how one of them came to its status, and how gossip itself is doing.
+
+What lives here: read-only views for the rest of the server. What does not: how they look on a screen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.gossip.member import Status
+from actors.gossip.messages import TrailEntry
+
+if TYPE_CHECKING:
+    from actors.gossip.member import Member
+    from actors.gossip.own import Own
+    from actors.gossip.seeker import Seeker
+    from actors.gossip.shared import Shared
+
+
+class Report:
+    """One server's answers about its membership."""
+
+    def __init__(self, shared: Shared, own: Own, seeker: Seeker) -> None:
+        self._shared = shared
+        self._roster = shared.roster
+        self._own = own
+        self._seeker = seeker
+
+    def members(self, now: float) -> list[Member]:
+        """All members by name."""
+        views = [self._roster.view(claim, now) for claim in self._roster]
+        return sorted(views, key=lambda member: (member.name, member.id))
+
+    def named(self, now: float, name: str) -> list[Member]:
+        """The members of that name or id, live ones first."""
+        return [self._roster.view(claim, now) for claim in self._roster.named(name)]
+
+    def name_of(self, member_id: str) -> str:
+        """The name for people; the id of an unknown member."""
+        return self._roster.name_of(member_id)
+
+    def why(self, now: float, name: str) -> dict[str, list[TrailEntry]]:
+        """Id to trail, for the members of that name or id."""
+        return {claim.id: self._trail(now, claim.id) for claim in self._roster.named(name)}
+
+    def status(self, now: float) -> dict[str, Any]:
+        """How gossip is doing, JSON-like."""
+        return {
+            "cluster_id": self._seeker.cluster_id,
+            "join_state": self.join_state(),
+            "seeking": self._seeker.report(now),
+            "health_score": self._shared.awareness.score,
+            "incarnation": self._own.claim.incarnation,
+            "lamport": self._own.clock,
+            "members": len(self._roster),
+            "live": self._roster.live_count,
+            "queue": len(self._shared.broadcasts),
+            "refutations": self._own.refutations,
+            "counters": dict(sorted(self._shared.counts.items())),
+        }
+
+    def join_state(self) -> str:
+        """joining (no cluster yet), alone (nobody else is alive here), joined, leaving or left."""
+        if self._own.is_leaving:
+            return self._own.claim.status.value
+        if not self._seeker.cluster_id:
+            return "joining"
+        return "joined" if any(claim.status is Status.ALIVE for claim in self._roster.others()) else "alone"
+
+    def _trail(self, now: float, member_id: str) -> list[TrailEntry]:
+        return [
+            TrailEntry(round(now - step.at, 3), step.event, self.name_of(step.by) if step.by else "", step.detail)
+            for step in self._shared.trails.of(member_id)
+        ]

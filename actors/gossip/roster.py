@@ -1,0 +1,141 @@
+"""The table of members: who is known, at which address, since when in this status, and how many are live.
+
+What lives here: the table and random choices from it. What does not: whether a claim is to be believed (beliefs.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.gossip.member import DIGEST_MODULUS, Member, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from actors.gossip.member import Claim
+
+# Up to this many members a choice looks at each; above, it draws until it has enough (memberlist's kRandomNodes).
+_SMALL = 64
+_DRAWS_PER_CHOICE = 4
+
+
+class Roster:
+    """All members by id, this server included."""
+
+    def __init__(self, own: Claim, rng: Random) -> None:
+        self.own_id = own.id
+        self.live_count = 1
+        self.digest = own.digest
+        """Sum of the digests of all live members, modulo 2**64: equal for two servers that see the same."""
+        self._claims: dict[str, Claim] = {own.id: own}
+        self._since: dict[str, float] = {}
+        self._holders: dict[str, str] = {own.address: own.id}
+        self._names: dict[str, str] = {own.name: own.id}
+        self._order: list[str] = []
+        self._rng = rng
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(list(self._claims.values()))
+
+    @property
+    def own(self) -> Claim:
+        """This server's own claim."""
+        return self._claims[self.own_id]
+
+    def get(self, member_id: str) -> Claim | None:
+        """The claim of that id."""
+        return self._claims.get(member_id)
+
+    def others(self) -> Iterator[Claim]:
+        """All members but this server."""
+        return (claim for claim in self if claim.id != self.own_id)
+
+    def named(self, name: str) -> list[Claim]:
+        """The members of that name or id, live ones first."""
+        found = [claim for claim in self if name in (claim.name, claim.id)]
+        return sorted(found, key=lambda claim: (not claim.is_live, claim.id))
+
+    def holder(self, address: str) -> Claim | None:
+        """The member that claimed an address last, if it still holds it."""
+        claim = self._claims.get(self._holders.get(address, ""))
+        return claim if claim is not None and claim.address == address else None
+
+    def namesake(self, claim: Claim) -> Claim | None:
+        """A live member that has the name of another server at another address."""
+        other = self._claims.get(self._names.get(claim.name, ""))
+        if other is None or other.id == claim.id or not other.is_live:
+            return None
+        return other if other.name == claim.name and other.address != claim.address else None
+
+    def name_of(self, member_id: str) -> str:
+        """The name for people; the id of an unknown member."""
+        claim = self._claims.get(member_id)
+        return claim.name if claim is not None else member_id
+
+    def put(self, claim: Claim, since: float) -> None:
+        """Add or replace a member. since: when its status began, if the claim changes it."""
+        known = self._claims.get(claim.id)
+        if known is None:
+            self._order.append(claim.id)
+        self._count(known, -1)
+        self._count(claim, 1)
+        if known is None or known.status is not claim.status:
+            self._since[claim.id] = since
+        if claim.is_live:
+            self._holders[claim.address] = claim.id
+            # The first live bearer of a name keeps it.
+            if self.namesake(claim) is None:
+                self._names[claim.name] = claim.id
+        self._claims[claim.id] = claim
+
+    def remove(self, member_id: str) -> None:
+        """Forget a member."""
+        claim = self._claims.pop(member_id)
+        self._count(claim, -1)
+        self._since.pop(member_id, None)
+        self._order.remove(member_id)
+        if self._holders.get(claim.address) == member_id:
+            del self._holders[claim.address]
+        if self._names.get(claim.name) == member_id:
+            del self._names[claim.name]
+
+    def _count(self, claim: Claim | None, sign: int) -> None:
+        if claim is not None and claim.is_live:
+            self.live_count += sign
+            self.digest = (self.digest + sign * claim.digest) % DIGEST_MODULUS
+
+    def age_s(self, member_id: str, now: float) -> float:
+        """For how long a member has had its status."""
+        return max(0.0, now - self._since.get(member_id, now))
+
+    def view(self, claim: Claim, now: float) -> Member:
+        """A claim as the rest of the server sees it."""
+        status = claim.status
+        return Member(
+            id=claim.id,
+            name=claim.name,
+            address=claim.address,
+            status=status.value,
+            tags=claim.tags,
+            incarnation=claim.incarnation,
+            lamport=claim.lamport,
+            status_age_s=0.0 if status is Status.ALIVE else round(self.age_s(claim.id, now), 3),
+        )
+
+    def choose(self, count: int, fits: Callable[[Claim], bool]) -> list[Claim]:
+        """Up to `count` different other members that fit, at random."""
+        if len(self._order) <= _SMALL:
+            found = [claim for claim in self.others() if fits(claim)]
+            return found if len(found) <= count else self._rng.sample(found, count)
+        chosen: dict[str, Claim] = {}
+        for _ in range(_DRAWS_PER_CHOICE * count + _SMALL):
+            claim = self._claims[self._rng.choice(self._order)]
+            if fits(claim):
+                chosen[claim.id] = claim
+            if len(chosen) == count:
+                break
+        return list(chosen.values())

@@ -1,0 +1,317 @@
+"""The gossip core: SWIM with Lifeguard, joins and leaves, as one object that turns messages and time into effects.
+
+What lives here: which part a message goes to, the order of things when time passes, what is told to whom each interval.
+What does not: the rules (the parts have them), clocks, sockets, disks, logs (gossip.py, or a simulator, has those).
+
+How to drive it: call `start` once, then `handle` for each message and `tick` when `next_deadline` has come, and carry
+out the effects that each call returns, in order. Hand over the messages that have arrived before ticking: an answer
+that waits in a queue is an answer. Nothing that a message holds makes any of this raise.
+
+When a call comes much later than the deadline (`stall_s`), this process stood still, and so did its patience: every
+timer is moved by the time lost, so that what others sent meanwhile is read before anybody is called dead.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors.gossip.admission import Admission, Source
+from actors.gossip.beliefs import Beliefs
+from actors.gossip.effects import Changed, Effect
+from actors.gossip.farewell import Farewell, to_force
+from actors.gossip.gossiper import Gossiper
+from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
+from actors.gossip.messages import (
+    Ack,
+    Gossip,
+    Join,
+    Joined,
+    JoinRefused,
+    LeavePhase,
+    Nack,
+    Notice,
+    NoticeAck,
+    Ping,
+    PingRequest,
+    Stranger,
+    Sync,
+)
+from actors.gossip.own import Own
+from actors.gossip.prober import Prober
+from actors.gossip.relays import Relays
+from actors.gossip.report import Report
+from actors.gossip.seeker import Seeker
+from actors.gossip.shared import Shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from actors.gossip.config import GossipConfig
+
+CLAIMS_PER_MESSAGE = 500
+# How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
+_GREETERS = 8
+_REVIVED_FROM = ("", Status.FAILED.value, Status.LEFT.value)
+
+
+class Timed(Protocol):
+    """A part that time matters to."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+
+    def next_deadline(self) -> float:
+        """When `tick` has something to do; infinity for never."""
+
+    def postpone(self, stall_s: float) -> None:
+        """Move what is timed: this server stood still for so long."""
+
+
+class Swim:
+    """One server's gossip."""
+
+    def __init__(
+        self, own: Claim, *, config: GossipConfig, rng: Random, cluster_id: str, clock: int, reserved: int
+    ) -> None:
+        """Own claim: with an incarnation never used before, at most `reserved`, which is on disk. clock: Lamport's."""
+        self.config = config
+        self._shared = Shared(own, config, rng)
+        self._roster = self._shared.roster
+        self._own = Own(self._shared, clock=clock, reserved=reserved)
+        self._beliefs = Beliefs(self._shared, self._own)
+        self._prober = Prober(self._shared, self._beliefs)
+        self._relays = Relays(self._shared)
+        self._seeker = Seeker(self._shared)
+        self._seeker.cluster_id = cluster_id
+        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker)
+        self._farewell = Farewell(self._shared, self._own)
+        self._gossiper = Gossiper(self._shared, self._admission)
+        self._timed: tuple[Timed, ...] = (
+            self._prober,
+            self._relays,
+            self._beliefs,
+            self._seeker,
+            self._farewell,
+            self._gossiper,
+        )
+        self._due = inf
+        self.report = Report(self._shared, self._own, self._seeker)
+        self._handlers: dict[type, Callable[[float, Source, Any], None]] = {
+            Join: self._admission.on_join,
+            Joined: self._admission.on_joined,
+            JoinRefused: self._admission.on_refused,
+            Ping: self._on_ping,
+            Ack: self._on_ack,
+            Nack: self._on_nack,
+            Stranger: self._on_stranger,
+            PingRequest: self._on_ping_request,
+            Gossip: self._on_gossip,
+            Sync: self._admission.on_sync,
+            Notice: self._on_notice,
+            NoticeAck: self._on_notice_ack,
+        }
+
+    # --- what drives it ---
+
+    def start(self, now: float, *, hints: Iterable[str], remembered: Iterable[Claim]) -> list[Effect]:
+        """Begin. hints: peers to join. remembered: members from before, failed ones too; all are looked for again."""
+        self._own.announce(now, Intent.JOIN)
+        self._beliefs.remember(now, remembered)
+        for hint in hints:
+            self._seeker.hint(now, hint)
+        for claim in self._roster.others():
+            self._seeker.miss(now, claim)
+        return self._finish(now)
+
+    def handle(self, now: float, source: Source, message: object) -> list[Effect]:
+        """A message from another server."""
+        self._wake(now)
+        handler = self._handlers.get(type(message))
+        # Without a cluster there is nothing to say but who one is.
+        if handler is not None and (self.cluster_id or isinstance(message, (Join, Joined, JoinRefused, Ping))):
+            handler(now, source, message)
+        else:
+            self._shared.counts["ignored messages"] += 1
+        return self._finish(now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time has passed."""
+        self._wake(now)
+        for part in self._timed:
+            part.tick(now)
+        return self._finish(now)
+
+    def next_deadline(self) -> float:
+        """When `tick` is to be called, in the clock of the other calls; infinity when only messages matter."""
+        return min(part.next_deadline() for part in self._timed)
+
+    # --- what this server's own actors say ---
+
+    def join(self, now: float, addresses: Iterable[str]) -> list[Effect]:
+        """Somebody wants these joined; a JoinDone each tells how it went."""
+        self._wake(now)
+        for address in addresses:
+            self._seeker.ask(now, address)
+        self._seeker.tick(now)
+        return self._finish(now)
+
+    def leave(self, now: float, phase: LeavePhase) -> list[Effect]:
+        """Announce a step of leaving; a LeaveDone tells who has acknowledged it."""
+        self._wake(now)
+        self._farewell.begin(now, phase)
+        if phase == "left":
+            self._prober.stop()
+            self._seeker.stop()
+            self._gossiper.stop_exchanges()
+        elif phase == "stay":
+            self._seeker.resume()
+        return self._finish(now)
+
+    def force_leave(self, now: float, name: str) -> list[Effect]:
+        """Declare a member left, by name or id: a failed one has left then, a living one objects.
+
+        Raises UnknownMemberError.
+        """
+        member = to_force(self._roster, name)
+        self._wake(now)
+        if member.status is not Status.LEFT:
+            self._beliefs.send_away(now, member.id, Intent.LEAVING)
+        return self._finish(now)
+
+    def evidence(self, now: float, address: str, reason: str) -> list[Effect]:
+        """The links saw that the process at this address is gone. One member's sight alone brings nobody down."""
+        self._wake(now)
+        self._seeker.unreachable(now, address, reason)
+        holder = self._roster.holder(address)
+        if holder is not None and self.cluster_id and self._own.claim.intent is not Intent.LEFT:
+            self._beliefs.accuse(now, holder.id, reason)
+        return self._finish(now)
+
+    def undelivered(self, now: float, address: str) -> list[Effect]:
+        """A message to this address was refused by the links: no connection yet, or none any more."""
+        self._wake(now)
+        self._seeker.unreachable(now, address, "no connection")
+        return self._finish(now)
+
+    def adopt(self, now: float, cluster_id: str) -> list[Effect]:
+        """This server, which had no cluster, has started or found one by other means."""
+        self._wake(now)
+        if not self.cluster_id:
+            self._seeker.cluster_id = cluster_id
+        return self._finish(now)
+
+    def reserved(self, now: float, upto: int) -> list[Effect]:
+        """Incarnations up to and with this one are on disk."""
+        self._wake(now)
+        self._own.reserved(now, upto)
+        return self._finish(now)
+
+    def observe_lag(self, lag_s: float) -> None:
+        """How late the event loop runs. A laggard gives others more time, for it is slow itself (Lifeguard)."""
+        if lag_s > self.config.stall_s:
+            self._shared.awareness.add(1)
+
+    # --- what can be asked ---
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster this server belongs to, or ""."""
+        return self._seeker.cluster_id
+
+    @property
+    def own(self) -> Claim:
+        """What this server says of itself."""
+        return self._own.claim
+
+    # --- time ---
+
+    def _wake(self, now: float) -> None:
+        late_s = now - self._due
+        if late_s > self.config.stall_s:
+            self._shared.counts["stalls"] += 1
+            self._shared.awareness.add(1)
+            for part in self._timed:
+                part.postpone(late_s)
+        self._due = inf
+
+    def _finish(self, now: float) -> list[Effect]:
+        self._attend(now)
+        if self.cluster_id and self._own.claim.intent is not Intent.LEFT:
+            self._prober.start(now)
+            self._gossiper.start(now)
+        # A deadline that has passed already is due now, not late.
+        self._due = max(now, self.next_deadline())
+        return self._shared.take()
+
+    def _attend(self, now: float) -> None:
+        """See to members whose status has just changed."""
+        for effect in list(self._shared.out):
+            if not isinstance(effect, Changed) or effect.member.id == self._roster.own_id or effect.forgotten:
+                continue
+            claim = self._roster.get(effect.member.id)
+            if claim is None:
+                continue
+            if claim.is_live and effect.old_status in _REVIVED_FROM:
+                self._prober.admit(claim.id)
+            if claim.status is Status.FAILED:
+                self._seeker.miss(now, claim)
+            elif claim.status is Status.SUSPECT:
+                self._look_after(now, claim)
+
+    def _look_after(self, now: float, claim: Claim) -> None:
+        """Others say that its process is gone: see for ourselves, and let it know that it is accused."""
+        told = any(accusation.evidence in PROCESS_GONE for accusation in claim.accusers)
+        seen = any(accusation.by == self._roster.own_id for accusation in claim.accusers)
+        if told and not seen and self._shared.rng.random() * self._roster.live_count < _GREETERS:
+            self._prober.greet(now, claim)
+
+    # --- messages ---
+
+    def _learn(self, now: float, source: Source, claims: list[Claim]) -> None:
+        if not self.cluster_id:
+            return
+        for claim in claims[:CLAIMS_PER_MESSAGE]:
+            self._beliefs.learn(now, claim, source.id)
+
+    def _on_ping(self, now: float, source: Source, ping: Ping) -> None:
+        if ping.target != self._roster.own_id:
+            self._shared.send(source.address, Stranger(ping.sequence, ping.target))
+            return
+        self._learn(now, source, ping.claims)
+        # Whoever is not alive to us has to know, and whoever is behind about us too.
+        pinger = self._roster.get(source.id)
+        first = [] if pinger is None or pinger.status is Status.ALIVE else [pinger.id]
+        if any(claim.id == self._roster.own_id for claim in ping.claims):
+            first.append(self._roster.own_id)
+        claims = self._shared.broadcasts.take(now, first=first) if self.cluster_id else []
+        self._shared.send(source.address, Ack(ping.sequence, ping.target, claims, self._roster.digest))
+
+    def _on_ack(self, now: float, source: Source, ack: Ack) -> None:
+        self._learn(now, source, ack.claims)
+        if not self._prober.acked(ack.sequence, ack.target) and not self._relays.acked(now, ack.sequence, ack.target):
+            self._shared.counts["late acks"] += 1
+        elif ack.digest and ack.target == source.id:
+            self._gossiper.compare(now, source.address, ack.digest, is_news=bool(ack.claims))
+
+    def _on_nack(self, now: float, source: Source, nack: Nack) -> None:
+        self._prober.nacked(nack.sequence, source.id)
+
+    def _on_stranger(self, now: float, source: Source, stranger: Stranger) -> None:
+        if not self._relays.met_stranger(stranger.sequence, stranger.target):
+            self._prober.met_stranger(now, stranger.sequence, stranger.target)
+
+    def _on_ping_request(self, now: float, source: Source, request: PingRequest) -> None:
+        self._relays.ask(now, source.address, request)
+
+    def _on_gossip(self, now: float, source: Source, gossip: Gossip) -> None:
+        self._learn(now, source, gossip.claims)
+
+    def _on_notice(self, now: float, source: Source, notice: Notice) -> None:
+        if notice.claim.id == source.id:
+            self._learn(now, source, [notice.claim])
+            self._shared.send(source.address, NoticeAck(notice.sequence))
+
+    def _on_notice_ack(self, now: float, source: Source, ack: NoticeAck) -> None:
+        self._farewell.acked(ack.sequence, source.id)

@@ -204,10 +204,14 @@ class Dialer:
             if probe.outcome is Outcome.REFUSED:
                 self._refused(address)
                 return
-        if not self._is_up(address):
-            connected = probe.outcome is Outcome.CONNECTED
-            self._why[address] = _NO_HANDSHAKE if connected else probe.text
-            self._drops.count("no link", f"{address}: {self._why[address]}")
+        if self._is_up(address):
+            return
+        connected = probe.outcome is Outcome.CONNECTED
+        if connected and self._down.get(address) == 0:
+            self._redial(address)  # back already: once, it need not wait for ZeroMQ's next attempt
+            return
+        self._why[address] = _NO_HANDSHAKE if connected else probe.text
+        self._drops.count("no link", f"{address}: {self._why[address]}")
 
     def _is_up(self, address: str) -> bool:
         lanes = (self._links.get((address, urgent)) for urgent in (True, False))

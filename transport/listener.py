@@ -108,6 +108,8 @@ class Listener:
         self._monitor = self._socket.get_monitor_socket(int(_MONITORED))
         loop.add_reader(self._monitor.fileno(), self._on_monitor)
         loop.add_reader(self._socket.fileno(), self._drain)
+        # Binding and connecting may consume the first edge of the fds, as sending does: look once without being told.
+        loop.call_soon(self._on_monitor)
         self._drain_soon()
 
     def close(self, linger_ms: int = 0) -> None:
@@ -228,7 +230,7 @@ class Listener:
             _log.exception("handing over a %r frame failed", header.kind)
 
     def _on_monitor(self) -> None:
-        while True:
+        while not self._monitor.closed:
             try:
                 event = parse_monitor_message(self._monitor.recv_multipart(_NOBLOCK))["event"]
             except zmq.ZMQError:

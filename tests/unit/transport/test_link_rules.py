@@ -1,0 +1,121 @@
+"""The pure rules of the link layer: admission, sequences, cuts, counting, limits."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from tests.unit.transport.network import header
+from transport.admission import refusal
+from transport.client_protocol import GATEWAY, REQUEST
+from transport.cuts import Cuts
+from transport.drops import Drops
+from transport.limits import LinkLimits
+from transport.sessions import Sessions
+
+CLIENT = {"sender": "", "address": "", "to": GATEWAY, "kind": REQUEST, "cluster_id": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "user", "reason"),
+    [
+        ({}, None, ""),
+        ({}, "server", ""),
+        ({}, "client", "server frame without the server key"),
+        ({}, "", "server frame without the server key"),
+        (CLIENT, None, ""),
+        (CLIENT, "client", ""),
+        (CLIENT, "server", "client frame without the client key"),
+        (CLIENT, "", "client frame without the client key"),
+        (CLIENT | {"to": "raft"}, "client", "not for clients"),
+        (CLIENT | {"kind": "gossip.join"}, None, "not for clients"),
+        ({"cluster_id": "c2"}, None, "other cluster"),
+        ({"cluster_id": "c2"}, "server", "other cluster"),
+        ({"cluster_id": ""}, None, ""),
+        (CLIENT | {"cluster_id": "c2"}, None, "other cluster"),
+        ({"cluster_id": "c2", "kind": "gossip.join"}, None, ""),
+        ({"cluster_id": "c2", "kind": "gossip.joined"}, None, ""),
+        ({"cluster_id": "c2", "kind": "gossip.join_refused"}, None, ""),
+        ({"cluster_id": "c2", "kind": "gossip.ping"}, None, "other cluster"),
+    ],
+)
+def test_admission(changes: dict[str, Any], user: str | None, reason: str) -> None:
+    """Who may say what, with which key, in cluster c1."""
+    assert refusal(header(**changes), user, "c1") == reason
+
+
+def test_a_server_without_a_cluster_hears_every_cluster() -> None:
+    """A joiner has no cluster id yet: it must hear the answer of the cluster it joins."""
+    assert refusal(header(cluster_id="c2"), None, "") == ""
+
+
+def test_acknowledgements_are_due_by_frames_or_bytes() -> None:
+    """A receiver acknowledges rarely for small frames and promptly for large ones."""
+    sessions = Sessions(LinkLimits(ack_frames=3, ack_bytes=100))
+    sizes = [1, 1, 1, 1, 99, 1, 100]
+
+    due = [sessions.received(header(sequence=number), size) for number, size in enumerate(sizes, start=1)]
+
+    assert due == [False, False, True, False, True, False, True]
+    assert sessions.gaps == 0
+
+
+def test_sessions_are_followed_apart() -> None:
+    """Lanes, servers and runs of one server each count for themselves; what is missing in one is a gap."""
+    sessions = Sessions(LinkLimits())
+    for changes in ({}, {"session": 2}, {"sender": "s8"}, {"incarnation": 2}):
+        for sequence in (1, 2):
+            sessions.received(header(sequence=sequence, **changes), 1)
+    assert sessions.gaps == 0
+
+    for sequence in (4, 5, 5):
+        sessions.received(header(sequence=sequence), 1)
+    assert sessions.gaps == 2
+
+
+def test_the_number_of_sessions_is_bounded() -> None:
+    """A peer that starts session after session costs no memory."""
+    sessions = Sessions(LinkLimits(sessions_max=10))
+    for number in range(1_000):
+        sessions.received(header(session=number), 1)
+    assert len(sessions._sessions) == 10
+
+
+def test_cuts_are_set_and_healed_by_direction() -> None:
+    """Naming a direction False heals it; heal() heals all."""
+    cuts = Cuts()
+    cuts.cut("a", inbound=True, outbound=True)
+    cuts.cut("a", inbound=False, outbound=True)
+    assert (cuts.inbound, cuts.outbound) == (set(), {"a"})
+    assert "a" in cuts
+    cuts.heal()
+    assert "a" not in cuts
+
+
+def test_drops_are_logged_at_a_limited_rate(caplog: pytest.LogCaptureFixture) -> None:
+    """One line per reason and period, saying how many it stands for; quiet ones are only counted."""
+    now = [100.0]
+    drops = Drops(lambda: now[0], log_period_s=10)
+    with caplog.at_level(logging.WARNING, logger="quorate.links"):
+        for _ in range(5):
+            drops.count("bad frame", "first")
+        drops.count("other cluster", "second")
+        drops.quietly("cut")
+        now[0] += 10
+        drops.count("bad frame", "third")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "dropped (bad frame, 1 since the last such line): first",
+        "dropped (other cluster, 1 since the last such line): second",
+        "dropped (bad frame, 5 since the last such line): third",
+    ]
+    assert drops.counts() == {"bad frame": 6, "other cluster": 1, "cut": 1}
+
+
+@pytest.mark.parametrize("bad", [{"hold_s": 0}, {"links_max": -1}, {"window_bytes": 1_000}, {"window_frames": 64}])
+def test_limits_that_cannot_work_are_refused(bad: dict[str, Any]) -> None:
+    """A window smaller than a frame would shut for ever; a limit of nothing would stop everything."""
+    with pytest.raises(ValueError, match=r"more than 0|window must hold"):
+        LinkLimits(**bad)

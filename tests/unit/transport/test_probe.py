@@ -1,0 +1,38 @@
+"""The plain TCP connect: what counts as evidence."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.unit.transport.network import free_port
+from transport.address import Address
+from transport.probe import Outcome, probe_tcp
+
+
+async def test_a_listening_port_connects() -> None:
+    """Somebody is there."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        probe = await probe_tcp(Address("127.0.0.1", listener.getsockname()[1]), 1.0)
+    assert probe.outcome is Outcome.CONNECTED
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+async def test_a_port_without_a_listener_refuses(host: str) -> None:
+    """The kernel says at once that the process is gone, for every address of the name."""
+    assert (await probe_tcp(Address(host, free_port()), 1.0)).outcome is Outcome.REFUSED
+
+
+async def test_silence_and_unknown_hosts_are_no_evidence() -> None:
+    """A full backlog answers nothing, a name without an address says nothing of a process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        with socket.socket() as fills_backlog:
+            fills_backlog.connect(listener.getsockname())
+            probe = await probe_tcp(Address("127.0.0.1", listener.getsockname()[1]), 0.1)
+    assert (probe.outcome, probe.text) == (Outcome.FAILED, "no answer within 0.1 s")
+    assert (await probe_tcp(Address("no-such-host.invalid", 1), 5.0)).outcome is Outcome.FAILED

@@ -1,0 +1,110 @@
+"""The bytes of a key-value snapshot: written lazily in bounded chunks, read with every byte checked.
+
+Layout: magic, the store's revision and the number of keys; per key, in order, the lengths of key and record, the key,
+the record (see kv.py); at the end a CRC-32 of all before it. It is cut into chunks without regard to the keys, because
+one value may be larger than a chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from struct import Struct
+from zlib import crc32
+
+from storage.errors import BadSnapshotError
+from storage.sorted_map import SortedMap
+from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX
+
+REVISION_BYTES = 8
+"""How many bytes of a record, at its beginning, are the revision."""
+
+_MAGIC = b"QKV1"
+_HEADER = Struct(">4sQQ")
+_LENGTHS = Struct(">II")
+_CHECKSUM = Struct(">I")
+
+
+def write_snapshot(revision: int, count: int, records: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """The chunks, each made when it is taken."""
+    checksum = 0
+    buffer = bytearray(_HEADER.pack(_MAGIC, revision, count))
+    for key, record in records:
+        name = key.encode()
+        buffer += _LENGTHS.pack(len(name), len(record))
+        buffer += name
+        buffer += record
+        while len(buffer) >= SNAPSHOT_CHUNK_BYTES_MAX:
+            chunk = bytes(buffer[:SNAPSHOT_CHUNK_BYTES_MAX])
+            del buffer[:SNAPSHOT_CHUNK_BYTES_MAX]
+            checksum = crc32(chunk, checksum)
+            yield chunk
+    rest = bytes(buffer)
+    rest += _CHECKSUM.pack(crc32(rest, checksum))
+    yield rest[:SNAPSHOT_CHUNK_BYTES_MAX]
+    if len(rest) > SNAPSHOT_CHUNK_BYTES_MAX:
+        yield rest[SNAPSHOT_CHUNK_BYTES_MAX:]
+
+
+def read_snapshot(chunks: Iterable[bytes]) -> tuple[int, SortedMap]:
+    """The revision and the records of a snapshot. Raises BadSnapshotError when the chunks are not a whole one."""
+    stream = _Stream(chunks)
+    magic, revision, count = _HEADER.unpack(stream.take(_HEADER.size))
+    if magic != _MAGIC:
+        raise BadSnapshotError("a snapshot of the key-value store does not begin like this")
+    records = SortedMap()
+    previous = ""
+    for _ in range(count):
+        key_length, record_length = _LENGTHS.unpack(stream.take(_LENGTHS.size))
+        try:
+            key = stream.take(key_length).decode()
+        except UnicodeDecodeError as error:
+            raise BadSnapshotError(f"a key of the snapshot is not text: {error}") from error
+        if key <= previous:
+            raise BadSnapshotError(f"the keys of the snapshot are not in order at {key!r}")
+        if record_length < REVISION_BYTES:
+            raise BadSnapshotError(f"the record of key {key!r} is too short")
+        records.put(key, stream.take(record_length))
+        previous = key
+    expected = stream.checksum
+    if _CHECKSUM.unpack(stream.take(_CHECKSUM.size)) != (expected,):
+        raise BadSnapshotError("the snapshot does not match its checksum")
+    if not stream.is_at_end():
+        raise BadSnapshotError("there is more behind the end of the snapshot")
+    return revision, records
+
+
+class _Stream:
+    """The bytes of some chunks, taken in pieces of any length."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._buffer = b""
+        self._at = 0
+        self.checksum = 0
+        """Of all bytes taken."""
+
+    def take(self, length: int) -> bytes:
+        """The next bytes. Raises BadSnapshotError when there are not as many."""
+        end = self._at + length
+        if end > len(self._buffer):
+            self._refill(length)
+            end = length
+        piece = self._buffer[self._at : end]
+        self._at = end
+        self.checksum = crc32(piece, self.checksum)
+        return piece
+
+    def is_at_end(self) -> bool:
+        """Whether every byte was taken."""
+        return self._at == len(self._buffer) and not any(self._chunks)
+
+    def _refill(self, length: int) -> None:
+        parts = [self._buffer[self._at :]]
+        size = len(parts[0])
+        while size < length:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                raise BadSnapshotError(f"the snapshot ends {length - size} bytes early")
+            parts.append(chunk)
+            size += len(chunk)
+        self._buffer, self._at = b"".join(parts), 0

@@ -1,0 +1,38 @@
+"""What committed commands are applied to, as the raft actor sees it.
+
+A state machine is pure: the same commands in the same order give the same state and the same results on every server,
+so it asks for no time, no randomness and no file. Commands and results are bytes of its own making.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+SNAPSHOT_CHUNK_BYTES_MAX = 256 << 10
+
+
+class StateMachine(Protocol):
+    """The contract. Nothing here is called by two threads at once."""
+
+    def apply(self, command: bytes) -> bytes:
+        """Carry out a committed command and return its result.
+
+        Must not raise: an exception would hit every server at the same entry, for ever. An error is a result.
+        """
+
+    def read(self, query: bytes) -> bytes:
+        """Answer a query without changing anything. Must not raise either."""
+
+    def snapshot(self) -> Iterable[bytes]:
+        """The whole state as of this call, in chunks of at most SNAPSHOT_CHUNK_BYTES_MAX bytes.
+
+        The chunks are taken one by one, with commands applied in between: what they hold must not change by that. So a
+        method that is itself a generator does not do, as its body only starts with the first chunk.
+        """
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        """Replace the whole state by that of a snapshot.
+
+        Raises BadSnapshotError, with the state as before, when the chunks are not a snapshot.
+        """

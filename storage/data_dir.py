@@ -1,0 +1,160 @@
+"""The data directory of a server: one process at a time, two files that belong together.
+
+Here: the directory itself, its lock, and what may be missing. Not here: what is in the files (raft_db.py, serf_db.py).
+
+raft.db is made first and serf.db last, each under its name only when it is whole; both carry the server's id. So:
+- neither file: a new server;
+- raft.db alone and empty: the making was interrupted, it is finished with the same id;
+- raft.db alone with content: serf.db is gone, and with it the identity that raft.db's votes were given under: refused;
+- serf.db alone: refused once the server belonged to a cluster, because a server that forgot its votes and its entries
+  can make the cluster lose acknowledged writes. Before that there was nothing to forget.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from storage.errors import CorruptFile, DataDirError, StorageError
+from storage.raft_db import FILE_NAME as RAFT_DB
+from storage.raft_db import RaftDb
+from storage.serf_db import FILE_NAME as SERF_DB
+from storage.serf_db import SerfDb, SerfState
+from storage.sqlite_file import sync
+
+LOCK_FILE = "lock"
+
+
+class DataDir:
+    """A data directory that belongs to this process. Opening its files again closes what was open of them."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        """Not called directly: see `open`."""
+        self.path = path
+        self._lock = lock
+        self._raft: RaftDb | None = None
+        self._serf: SerfDb | None = None
+
+    @staticmethod
+    def open(path: Path) -> DataDir:
+        """Make the directory if needed, lock it, and check everything in it.
+
+        Raises DataDirError (in use, not a directory, not writable) or StorageError (corrupt, disk full).
+        """
+        path = path.absolute()
+        try:
+            _make(path)
+            lock = _take_lock(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DataDirError(f"cannot use data directory {path}: {reason}; choose another with --data-dir") from error
+        data_dir = DataDir(path, lock)
+        try:
+            data_dir._make_files()
+            data_dir.open_raft().load()
+            data_dir.open_serf().load()
+            data_dir._check_together()
+        except OSError as error:
+            data_dir.close()
+            raise DataDirError(f"cannot write to data directory {path}: {error.strerror or error}") from error
+        except BaseException:
+            data_dir.close()
+            raise
+        return data_dir
+
+    def begin(self, name: str) -> SerfState:
+        """Count a start of the server under this name; returns what it knew."""
+        serf = self._serf or self.open_serf()
+        serf.begin(name)
+        return serf.load()
+
+    def open_raft(self) -> RaftDb:
+        """raft.db, freshly opened: what it says was read from the disk."""
+        self._close_raft()
+        self._raft = RaftDb(self.path / RAFT_DB)
+        return self._raft
+
+    def open_serf(self) -> SerfDb:
+        """serf.db, freshly opened."""
+        self._close_serf()
+        self._serf = SerfDb(self.path / SERF_DB)
+        return self._serf
+
+    def close_files(self) -> None:
+        """Close both files. A failure is no loss: what was acknowledged is on the disk already."""
+        self._close_raft()
+        self._close_serf()
+
+    def close(self) -> None:
+        """Close the files and let go of the directory."""
+        self.close_files()
+        os.close(self._lock)
+
+    def _close_raft(self) -> None:
+        raft, self._raft = self._raft, None
+        if raft is not None:
+            with suppress(StorageError):
+                raft.close()
+
+    def _close_serf(self) -> None:
+        serf, self._serf = self._serf, None
+        if serf is not None:
+            with suppress(StorageError):
+                serf.close()
+
+    def _make_files(self) -> None:
+        raft, serf = self.path / RAFT_DB, self.path / SERF_DB
+        if serf.exists():
+            if not raft.exists():
+                self._replace_unused_raft(raft)
+            return
+        if not raft.exists():
+            RaftDb.create(raft, uuid.uuid4().hex)
+        opened = self.open_raft()
+        if not opened.is_fresh:
+            raise CorruptFile(serf, "it is missing, and raft.db shows that this server has been part of a cluster")
+        SerfDb.create(serf, opened.server_id)
+
+    def _replace_unused_raft(self, raft: Path) -> None:
+        serf = self.open_serf()
+        if serf.cluster_id:
+            raise CorruptFile(raft, f"it is missing, and serf.db says this server belongs to cluster {serf.cluster_id}")
+        RaftDb.create(raft, serf.server_id)
+
+    def _check_together(self) -> None:
+        raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()
+        if raft.server_id != serf.server_id:
+            raise CorruptFile(
+                self.path / RAFT_DB, f"it belongs to server {raft.server_id} and serf.db to server {serf.server_id}"
+            )
+        if raft.cluster_id and serf.cluster_id and raft.cluster_id != serf.cluster_id:
+            raise CorruptFile(
+                self.path / RAFT_DB, f"it belongs to cluster {raft.cluster_id} and serf.db to {serf.cluster_id}"
+            )
+
+
+def _make(path: Path) -> None:
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync(folder.parent)
+    if not path.is_dir():
+        raise DataDirError(f"cannot use data directory {path}: it is a file; choose another with --data-dir")
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise DataDirError(
+            f"data directory {path} is in use by another server (pid {owner}); choose another with --data-dir"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock

@@ -24,7 +24,7 @@ from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.entries import COMMAND_BYTES_MAX, COMMANDS_PER_ENTRY_MAX, encode_commands
-from actors.raft.journal import FRESH_ANCHOR_INDEX, FRESH_ANCHOR_TERM, RestoredLog
+from actors.raft.journal import RestoredLog
 from actors.raft.messages import (
     Append,
     AppendReply,
@@ -51,7 +51,7 @@ from actors.raft.messages import (
 )
 from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
-from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten, SnapshotSave
+from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
 from transport.wire import Json, message
 
@@ -337,17 +337,8 @@ class RaftActor(Actor):
 
 
 def _restored(loaded: RaftLoaded) -> RestoredLog:
-    snapshot = loaded.snapshot and SnapshotSave(
-        index=loaded.snapshot.index,
-        term=loaded.snapshot.term,
-        configuration=loaded.snapshot.configuration,
-        chunks=loaded.snapshot.chunks,
-        keep_from=loaded.anchor_index,
-        keep_from_term=loaded.anchor_term,
-        discard_log=False,
-    )
-    anchor = (loaded.anchor_index, loaded.anchor_term) if snapshot else (FRESH_ANCHOR_INDEX, FRESH_ANCHOR_TERM)
-    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, snapshot)
+    anchor = loaded.anchor_index, loaded.anchor_term
+    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot)
 
 
 def _batches(proposals: Sequence[tuple[int, bytes]]) -> list[Sequence[tuple[int, bytes]]]:

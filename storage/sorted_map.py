@@ -5,9 +5,9 @@ when somebody walks through it. A view shares the blocks, and whoever changes a 
 of any size is taken in microseconds, and memory grows only by the blocks that change while the view is in use.
 
 Measured with 1 M keys of 20 bytes and values of 100 against a dict beside sortedcontainers' SortedList of its keys: a
-view in 0.1 ms instead of 70 to 200 ms, a full garbage collection in 1 ms instead of 30 (the collector does not track a
-dict of str and bytes, but every list), 650,000 inserts a second instead of 310,000. In return 1.0 instead of 2.1 million
-overwrites and 1.1 instead of 4.4 million look-ups a second, which is not what a replicated write waits for.
+view in 0.1 ms instead of 70 to 200, a full garbage collection in 1 ms instead of 30 (the collector does not track a
+dict of str and bytes, but every list), 650,000 inserts a second instead of 310,000. In return 1.0 million overwrites
+instead of 2.1 and 1.1 million look-ups instead of 4.4, neither of which is what a replicated write waits for.
 """
 
 from __future__ import annotations

@@ -212,8 +212,8 @@ class SerfDb:
         for row in self._file.connection.execute("SELECT * FROM members ORDER BY id"):
             if record_checksum(*row[:-1]) != row[-1]:
                 raise CorruptFile(self._path, f"the row of member {row[1]!r} does not match its checksum")
-            *fields, tags = row[:-1]
-            members.append(KnownMember(*fields, tags=_decode_tags(tags)))
+            member_id, name, address, status, incarnation, tags, _ = row
+            members.append(KnownMember(member_id, name, address, status, incarnation, _decode_tags(tags)))
         return members
 
 

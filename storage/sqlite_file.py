@@ -161,11 +161,11 @@ def explained(path: Path, error: sqlite3.Error) -> StorageError:
     if code & _PRIMARY in _CORRUPT:
         return CorruptFile(path, str(error))
     if code == sqlite3.SQLITE_FULL:
-        return WriteError(f"cannot write {path}: the disk is full; free some space, the server tries again by itself")
+        return WriteError(f"cannot write {path}: the disk is full; free some space")
     if code == sqlite3.SQLITE_IOERR_WRITE:
         return WriteError(f"cannot write {path}: the disk refused ({error}); check its quota and the kernel's log")
     if code & _PRIMARY == sqlite3.SQLITE_IOERR:
-        return SyncError(f"cannot write {path} safely: I/O error ({error}); check the disk and the kernel's log")
+        return SyncError(f"cannot use {path} safely: I/O error ({error}); check the disk and the kernel's log")
     if code & _PRIMARY in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StorageError(f"{path} is in use by another program: close it there")
     return StorageError(f"cannot use {path}: {error}; check its owner and permissions")

@@ -159,10 +159,11 @@ def unpack(frame: bytes | memoryview) -> tuple[Header, bytes]:
 
     Raises OtherVersionError for a frame of another version, and WireError for anything that is not a frame.
     """
-    start = _LENGTH_BYTES + int.from_bytes(frame[:_LENGTH_BYTES], "big")
+    size = len(frame)
+    start = _LENGTH_BYTES + (frame[0] << 8 | frame[1]) if size >= _LENGTH_BYTES else _LENGTH_BYTES
+    if size < start:
+        raise WireError(f"{size} bytes are too few for a frame")
     head = frame[_LENGTH_BYTES:start]
-    if len(frame) < start:
-        raise WireError(f"a frame of {len(frame)} bytes announces a header of {start - _LENGTH_BYTES}")
     try:
         header = _decode_header(head)
     except _UNDECODABLE as error:

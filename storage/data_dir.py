@@ -18,6 +18,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from attrs import evolve
+
 from storage.errors import CorruptFile, DataDirError, StorageError
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
@@ -65,11 +67,22 @@ class DataDir:
             raise
         return data_dir
 
-    def begin(self, name: str) -> SerfState:
-        """Count a start of the server under this name; returns what it knew."""
+    @property
+    def has_cluster(self) -> bool:
+        """Whether this server ever belonged to a cluster: it then looks for that one and founds no other."""
+        return bool(self._cluster_id)
+
+    def identify(self, name: str) -> SerfState:
+        """Count a start of the server under this name; returns who it is and whom it knew."""
         serf = self._serf or self.open_serf()
         serf.begin(name)
-        return serf.load()
+        return evolve(serf.load(), cluster_id=self._cluster_id)
+
+    @property
+    def _cluster_id(self) -> str:
+        # The two files are written one after the other, and a crash may have come between.
+        raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()
+        return serf.cluster_id or raft.cluster_id
 
     def open_raft(self) -> RaftDb:
         """raft.db, freshly opened: what it says was read from the disk."""

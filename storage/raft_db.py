@@ -90,8 +90,8 @@ class RaftWrite:
     incarnation: int
     """Of the raft actor. Writes of an incarnation that is not the last one loaded are refused."""
     sequence: int
-    """Rises with every write. After an error the writes behind it are refused too, until a write with the sequence of
-    the failed one (or a lower one) comes: no later write may overtake it and leave a gap."""
+    """Rises with every write, from 1. After an error the writes behind it are refused too, until the failed one comes
+    again: no later write may overtake it and leave a gap. A write that is done already is only acknowledged again."""
     hard_state: HardState | None = None
     truncate_from: int | None = None
     """Entries with this index and above are deleted, before anything is appended."""

@@ -8,6 +8,7 @@ Members that failed are kept too: a server that was alone when it stopped must s
 
 import sqlite3
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from attrs import astuple, evolve, field, frozen
@@ -30,6 +31,8 @@ _SCHEMA = (
         " incarnation INTEGER NOT NULL, tags BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID"
     ),
 )
+
+T = TypeVar("T")
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
@@ -78,15 +81,36 @@ class SerfWrite:
     left: bool | None = None
     name: str | None = None
     upsert: list[KnownMember] = field(factory=list)
-    """Members to add or replace, by id."""
+    """Members to add or replace, by id; done before `remove`."""
     remove: list[str] = field(factory=list)
     """Ids of members to forget."""
+
+
+def merged(earlier: SerfWrite, later: SerfWrite) -> SerfWrite:
+    """One write that does what the two do, one after the other."""
+    members: dict[str, KnownMember | None] = dict.fromkeys(earlier.remove)
+    members |= {member.id: member for member in earlier.upsert}
+    members |= {member.id: member for member in later.upsert}
+    members |= dict.fromkeys(later.remove)
+    return SerfWrite(
+        incarnation=_or(later.incarnation, earlier.incarnation),
+        clock=_or(later.clock, earlier.clock),
+        cluster_id=_or(later.cluster_id, earlier.cluster_id),
+        left=_or(later.left, earlier.left),
+        name=_or(later.name, earlier.name),
+        upsert=[member for member in members.values() if member is not None],
+        remove=[member_id for member_id, member in members.items() if member is None],
+    )
+
+
+def _or(later: T | None, earlier: T | None) -> T | None:
+    return earlier if later is None else later
 
 
 @message("serf.written")
 @frozen
 class SerfWritten:
-    """The answer to an asked write: on the disk, or not done at all for the reason in `error`."""
+    """The answer to an asked write: on the disk, or not yet for the reason in `error`; it is tried with the next one."""
 
     error: str = ""
 
@@ -159,15 +183,14 @@ class SerfDb:
             members = self._read_members()
         return SerfState(me.id, me.name, me.boot, me.incarnation, me.clock, me.cluster_id, bool(me.has_left), members)
 
-    def write(self, writes: list[SerfWrite]) -> None:
-        """All these writes in one transaction, on the disk when this returns.
+    def write(self, write: SerfWrite) -> None:
+        """One transaction, on the disk when this returns.
 
         The incarnation and the clock never go back. Raises WriteError (nothing kept) or SyncError (close and reopen).
         """
         me = self._self
-        members: dict[str, KnownMember | None] = {}
-        for write in writes:
-            me = _Self(
+        self._commit(
+            _Self(
                 id=me.id,
                 name=me.name if write.name is None else write.name,
                 boot=me.boot,
@@ -175,11 +198,10 @@ class SerfDb:
                 clock=max(me.clock, write.clock or 0),
                 cluster_id=me.cluster_id if write.cluster_id is None else write.cluster_id,
                 has_left=me.has_left if write.left is None else int(write.left),
-            )
-            members |= {member.id: member for member in write.upsert}
-            members |= dict.fromkeys(write.remove)
-        gone = [member_id for member_id, member in members.items() if member is None]
-        self._commit(me, [member for member in members.values() if member is not None], gone)
+            ),
+            write.upsert,
+            write.remove,
+        )
 
     def close(self) -> None:
         """Fold the WAL into the file and close. Raises StorageError when that fails; closed it is all the same."""

@@ -6,7 +6,6 @@ and waiting (cluster_wait.py).
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer, Settings
+from commands.options import FORMATS, environment, to_json
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
 
@@ -34,7 +34,13 @@ folder_option = click.option(
     help="The cluster's folder: its record, its servers' data and logs.",
 )
 format_option = click.option(
-    "--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    envvar=environment("--format"),
+    show_default=True,
+    help="A table for people; json or jsonl (one object a line) for scripts.",
 )
 
 
@@ -54,7 +60,12 @@ def cluster() -> None:
 @click.option(
     "--max-voters", type=click.IntRange(1), default=VOTERS_MAX_DEFAULT, show_default=True, help="See 'start'."
 )
-@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="The cluster key; see 'keys generate'.")
+@click.option(
+    "--key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=environment("--key"),
+    help="The cluster key; see 'keys generate'.",
+)
 @click.option("--log-level", default="info", show_default=True, help="How much the servers' logs say.")
 @click.option("--timeout", type=float, default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
 @format_option
@@ -188,7 +199,13 @@ def names(servers: Sequence[LocalServer]) -> str:
 def show(local: LocalCluster, look: Look, style: str) -> None:
     """Print the servers, one a row."""
     found = rows(local, look)
-    click.echo(json.dumps(found, indent=2) if style == "json" else cluster_view(found))
+    if style == "table":
+        click.echo(cluster_view(found))
+    elif style == "json":
+        click.echo(to_json(found, indent=2))
+    else:
+        for row in found:
+            click.echo(to_json(row))
 
 
 def rows(local: LocalCluster, look: Look) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from commands.options import ENVIRONMENT
+
 _STATE_FIELD = 0
 _START_FIELD = 19
 _DEAD_STATES = "ZX"
@@ -74,8 +76,10 @@ class Process(msgspec.Struct, frozen=True):
 def spawn_server(arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
     """Start `quorate start ARGUMENTS` in a session of its own, so that it outlives this command and its terminal.
 
-    Its output is appended to `log`. `environment` is added to this process's own.
+    Its output is appended to `log`. `environment` is added to this process's own, less what Quorate itself reads: the
+    settings of a user's shell are for one server, not for each of several.
     """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT)}
     with log.open("ab") as output:
         child = subprocess.Popen(
             [*_program(), "start", *arguments],
@@ -83,7 +87,7 @@ def spawn_server(arguments: Sequence[str], log: Path, environment: Mapping[str, 
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
         )
     # The server is meant to outlive this process, which therefore never waits for it as a parent would.
     child.returncode = 0

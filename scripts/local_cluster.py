@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cli import main
+from commands.root import root
 
 if __name__ == "__main__":
-    main(["cluster", *sys.argv[1:]])
+    root(args=["cluster", *sys.argv[1:]])

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from actors.console import CONSOLE_HOST, CONSOLE_PORTS, ConsoleError, check_console_ports, in_thread
-from tests.unit.console.ports import free_ports
+from tests.ports import free_ports
 
 
 @pytest.mark.parametrize("offset", range(CONSOLE_PORTS))

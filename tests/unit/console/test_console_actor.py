@@ -13,7 +13,7 @@ from actors.gateway.messages import AdminForward
 from actors.policy import Strategy
 from actors.supervisor import ChildSpec, Supervisor
 from actors.system import System
-from tests.unit.console.ports import free_ports
+from tests.ports import free_ports
 from tests.unit.console.telnet import Telnet
 from transport.client_protocol import Code, Response, encode_payload
 

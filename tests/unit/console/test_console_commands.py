@@ -11,7 +11,7 @@ import pytest
 
 from actors.console import CONSOLE_HOST, in_thread
 from actors.console_commands import NodeMonitor
-from tests.unit.console.ports import free_ports
+from tests.ports import free_ports
 from tests.unit.console.telnet import Telnet
 from transport.errors import QuorateError
 

@@ -7,6 +7,7 @@ not on that path.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from hatch_build import MOVED, UnmovableImportError, rewrite
+from tests.ports import free_ports
 from tests.unit.project.sources import ROOT
 
 BUILD_TIMEOUT_S = 60
@@ -96,6 +98,24 @@ def test_the_checkouts_names_do_not_leak(installed: Path, tmp_path: Path) -> Non
     leaked = run(installed, "-c", ask, cwd=tmp_path)
 
     assert leaked == "[]\n"
+
+
+def test_the_installed_command_runs_a_server(installed: Path, tmp_path: Path) -> None:
+    """The wheel alone starts a server, stores a value, gives it back and stops when it is told to."""
+    quorate = installed.parent / "quorate"
+    address = f"127.0.0.1:{free_ports(1)}"
+    start: list[str | Path] = [quorate, "start", "--bind", address, "--http", "off", "--data-dir", tmp_path / "data"]
+    with subprocess.Popen(start, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            assert server.stdout is not None
+            banner = next((line for line in server.stdout if address in line), None)
+            assert banner, "the server ended before it said where it listens"
+            run(quorate, "kv", "put", "greeting", "hello", "--address", address, cwd=tmp_path)
+            assert run(quorate, "kv", "get", "greeting", "--address", address, cwd=tmp_path) == "hello\n"
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(BUILD_TIMEOUT_S) == 0
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ _log = logging.getLogger("quorate.links")
 class Drops:
     """Counters by reason, with one log line per reason every `log_period_s` seconds."""
 
-    def __init__(self, clock: Callable[[], float], log_period_s: float = 10.0) -> None:
+    def __init__(self, clock: Callable[[], float], log_period_s: float = 30.0) -> None:
         self._clock = clock
         self._log_period_s = log_period_s
         self._counts: Counter[str] = Counter()
         self._logged: dict[str, tuple[float, int]] = {}
 
-    def count(self, reason: str, detail: object = "") -> None:
+    def count(self, reason: str, detail: object = "", *, level: int = logging.WARNING) -> None:
         """Count one dropped thing. `reason` is one of a small fixed set; `detail` is for people."""
         self._counts[reason] += 1
         now = self._clock()
@@ -30,7 +30,7 @@ class Drops:
         if now - logged_at >= self._log_period_s:
             since = self._counts[reason] - logged_count
             self._logged[reason] = (now, self._counts[reason])
-            _log.warning("dropped (%s, %d since the last such line): %s", reason, since, detail)
+            _log.log(level, "dropped (%s, %d since the last such line): %s", reason, since, detail)
 
     def quietly(self, reason: str) -> None:
         """Count one dropped thing that is part of normal operation."""

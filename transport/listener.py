@@ -41,12 +41,7 @@ _REOPEN_S = 0.5
 _RETRY_S = 0.01
 _NOBLOCK = int(zmq.NOBLOCK)
 _NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
-_MONITORED = (
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_ACCEPT_FAILED
-)
+_MONITORED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_ACCEPT_FAILED
 
 
 class Listener:
@@ -237,8 +232,9 @@ class Listener:
                 self._drops.count("connection not accepted", "out of file descriptors? raise `ulimit -n`")
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
-            else:
-                self._drops.quietly("handshake failed")
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                detail = "a connection ended early: a port scan, a health check, or a program that is no Quorate"
+                self._drops.count("handshake not finished", detail, level=logging.INFO)
 
 
 def _is_in_use(error: BaseException) -> bool:

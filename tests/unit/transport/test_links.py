@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from tests.unit.transport.network import RawPeer, Server, free_port, header, port_of, request, until
+from transport import keys
 from transport.errors import LinkError
 from transport.limits import LinkLimits
 from transport.links import check_exposure
@@ -258,11 +259,15 @@ async def test_an_address_that_cannot_be_served_is_a_clear_error(bind: str, why:
             pass
 
 
-async def test_the_same_port_can_be_opened_right_after_close() -> None:
-    """A restarted links actor gets its address back although ZeroMQ closes in the background."""
-    async with Server("s1") as one, Server("s2", bind=f"localhost:{free_port()}") as two:
+@pytest.mark.parametrize("secured", [False, True])
+async def test_the_same_port_can_be_opened_right_after_close(secured: bool) -> None:
+    """A restarted links actor gets its address (and its key handler) back although ZeroMQ closes in the background."""
+    key = keys.parse(keys.generate().encode(), "generated") if secured else None
+    async with Server("s1", key=key) as one, Server("s2", bind=f"localhost:{free_port()}", key=key) as two:
         for number in range(5):
-            two.links.close()
+            for _ in range(100):
+                two.tell(one, b"x" * 10_000)  # something to linger for
+            two.links.close(linger_ms=200)
             two.links.open(asyncio.get_running_loop())
             assert two.links.bound_address == f"127.0.0.1:{port_of(two.address)}"
             body = b"%d" % number

@@ -178,4 +178,5 @@ async def test_garbage_on_a_port_with_a_key(rss_growth_max_kib: int) -> None:
             await _throw(server.address, data, then_wait=True)
         assert other.tell(server, b"fine")
         await until(lambda: server.frames, "the server still serves")
-        assert server.dropped("handshake failed") >= 2
+        # Bytes that pass for ZMTP 1.0 are hung up on by libzmq without an event.
+        assert server.dropped("handshake failed") == 2

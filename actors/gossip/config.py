@@ -1,7 +1,7 @@
 """Gossip's settings: every number of the protocol, its unit, its formula, and the three profiles.
 
-What lives here: one frozen class and `PROFILES`. What does not: how a setting is used (the file of the part that uses
-it says so) and how a user picks a profile (actors/config.py).
+What lives here: one frozen class and `gossip_config`. What does not: how a setting is used (the file of the part that
+uses it says so) and how a user picks a profile (actors/config.py).
 
 The formulas are memberlist's and Lifeguard's (arXiv 1707.00788); where a default differs from memberlist's, the field
 says why. Where a formula speaks of n, it means the members that are not known to be gone, this server included.
@@ -135,4 +135,9 @@ LOCAL = evolve(
     left_reap_s=3600.0,
 )
 
-PROFILES: Mapping[str, GossipConfig] = {"lan": LAN, "wan": WAN, "local": LOCAL}
+_PROFILES: Mapping[str, GossipConfig] = {"lan": LAN, "wan": WAN, "local": LOCAL}
+
+
+def gossip_config(profile: str) -> GossipConfig:
+    """The settings of a profile: lan, wan or local. Raises KeyError for another word."""
+    return _PROFILES[profile]

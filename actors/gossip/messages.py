@@ -191,7 +191,10 @@ class GossipStatusRequest:
 @message("gossip.join_peers")
 @frozen
 class JoinPeers:
-    """Join the servers at these addresses (an ask, answered by Json {"joined": [..], "failed": {address: reason}})."""
+    """Join the servers at these addresses (an ask).
+
+    Answered by Json {"ok": whether any was joined, "reason", "joined": [addresses], "failed": {address: reason}}.
+    """
 
     peers: list[str]
 
@@ -199,7 +202,7 @@ class JoinPeers:
 @message("gossip.leave")
 @frozen
 class LeaveRequest:
-    """Announce a leave (an ask, answered by Json {"phase", "acknowledged": [..], "missing": [..]} of names).
+    """Announce a leave (an ask, answered by Json {"ok": True, "phase", "acknowledged", "missing"}, lists of names).
 
     leaving: this server is about to leave. left: it is gone from here on, and gossip goes quiet. stay: it stays after
     all. Answered when all live members have acknowledged, or after leave_timeout_s.
@@ -211,7 +214,11 @@ class LeaveRequest:
 @message("gossip.force_leave")
 @frozen
 class ForceLeave:
-    """Declare a member left (an ask, answered by Json {"id", "name", "status"}, or by ErrorReply). name: or its id."""
+    """Declare a member left (an ask). name: or its id.
+
+    Answered by Json {"ok": True, "id", "name", "status"}, or {"ok": False, "reason"}. A failed member has left then;
+    one that lives is leaving until it objects.
+    """
 
     name: str
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SEEKS_MAX = 10_000
 ASKED_ATTEMPTS = 3
+NO_CONNECTION = "no connection"
 
 
 @define
@@ -151,7 +152,8 @@ class Seeker:
         """The links say that nobody is at this address, so an attempt to it will not be answered."""
         seek = self._seeks.get(address)
         if seek is not None and seek.nonce:
-            self._fail(now, seek, reason)
+            # An earlier refusal says more than the link that is down since.
+            self._fail(now, seek, seek.error if reason == NO_CONNECTION and seek.error else reason)
 
     def report(self, now: float) -> list[dict[str, object]]:
         """What is being tried, for status."""

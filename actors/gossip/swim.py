@@ -41,7 +41,7 @@ from actors.gossip.own import Own
 from actors.gossip.prober import Prober
 from actors.gossip.relays import Relays
 from actors.gossip.report import Report
-from actors.gossip.seeker import Seeker
+from actors.gossip.seeker import NO_CONNECTION, Seeker
 from actors.gossip.shared import Shared
 
 if TYPE_CHECKING:
@@ -169,16 +169,16 @@ class Swim:
             self._seeker.resume()
         return self._finish(now)
 
-    def force_leave(self, now: float, name: str) -> list[Effect]:
+    def force_leave(self, now: float, name: str) -> tuple[Claim, list[Effect]]:
         """Declare a member left, by name or id: a failed one has left then, a living one objects.
 
-        Raises UnknownMemberError.
+        Returns what is claimed of it now, too. Raises UnknownMemberError.
         """
         member = to_force(self._roster, name)
         self._wake(now)
         if member.status is not Status.LEFT:
             self._beliefs.send_away(now, member.id, Intent.LEAVING)
-        return self._finish(now)
+        return self._roster.get(member.id) or member, self._finish(now)
 
     def evidence(self, now: float, address: str, reason: str) -> list[Effect]:
         """The links saw that the process at this address is gone. One member's sight alone brings nobody down."""
@@ -192,14 +192,7 @@ class Swim:
     def undelivered(self, now: float, address: str) -> list[Effect]:
         """A message to this address was refused by the links: no connection yet, or none any more."""
         self._wake(now)
-        self._seeker.unreachable(now, address, "no connection")
-        return self._finish(now)
-
-    def adopt(self, now: float, cluster_id: str) -> list[Effect]:
-        """This server, which had no cluster, has started or found one by other means."""
-        self._wake(now)
-        if not self.cluster_id:
-            self._seeker.cluster_id = cluster_id
+        self._seeker.unreachable(now, address, NO_CONNECTION)
         return self._finish(now)
 
     def reserved(self, now: float, upto: int) -> list[Effect]:

@@ -1,0 +1,355 @@
+"""The gossip actor: carries out what the gossip core (swim.py) wants done.
+
+What lives here: the way of messages, time, disk writes and news between the core and the other actors. What does not:
+any rule of membership.
+
+What must be on disk before it is used (incarnations) is awaited; what is only good to know after a restart (members,
+the Lamport clock) is gathered and written a little later, so that gossip does not make the disk busy that Raft needs.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from math import inf
+from operator import not_
+
+from attrs import frozen
+from tenacity import AsyncRetrying, retry_if_result, wait_fixed
+
+from actors.actor import Actor, AskError, Context, Sender, Timer, handles
+from actors.gossip.admission import Source
+from actors.gossip.config import GossipConfig
+from actors.gossip.effects import (
+    Adopt,
+    Changed,
+    Effect,
+    Forget,
+    JoinDone,
+    KeepClock,
+    LeaveDone,
+    Note,
+    Remember,
+    Reserve,
+    Send,
+)
+from actors.gossip.farewell import UnknownMemberError
+from actors.gossip.join_asks import JoinAsks
+from actors.gossip.member import Claim, Status, fault_of
+from actors.gossip.memory import Memory, claims_of
+from actors.gossip.messages import (
+    Ack,
+    ForceLeave,
+    Gossip,
+    GossipStatusRequest,
+    Join,
+    Joined,
+    JoinPeers,
+    JoinRefused,
+    LeaveRequest,
+    MemberChanged,
+    MembersRequest,
+    MembersView,
+    Nack,
+    Notice,
+    NoticeAck,
+    Ping,
+    PingRequest,
+    Stranger,
+    SuspectDead,
+    Sync,
+)
+from actors.gossip.own import RESERVE
+from actors.gossip.swim import Swim
+from actors.identity import Identity
+from storage.serf_db import SerfLoad, SerfLoaded, SerfWrite, SerfWritten
+from transport.address import parse_address
+from transport.errors import QuorateError
+from transport.wire import Json, message
+
+DISK_TIMEOUT_S = 30.0
+DISK_RETRY_S = 1.0
+KEEP_DELAY_S = 0.2
+"""How long what is to be remembered is gathered before it is written."""
+LAG_PERIOD_S = 1.0
+JOIN_ADDRESSES_MAX = 100
+LISTENERS = ("raft", "reconciler", "gateway")
+_TIMER_SLACK_S = 0.001
+
+_log = logging.getLogger("quorate.gossip")
+
+
+class IdentityError(QuorateError):
+    """This server's name, address or tags break a limit of gossip."""
+
+    exit_code = 2
+
+
+@message("gossip.tick")
+@frozen
+class Tick:
+    """The core's deadline has come."""
+
+
+@message("gossip.keep")
+@frozen
+class Keep:
+    """It is time to write down what is to be remembered."""
+
+
+class GossipActor(Actor):
+    """One incarnation of this server's gossip. loop_lag_s: how late the event loop runs."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        identity: Identity,
+        config: GossipConfig,
+        peers: Iterable[str],
+        loop_lag_s: Callable[[], float],
+    ) -> None:
+        super().__init__(context)
+        self._identity = identity
+        self._config = config
+        self._peers = tuple(peers)
+        self._loop_lag_s = loop_lag_s
+        self._lag_at = 0.0
+        self._persistence = context.ref("persistence")
+        self._listeners = [context.ref(name) for name in LISTENERS]
+        self._swim: Swim
+        self._timer: Timer | None = None
+        self._timer_at = inf
+        self._memory = Memory()
+        self._keep_timer: Timer | None = None
+        self._joins: JoinAsks[Sender] = JoinAsks()
+        self._leavers: deque[Sender] = deque()
+
+    # --- life ---
+
+    async def on_start(self) -> None:
+        """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
+        loaded: SerfLoaded = await self._persistence.ask(SerfLoad(), timeout_s=DISK_TIMEOUT_S)
+        state = loaded.state
+        own = self._own_claim(state.incarnation + 1)
+        reserved = state.incarnation + RESERVE
+        cluster_id = self._identity.cluster_id or state.cluster_id
+        if cluster_id:
+            self._identity.adopt_cluster(cluster_id)
+        start = SerfWrite(incarnation=reserved, cluster_id=cluster_id or None, left=False, name=self._identity.name)
+        written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
+        if written.error:
+            raise RuntimeError(f"cannot write the incarnation: {written.error}")
+        self._swim = Swim(
+            own,
+            config=self._config,
+            rng=self.context.rng,
+            cluster_id=cluster_id,
+            clock=state.clock,
+            reserved=reserved,
+        )
+        remembered = claims_of(state.members)
+        _log.info("%s", self._outlook(cluster_id, len(remembered)))
+        self._carry_out(self._swim.start(self.context.now(), hints=self._peers, remembered=remembered))
+        self.on_turn_end()
+
+    def on_turn_end(self) -> None:
+        """Set the timers to what the core waits for now."""
+        self._arm()
+        self._keep_soon()
+
+    async def on_stop(self) -> None:
+        """Write down what was to be written a little later."""
+        self._write_memory()
+
+    # --- from other servers ---
+
+    @handles(
+        Ack, Gossip, Join, Joined, JoinRefused, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger, Sync
+    )  # everything that swim.py has a handler for
+    def _on_peer(self, msg: object, sender: Sender) -> None:
+        if sender.address:
+            self._carry_out(self._swim.handle(self.context.now(), Source(sender.server, sender.address), msg))
+
+    # --- from this server ---
+
+    @handles(Tick)
+    def _on_tick(self, msg: Tick, sender: Sender) -> None:
+        self._timer = None
+        self._timer_at = inf
+        now = self.context.now()
+        if now - self._lag_at >= LAG_PERIOD_S:
+            self._lag_at = now
+            self._swim.observe_lag(self._loop_lag_s())
+        self._carry_out(self._swim.tick(now))
+
+    @handles(SuspectDead)
+    def _on_suspect_dead(self, msg: SuspectDead, sender: Sender) -> None:
+        self._carry_out(self._swim.evidence(self.context.now(), msg.address, msg.reason))
+
+    @handles(MembersRequest)
+    def _on_members(self, msg: MembersRequest, sender: Sender) -> MembersView:
+        now = self.context.now()
+        report = self._swim.report
+        return MembersView(report.members(now), self._identity.id, report.why(now, msg.why) if msg.why else {})
+
+    @handles(GossipStatusRequest)
+    def _on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:
+        return Json(self._swim.report.status(self.context.now()))
+
+    @handles(JoinPeers)
+    def _on_join_peers(self, msg: JoinPeers, sender: Sender) -> None:
+        faults = {address: _address_fault(address) for address in msg.peers[:JOIN_ADDRESSES_MAX]}
+        sound = [address for address, fault in faults.items() if not fault]
+        self._joins.add(sender, sound, {address: fault for address, fault in faults.items() if fault})
+        self._carry_out(self._swim.join(self.context.now(), sound))
+        self._answer_joins()
+
+    @handles(LeaveRequest)
+    def _on_leave(self, msg: LeaveRequest, sender: Sender) -> None:
+        self._leavers.append(sender)
+        self._persistence.tell(SerfWrite(left=msg.phase == "left"))
+        self._carry_out(self._swim.leave(self.context.now(), msg.phase))
+
+    @handles(ForceLeave)
+    def _on_force_leave(self, msg: ForceLeave, sender: Sender) -> Json:
+        now = self.context.now()
+        try:
+            member, effects = self._swim.force_leave(now, msg.name)
+        except UnknownMemberError as error:
+            return Json({"ok": False, "reason": str(error)})
+        self._carry_out(effects)
+        return Json({"ok": True, "id": member.id, "name": member.name, "status": member.status.value})
+
+    @handles(Keep)
+    def _on_keep(self, msg: Keep, sender: Sender) -> None:
+        self._keep_timer = None
+        self._write_memory()
+
+    # --- effects ---
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._send(effect)
+                case Changed():
+                    self._report(effect)
+                case Remember(claim):
+                    self._memory.remember(claim)
+                case Forget(member_id):
+                    self._memory.forget(member_id)
+                case KeepClock(time):
+                    self._memory.keep_clock(time)
+                case Reserve(upto):
+                    self.context.spawn(self._reserve(upto), name="reserve")
+                case Adopt(cluster_id):
+                    self._adopt(cluster_id)
+                case JoinDone(address, reason):
+                    self._joins.done(address, reason)
+                    self._answer_joins()
+                case LeaveDone():
+                    self._leave_done(effect)
+                case Note(level, text):
+                    _log.log(level, "%s", text)
+
+    def _send(self, effect: Send) -> None:
+        told = self.context.ref("gossip", effect.address).tell(effect.message)
+        if not told and isinstance(effect.message, Join):
+            self._carry_out(self._swim.undelivered(self.context.now(), effect.address))
+
+    def _report(self, change: Changed) -> None:
+        member = change.member
+        level = logging.WARNING if member.status == Status.FAILED else logging.INFO
+        was = f", was {change.old_status}" if change.old_status else ""
+        status = "forgotten" if change.forgotten else member.status
+        _log.log(level, "%s at %s is %s%s", member.name, member.address, status, was)
+        news = MemberChanged(member, change.old_status, change.forgotten)
+        for listener in self._listeners:
+            listener.tell(news)
+
+    def _adopt(self, cluster_id: str) -> None:
+        if self._identity.adopt_cluster(cluster_id):
+            self.context.spawn(self._written(SerfWrite(cluster_id=cluster_id)), name="adopt")
+            _log.info("joined cluster %s", cluster_id)
+
+    async def _reserve(self, upto: int) -> None:
+        await self._written(SerfWrite(incarnation=upto))
+        self._carry_out(self._swim.reserved(self.context.now(), upto))
+        self._arm()
+
+    async def _written(self, write: SerfWrite) -> None:
+        """Write, however long it takes."""
+        await AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(DISK_RETRY_S))(self._is_written, write)
+
+    async def _is_written(self, write: SerfWrite) -> bool:
+        try:
+            written: SerfWritten = await self._persistence.ask(write, timeout_s=DISK_TIMEOUT_S)
+        except AskError as error:
+            _log.warning("serf.db was not written, trying again: %s", error)
+            return False
+        if written.error:
+            _log.warning("serf.db was not written, trying again: %s", written.error)
+        return not written.error
+
+    def _answer_joins(self) -> None:
+        for ask in self._joins.take_answered():
+            self.context.reply(ask.asker, Json(ask.answer))
+
+    def _leave_done(self, done: LeaveDone) -> None:
+        name_of = self._swim.report.name_of
+        value = {
+            "ok": True,
+            "phase": done.phase,
+            "acknowledged": sorted(map(name_of, done.acknowledged)),
+            "missing": sorted(map(name_of, done.missing)),
+        }
+        if done.missing:
+            _log.warning("%s: not acknowledged by %s", done.phase, ", ".join(map(name_of, done.missing)))
+        if self._leavers:
+            self.context.reply(self._leavers.popleft(), Json(value))
+
+    # --- what is kept for the next start ---
+
+    def _keep_soon(self) -> None:
+        if self._memory and self._keep_timer is None:
+            self._keep_timer = self.context.after(KEEP_DELAY_S, Keep())
+
+    def _write_memory(self) -> None:
+        if self._memory:
+            self._persistence.tell(self._memory.take())
+
+    # --- small things ---
+
+    def _arm(self) -> None:
+        deadline = self._swim.next_deadline()
+        # A timer that fires early only looks and is set again: cheaper than moving it with every message.
+        if deadline >= self._timer_at - _TIMER_SLACK_S:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self.context.after(max(0.0, deadline - self.context.now()), Tick())
+
+    def _own_claim(self, incarnation: int) -> Claim:
+        identity = self._identity
+        claim = Claim(identity.id, identity.name, identity.address, dict(identity.tags), incarnation, lamport=0)
+        fault = fault_of(claim)
+        if fault:
+            raise IdentityError(f"cannot join a cluster as {identity.name}: {fault}")
+        return claim
+
+    def _outlook(self, cluster_id: str, remembered: int) -> str:
+        peers = ", ".join(self._peers)
+        if not cluster_id:
+            return f"joining through {peers}; until a peer answers this server does nothing else"
+        if remembered or peers:
+            return f"looking for cluster {cluster_id}: {remembered} remembered members, peers: {peers or 'none'}"
+        return f"cluster {cluster_id}, alone so far"
+
+
+def _address_fault(address: str) -> str:
+    try:
+        parse_address(address)
+    except ValueError as error:
+        return str(error)
+    return ""

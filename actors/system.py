@@ -19,7 +19,7 @@ import zmq
 
 from actors.asks import ActorDied, Asks
 from actors.cell import Cell, InjectedFault, OperatorKill, sender_of
-from actors.dead_letters import DeadLetters
+from actors.dead_letter import DeadLetters
 from actors.lifecycle import ALIVE, State
 from actors.limits import SystemLimits
 from actors.pump import Pump

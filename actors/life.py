@@ -127,6 +127,7 @@ class Life:
 
     def reply(self, sender: Sender, msg: object) -> None:
         """Answer an ask; nothing when `sender` did not ask."""
-        self._asked.pop(sender, None)
         if sender.ask or sender.routing_id is not None:
             self.system.answer(sender, msg, actor=self.name)
+        # Only now: an answer that cannot be sent is a crash, and the asker is to learn of it.
+        self._asked.pop(sender, None)

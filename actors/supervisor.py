@@ -42,6 +42,10 @@ class GaveUp(QuorateError):  # noqa: N818 - what it says, not an error of the re
     exit_code = 70
 
 
+class _SiblingDown(Exception):  # noqa: N818 - the reason to start anew, nobody's error
+    """A start was broken off, because a child that it may rely on has crashed."""
+
+
 @frozen
 class ChildSpec:
     """One child: its actor's name, how to make an incarnation, and how long its `on_start` and `on_stop` may take."""
@@ -80,6 +84,7 @@ class Supervisor:
         self._not_before = 0.0
         self._wake = asyncio.Event()
         self._mending: asyncio.Task[None] | None = None
+        self._starting: Cell | None = None
         self._stopping = False
         system.add_supervisor(self)
 
@@ -117,6 +122,9 @@ class Supervisor:
     def _on_crash(self, cell: Cell, error: BaseException) -> None:
         self._crashes.append((cell, error))
         self._wake.set()
+        if self._starting is not None and self._starting.name in self._policy.affected(cell.name):
+            # It may be waiting for the one that crashed, which will not be started before this start is over.
+            self._starting.crash(_SiblingDown(f"{cell.label} crashed"))
         self._keep_mending()
 
     def _keep_mending(self) -> None:
@@ -150,14 +158,18 @@ class Supervisor:
 
     async def _start_next(self) -> None:
         name = next(name for name in self._specs if name in self._down)
-        cell = self._cells[name]
+        cell = self._starting = self._cells[name]
         try:
             await cell.start(self._specs[name].start_timeout_s)
+        except _SiblingDown as reason:
+            log.info("start of %s broken off: %s", cell.label, reason)
         except Exception as error:
             if cell.incarnation == 1 and not self._crashes:
                 # Nobody else to blame.
                 raise
             self._crashes.append((cell, error))
+        finally:
+            self._starting = None
         self._down.discard(name)
 
     async def _take_down(self, cell: Cell, error: BaseException) -> None:

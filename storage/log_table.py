@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from storage.checksum import data_checksum
@@ -61,9 +62,16 @@ class LogTable:
 
     def load(self, anchor: tuple[int, int], last: tuple[int, int]) -> list[Entry]:
         """The entries between the anchor and the last one (both as index, term), every row checked."""
-        rows = self._connection.execute(
-            "SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", (anchor[0],)
-        )
+        with closing(
+            # Closed also when a check fails: a connection with an open cursor never lets go of the file.
+            self._connection.execute("SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", anchor[:1])
+        ) as rows:
+            entries, end = self._checked(rows, anchor)
+        if end != last:
+            raise CorruptFile(self._path, f"the log ends at entry {end[0]} (term {end[1]}) instead of {last[0]}")
+        return entries
+
+    def _checked(self, rows: sqlite3.Cursor, anchor: tuple[int, int]) -> tuple[list[Entry], tuple[int, int]]:
         entries: list[Entry] = []
         expected, term = anchor
         for data, index, row_term, crc in rows:
@@ -78,6 +86,4 @@ class LogTable:
                 raise CorruptFile(self._path, f"log entry {index} has term {row_term}, the one before it {term}")
             term = row_term
             entries.append((data, index, row_term))
-        if (expected, term) != last:
-            raise CorruptFile(self._path, f"the log ends at entry {expected} (term {term}) instead of {last[0]}")
-        return entries
+        return entries, (expected, term)

@@ -88,10 +88,10 @@ class SerfWrite:
 
 def merged(earlier: SerfWrite, later: SerfWrite) -> SerfWrite:
     """One write that does what the two do, one after the other."""
-    members: dict[str, KnownMember | None] = dict.fromkeys(earlier.remove)
-    members |= {member.id: member for member in earlier.upsert}
-    members |= {member.id: member for member in later.upsert}
-    members |= dict.fromkeys(later.remove)
+    members: dict[str, KnownMember | None] = {}
+    for write in (earlier, later):
+        members |= {member.id: member for member in write.upsert}
+        members |= dict.fromkeys(write.remove)
     return SerfWrite(
         incarnation=_or(later.incarnation, earlier.incarnation),
         clock=_or(later.clock, earlier.clock),
@@ -110,7 +110,7 @@ def _or(later: T | None, earlier: T | None) -> T | None:
 @message("serf.written")
 @frozen
 class SerfWritten:
-    """The answer to an asked write: on the disk, or not yet for the reason in `error`; it is tried with the next one."""
+    """The answer to an asked write: on the disk, or not yet for the reason in `error` (it goes with the next one)."""
 
     error: str = ""
 
@@ -231,7 +231,7 @@ class SerfDb:
 
     def _read_members(self) -> list[KnownMember]:
         members = []
-        for row in self._file.connection.execute("SELECT * FROM members ORDER BY id"):
+        for row in self._file.connection.execute("SELECT * FROM members ORDER BY id").fetchall():
             if record_checksum(*row[:-1]) != row[-1]:
                 raise CorruptFile(self._path, f"the row of member {row[1]!r} does not match its checksum")
             member_id, name, address, status, incarnation, tags, _ = row

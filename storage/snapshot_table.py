@@ -9,6 +9,7 @@ series are garbage and are deleted a few at a time, as deleting a large snapshot
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from attrs import frozen
@@ -111,18 +112,18 @@ class SnapshotTable:
     def load(self, row: SnapshotRow) -> list[bytes]:
         """The chunks of the snapshot in force, every one checked."""
         low = row.series << _SERIES_SHIFT
-        rows = self._connection.execute(
-            "SELECT id, crc, data FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (low, low + CHUNKS_MAX)
-        )
+        span = (low, low + CHUNKS_MAX)
         chunks: list[bytes] = []
-        for place, crc, data in rows:
-            if place != low + len(chunks):
-                raise CorruptFile(self._path, f"chunk {len(chunks)} of the snapshot at {row.index} is missing")
-            if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
-                raise CorruptFile(
-                    self._path, f"chunk {len(chunks)} of the snapshot at {row.index} does not match its checksum"
-                )
-            chunks.append(data)
+        with closing(
+            self._connection.execute("SELECT id, crc, data FROM chunks WHERE id >= ? AND id < ? ORDER BY id", span)
+        ) as rows:
+            for place, crc, data in rows:
+                name = f"chunk {len(chunks)} of the snapshot at {row.index}"
+                if place != low + len(chunks):
+                    raise CorruptFile(self._path, f"{name} is missing")
+                if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
+                    raise CorruptFile(self._path, f"{name} does not match its checksum")
+                chunks.append(data)
         if (len(chunks), sum(map(len, chunks))) != (row.chunks, row.size):
             raise CorruptFile(self._path, f"the snapshot at {row.index} has {len(chunks)} of {row.chunks} chunks")
         return chunks

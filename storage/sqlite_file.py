@@ -150,14 +150,17 @@ def errors_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explained(path, error) from error
+    except UnicodeDecodeError as error:
+        # Python's module decodes SQLite's message, which quotes the damaged schema.
+        raise CorruptFile(path, "malformed database schema") from error
 
 
 def explained(path: Path, error: sqlite3.Error) -> StorageError:
     """What an error of SQLite means for the user and for whoever waits for the write."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        # Not SQLite but Python's module: misuse, or a column it could not read (text that is no UTF-8).
-        return StorageError(f"{path}: {error}") if isinstance(error, _MISUSE) else CorruptFile(path, str(error))
+        # Not SQLite but Python's module: misuse, or a column of text that is no UTF-8.
+        return StorageError(f"{path}: {error}") if isinstance(error, _MISUSE) else CorruptFile(path, "garbled text")
     if code & _PRIMARY in _CORRUPT:
         return CorruptFile(path, str(error))
     if code == sqlite3.SQLITE_FULL:

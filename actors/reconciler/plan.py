@@ -27,6 +27,7 @@ LAG_ENTRIES_MAX = 250
 HEARD_S_MAX = 1.0
 STABILITY_WAIVED_BELOW_VOTERS = 3
 
+_WAITING = "waiting: "
 _GONE = frozenset((Status.LEFT, Status.LEAVING))
 _MAY_BE_REPLACED = frozenset((Status.LEFT, Status.LEAVING, Status.FAILED))
 
@@ -41,10 +42,14 @@ class Policy:
 
 @frozen
 class Decision:
-    """The change to make, if any, and the last word on every server by id."""
+    """The change to make, if any, and the last word on every server by id.
+
+    look_again: nothing has to happen for the next change to be due but time passing.
+    """
 
     change: Configure | None
     reasons: Mapping[str, str]
+    look_again: bool
 
 
 @define
@@ -64,7 +69,8 @@ class Planner:
             for candidate, server_id, reason in rule(now, by_id, view):
                 reasons.setdefault(server_id, reason)
                 change = change or candidate
-        return Decision(change if view.is_settled else None, reasons)
+        look_again = change is not None or any(reason.startswith(_WAITING) for reason in reasons.values())
+        return Decision(change if view.is_settled else None, reasons, look_again)
 
     def why_not_remove(self, server: ServerView, members: Mapping[str, Member], view: RaftView) -> str:
         """ "" or why taking this server out would endanger the cluster."""
@@ -140,13 +146,13 @@ class Planner:
         if _status(members, server.id) != Status.ALIVE:
             return "standby: not alive"
         if server.match_index is None or server.heard_s_ago is None or server.heard_s_ago > HEARD_S_MAX:
-            return "standby: not heard from"
+            return f"{_WAITING}not heard from"
         # Nothing acknowledged yet is match 0, which a young cluster's commit index would still be near to.
         if server.match_index == 0 or view.commit_index - server.match_index > LAG_ENTRIES_MAX:
-            return f"standby: catching up, {view.commit_index - server.match_index} entries behind"
+            return f"{_WAITING}catching up, {view.commit_index - server.match_index} entries behind"
         alive_s = now - self._alive_since.get(server.id, now)
         if voters >= STABILITY_WAIVED_BELOW_VOTERS and alive_s < self.policy.stable_s:
-            return f"standby: stable for {alive_s:.1f} of {self.policy.stable_s:g} s"
+            return f"{_WAITING}stable for {alive_s:.1f} of {self.policy.stable_s:g} s"
         return ""
 
 

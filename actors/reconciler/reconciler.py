@@ -18,6 +18,7 @@ from transport.wire import Json
 
 PASS_EVERY_S = 2.0
 NEXT_PASS_S = 0.03
+WAITING_PASS_S = 0.1
 ASK_TIMEOUT_S = 2.0
 
 _log = logging.getLogger("quorate.reconciler")
@@ -74,25 +75,28 @@ class Reconciler(Actor):
 
     async def _look(self) -> None:
         try:
-            changed = await self._pass()
+            next_pass_s = await self._pass()
         except AskError as error:
             _log.warning("a pass was given up, the next comes in %g s: %s", PASS_EVERY_S, error)
-            changed = False
+            next_pass_s = PASS_EVERY_S
         self._is_looking = False
-        if changed or self._look_again:
+        if self._look_again:
             self._look_again = False
-            # The change has to be committed before the next one: come back when it probably is.
-            self.context.after(NEXT_PASS_S, Pass())
+            next_pass_s = NEXT_PASS_S
+        if next_pass_s < PASS_EVERY_S:
+            self.context.after(next_pass_s, Pass())
 
-    async def _pass(self) -> bool:
+    async def _pass(self) -> float:
+        """Compare, and make the change that is due; returns how long until the next look, in seconds."""
         members, view = await self._views()
         if not view.is_leader:
-            return False
+            return PASS_EVERY_S
         decision = self._planner.plan(self.context.now(), members.members, view)
         self._note(decision, members)
-        if decision.change is None:
-            return not view.is_settled
-        return not await self._configure(decision.change)
+        if decision.change is not None and not await self._configure(decision.change):
+            # It has to be committed before the next one: come back when it probably is.
+            return NEXT_PASS_S
+        return WAITING_PASS_S if decision.look_again else PASS_EVERY_S
 
     async def _views(self) -> tuple[MembersView, RaftView]:
         members: MembersView = await self.context.ref("gossip").ask(MembersRequest(), timeout_s=ASK_TIMEOUT_S)

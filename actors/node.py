@@ -1,0 +1,274 @@
+"""One server: puts the actors together, starts them in order, and ends with an exit code.
+
+What lives here: the wiring and the life of a whole server: start, leave, stop, give up.  What does not: anything an
+actor does.  Embedding a server in a program begins with ``Node`` too (``quorate.Node``).
+
+The tree (DESIGN §3).  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and
+all behind it start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
+
+    root  persistence → links → gossip → raft → reconciler
+    edge  gateway, http, console
+"""
+
+import asyncio
+import logging
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from actors.config import DEFAULT_PORT, NodeConfig
+from actors.console import ConsoleActor
+from actors.faults import LinkFaults
+from actors.gateway.gateway import Gateway
+from actors.gateway.http import HttpActor
+from actors.gossip.config import gossip_config
+from actors.gossip.gossip import GossipActor
+from actors.identity import Identity
+from actors.leaving import Leaving
+from actors.links import LinksActor
+from actors.persistence import PersistenceActor
+from actors.policy import Strategy
+from actors.raft.raft import RaftActor
+from actors.reconciler.plan import Policy
+from actors.reconciler.reconciler import Reconciler
+from actors.supervisor import ChildSpec, Supervisor
+from actors.system import System
+from storage.data_dir import DataDir
+from storage.kv import KeyValueStore
+from storage.serf_db import SerfState
+from storage.state_machine import StateMachine
+from transport.address import parse_address
+from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.errors import QuorateError
+from transport.keys import ClusterKey, load
+from transport.links import check_exposure
+
+EXIT_OK = 0
+EXIT_GAVE_UP = 70
+SECOND_SERVER_OFFSET = 10
+ANSWER_GRACE_S = 0.3
+"""After a leave: how long the process lives on, so that the answer reaches whoever asked."""
+
+_log = logging.getLogger("quorate.node")
+
+
+class RequestFailed(QuorateError):  # noqa: N818 - the server's answer, with its code
+    """A command or query was not carried out; ``code`` is one of transport.client_protocol.Code."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text or code)
+        self.code = code
+
+
+class Node:
+    """One server inside this process and event loop.  ``machine()`` makes an empty state machine."""
+
+    def __init__(self, config: NodeConfig, machine: Callable[[], StateMachine] = KeyValueStore) -> None:
+        config.check()
+        self.config = config
+        self.identity: Identity
+        self.system: System
+        self._machine = machine
+        self._key: ClusterKey | None = None
+        self._data_dir: DataDir
+        self._links: LinksActor | None = None
+        self._supervisors: list[Supervisor] = []
+        self._started_at = time.monotonic()
+        self._exit: asyncio.Future[int]
+        self._requests = 0
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start every actor.  Raises QuorateError with one clear line; nothing stays behind then."""
+        config = self.config
+        self._exit = asyncio.get_running_loop().create_future()
+        self._key = load(config.key_file) if config.key_file else None
+        check_exposure(config.bind, self._key, config.insecure)
+        self._data_dir = DataDir.open(config.data_dir)
+        try:
+            known = self._data_dir.identify(config.name or _default_name(config))
+            self.identity = self._identify(known)
+            # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
+            # then founding goes on (the raft actor founds only on an empty log).
+            found_cluster = not config.peers and all(member.id == known.id for member in known.members)
+            self.system = System(
+                server_id=lambda: self.identity.id,
+                address=lambda: self.identity.address,
+                rng=random.Random(),
+            )
+            self._supervisors = [self._root(found_cluster), self._edge()]
+            for supervisor in self._supervisors:
+                await supervisor.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop every actor, the last started first.  The server is expected back."""
+        for supervisor in reversed(self._supervisors):
+            await supervisor.stop()
+        self._supervisors.clear()
+        if hasattr(self, "system"):
+            self.system.close()
+        self._data_dir.close()
+
+    async def leave(self) -> dict[str, Any]:
+        """Leave the cluster for good; ``wait`` returns 0 a moment later.  Raises QuorateError, and stays then."""
+        answer = await Leaving(self.system, self.identity).leave()
+        asyncio.get_running_loop().call_later(ANSWER_GRACE_S, self._end, EXIT_OK)
+        return answer
+
+    async def wait(self) -> int:
+        """Wait until the server has left (0), was asked to stop (0), or gave up (70)."""
+        return await asyncio.shield(self._exit)
+
+    def request_stop(self) -> None:
+        """Make ``wait`` return: somebody wants the process to end."""
+        self._end(EXIT_OK)
+
+    # --- using it from the same program ---------------------------------------------------------------------------
+
+    async def propose(self, command: bytes, *, timeout_s: float = 10.0) -> bytes:
+        """Replicate one command; returns what the state machine answered.  Raises RequestFailed."""
+        results: list[bytes] = await self._request("propose", [command], timeout_s)
+        return results[0]
+
+    async def read(self, query: bytes, *, linearizable: bool = True, timeout_s: float = 10.0) -> bytes:
+        """Ask the state machine.  Raises RequestFailed."""
+        consistency = "linearizable" if linearizable else "stale"
+        answer: list[Any] = await self._request("read", [query, consistency], timeout_s)
+        result: bytes = answer[0]
+        return result
+
+    # --- what the gateway asks of a whole server (actors/gateway/control.py) --------------------------------------
+
+    @property
+    def faults(self) -> LinkFaults | None:
+        """The fault hooks, when this server was started with them."""
+        if not self.config.fault_hooks:
+            return None
+        return LinkFaults(self.system, lambda: self._links.links if self._links else None)
+
+    def uptime_s(self) -> float:
+        """Seconds since this server was made."""
+        return time.monotonic() - self._started_at
+
+    def link_stats(self) -> dict[str, Any]:
+        """Counters of the links."""
+        return self._links.links.stats() if self._links else {}
+
+    # --- wiring ---------------------------------------------------------------------------------------------------
+
+    def _identify(self, known: SerfState) -> Identity:
+        config = self.config
+        identity = Identity(known.id, known.name, config.advertised, known.boot, dict(config.tags), known.cluster_id)
+        if not identity.cluster_id and not config.peers:
+            identity.adopt_cluster(f"{random.SystemRandom().getrandbits(64):016x}")
+        return identity
+
+    def _root(self, found_cluster: bool) -> Supervisor:
+        config, identity, system = self.config, self.identity, self.system
+        timing = config.raft_timing
+        children = [
+            ChildSpec("persistence", partial(PersistenceActor, data_dir=self._data_dir)),
+            ChildSpec("links", self._make_links),
+            ChildSpec(
+                "gossip",
+                partial(
+                    GossipActor,
+                    identity=identity,
+                    config=gossip_config(config.timing_profile),
+                    peers=config.peers,
+                    loop_lag_s=system.loop_lag_s,
+                ),
+            ),
+            ChildSpec(
+                "raft",
+                partial(
+                    RaftActor, identity=identity, config=config, machine=self._machine, found_cluster=found_cluster
+                ),
+            ),
+            ChildSpec("reconciler", partial(Reconciler, policy=Policy(config.max_voters, timing.stable_s))),
+        ]
+        return self._supervisor("root", Strategy.REST_FOR_ONE, children)
+
+    def _edge(self) -> Supervisor:
+        config = self.config
+        children = [ChildSpec("gateway", partial(Gateway, control=self))]
+        if config.http_address is not None:
+            children.append(ChildSpec("http", partial(HttpActor, address=config.http_address)))
+        if config.monitor_port:
+            children.append(
+                ChildSpec("console", partial(ConsoleActor, server=self.identity.name, first_port=config.monitor_port))
+            )
+        return self._supervisor("edge", Strategy.ONE_FOR_ONE, children)
+
+    def _supervisor(self, name: str, strategy: Strategy, children: list[ChildSpec]) -> Supervisor:
+        return Supervisor(self.system, name, strategy=strategy, children=children, on_escalate=self._give_up)
+
+    def _make_links(self, context: Any) -> LinksActor:
+        self._links = LinksActor(context, system=self.system, identity=self.identity, config=self.config, key=self._key)
+        return self._links
+
+    def _give_up(self, line: str) -> None:
+        _log.critical("giving up: %s", line)
+        self._end(EXIT_GAVE_UP)
+
+    def _end(self, code: int) -> None:
+        if not self._exit.done():
+            self._exit.set_result(code)
+
+    async def _request(self, op: str, payload: object, timeout_s: float) -> Any:
+        self._requests += 1
+        request = Request(self._requests, op, encode_payload(payload), int(timeout_s * 1000))
+        response: Response = await self.system.ref("gateway", owner="node").ask(request, timeout_s=timeout_s + 1.0)
+        if response.code != Code.OK:
+            raise RequestFailed(response.code, response.message)
+        return decode_payload(response.payload)
+
+
+async def run(config: NodeConfig) -> int:
+    """Run one server until it is stopped (SIGINT, SIGTERM), has left, or gives up; returns the exit code."""
+    node = Node(config)
+    await node.start()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, node.request_stop)
+    print(_banner(node), flush=True)
+    try:
+        return await node.wait()
+    finally:
+        await node.stop()
+
+
+def _banner(node: Node) -> str:
+    """Where everything is, and the line that starts a second server."""
+    config, identity = node.config, node.identity
+    second = parse_address(identity.address)
+    joined = ("joining by " + ", ".join(config.peers)) if config.peers else f"cluster {identity.cluster_id}"
+    lines = [
+        f"server    {identity.name} ({identity.id[:8]}), {joined}",
+        f"address   {identity.address}" + (" (encrypted)" if config.key_file else ""),
+        f"http      {config.http_address or 'off'}",
+        f"data      {config.data_dir.absolute()}",
+    ]
+    if config.monitor_port:
+        lines.append(f"console   127.0.0.1:{config.monitor_port}")
+    key = f" --key {config.key_file}" if config.key_file else ""
+    lines.append(
+        f"one more  python cli.py start --bind {second.host}:{second.port + SECOND_SERVER_OFFSET} "
+        f"--peer {identity.address} --data-dir {config.data_dir}-2{key}"
+    )
+    return "\n".join(lines)
+
+
+def _default_name(config: NodeConfig) -> str:
+    """The host's name; with the port behind it where several servers of one host have to differ."""
+    port = parse_address(config.advertised).port
+    host = socket.gethostname()
+    return host if port == DEFAULT_PORT else f"{host}-{port}"

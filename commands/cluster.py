@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
-from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer, Settings
+from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
 from commands.options import FORMATS, environment, to_json
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
@@ -55,40 +56,32 @@ def cluster() -> None:
 @cluster.command()
 @click.argument("count", type=click.IntRange(1, SERVERS_MAX))
 @folder_option
-@click.option("--base-port", type=click.IntRange(1), default=DEFAULT_PORT, show_default=True, help="Server 0's port.")
-@click.option("--monitor", is_flag=True, help="Give each server its aiomonitor console.")
-@click.option(
-    "--max-voters", type=click.IntRange(1), default=VOTERS_MAX_DEFAULT, show_default=True, help="See 'start'."
-)
+@click.option("--base-port", type=click.IntRange(1), help=f"Server 0's port.  [default: {DEFAULT_PORT}]")
+@click.option("--monitor/--no-monitor", default=None, help="Give each server its aiomonitor console.")
+@click.option("--max-voters", type=click.IntRange(1), help=f"See 'start'.  [default: {VOTERS_MAX_DEFAULT}]")
 @click.option(
     "--key",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar=environment("--key"),
     help="The cluster key; see 'keys generate'.",
 )
-@click.option("--log-level", default="info", show_default=True, help="How much the servers' logs say.")
+@click.option("--log-level", help="How much the servers' logs say.  [default: info]")
 @click.option("--timeout", type=float, default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
 @format_option
-def up(
-    count: int,
-    folder: Path,
-    base_port: int,
-    monitor: bool,
-    max_voters: int,
-    key: Path | None,
-    log_level: str,
-    timeout: float,
-    style: str,
-) -> None:
+def up(count: int, folder: Path, timeout: float, style: str, key: Path | None, **chosen: Any) -> None:
     """Start the servers 0 to COUNT - 1 that do not run, wait until all agree, and leave them running.
 
-    Run it again to start servers that were killed, or with a larger COUNT to add some.
+    Run it again to start servers that were killed, or with a larger COUNT to add some; what was chosen the first time
+    stays chosen.
     """
-    options = ["--max-voters", str(max_voters), "--log-level", log_level]
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if key is not None:
+        given["key"] = str(key.resolve())
     with LocalCluster(folder).locked(create=True) as local:
-        local.up(count, Settings(base_port, monitor, str(key.resolve()) if key else "", options))
+        settings = msgspec.structs.replace(local.settings, **given)
+        local.up(count, settings)
     look = look_with(key_of(local))
-    wait_until_they_agree(local, look, min(count, max_voters), timeout)
+    wait_until_they_agree(local, look, min(count, settings.max_voters), timeout)
     show(local, look, style)
 
 
@@ -188,7 +181,7 @@ def tell(local: LocalCluster, server: LocalServer, op: str, arguments: Mapping[s
 
 def key_of(local: LocalCluster) -> ClusterKey | None:
     """The key the servers were started with."""
-    return load(local.settings.key) if local.settings and local.settings.key else None
+    return load(local.settings.key) if local.settings.key else None
 
 
 def names(servers: Sequence[LocalServer]) -> str:
@@ -219,7 +212,7 @@ def rows(local: LocalCluster, look: Look) -> list[dict[str, Any]]:
                 "name": server.name,
                 "address": server.address,
                 "http": server.http,
-                "monitor_port": server.monitor_port if local.settings and local.settings.monitor else None,
+                "monitor_port": server.monitor_port if local.settings.monitor else None,
                 "pid": server.process.pid if server.process and server.state != "stopped" else None,
                 "state": server.state,
                 "role": said.get("role"),

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from commands.server_process import Process, spawn_server
 from transport.errors import QuorateError
 
@@ -79,15 +80,18 @@ class LocalServer(msgspec.Struct):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What every server of a local cluster is started with.
+    """What every server of a local cluster is started with. `key` is the path of the cluster key, "" for none."""
 
-    `key` is the path of the cluster key, "" for none; `options` go to `start` as they are.
-    """
-
-    base_port: int
+    base_port: int = DEFAULT_PORT
     monitor: bool = False
     key: str = ""
-    options: list[str] = []
+    max_voters: int = VOTERS_MAX_DEFAULT
+    log_level: str = "info"
+
+    def arguments(self) -> list[str]:
+        """The options of `start` that are the same for every server."""
+        arguments = ["--max-voters", str(self.max_voters), "--log-level", self.log_level]
+        return [*arguments, "--key", self.key] if self.key else arguments
 
 
 class _State(msgspec.Struct):
@@ -134,9 +138,9 @@ class LocalCluster:
         return self._state.servers if self._state else []
 
     @property
-    def settings(self) -> Settings | None:
-        """What the servers are started with; None before the first `up`."""
-        return self._state.settings if self._state else None
+    def settings(self) -> Settings:
+        """What the servers are started with; the defaults before the first `up`."""
+        return self._state.settings if self._state else Settings()
 
     def running(self) -> list[LocalServer]:
         """The servers whose processes live and are not paused."""
@@ -217,7 +221,7 @@ class LocalCluster:
         elif self._state.settings != settings:
             if any(server.state != "stopped" for server in self.servers):
                 raise LocalClusterError(
-                    f"the cluster in {self.folder} runs with other options: 'cluster down' first, or repeat its own"
+                    f"the cluster in {self.folder} runs with other options: 'cluster down' first, or leave them out"
                 )
             self._adopt(settings)
         if count < len(self.servers):
@@ -258,9 +262,7 @@ class LocalCluster:
         arguments += [part for other in self.servers[:1] if other is not server for part in ("--peer", other.address)]
         if settings.monitor:
             arguments += ["--monitor-port", str(server.monitor_port)]
-        if settings.key:
-            arguments += ["--key", settings.key]
-        return [*arguments, *settings.options]
+        return [*arguments, *settings.arguments()]
 
     def _load(self) -> None:
         path = self.folder / _STATE_FILE

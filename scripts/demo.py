@@ -122,9 +122,7 @@ def start_on_free_ports(cluster: LocalCluster) -> None:
 
 def start_again(cluster: LocalCluster) -> None:
     """Start what does not run, and wait until every server has applied what is committed."""
-    settings = cluster.settings
-    assert settings is not None, "a cluster that runs has settings"
-    cluster.up(SERVERS, settings)
+    cluster.up(SERVERS, cluster.settings)
     wait(cluster)
     goal = max(status(server)["commit_index"] for server in cluster.servers)
     deadline = time.monotonic() + WAIT_TIMEOUT_S

@@ -7,6 +7,7 @@ not: asking (admin.py) and how it looks to people (views.py).
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from actors.gateway.control import Control
     from actors.gossip.member import Member
     from actors.gossip.messages import MembersView
+    from storage.kv import Found
 
 LOOP_LAG_MAX_S: Final = 1.0
 """An event loop that runs later than this cannot keep a lead or vouch for its members."""
@@ -99,6 +101,15 @@ def health_report(control: Control, raft: Raft | None, view: MembersView | None)
         "ready": all(check["ok"] for check in (*healthy, *ready)),
         "checks": [*healthy, *ready],
     }
+
+
+def pair_report(found: Found) -> Json:
+    """A key as `kv get` and HTTP show it; a value that is no text comes as `value_base64`."""
+    try:
+        value = {"value": found.value.decode()}
+    except UnicodeDecodeError:
+        value = {"value_base64": b64encode(found.value).decode()}
+    return {"key": found.key, **value, "revision": found.revision}
 
 
 def version_report() -> Json:

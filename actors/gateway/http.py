@@ -1,0 +1,67 @@
+"""The HTTP actor: takes the address, serves the API, and gives the address back.
+
+What lives here: the life of one aiohttp server.  What does not: paths and bodies (http_api.py).  aiohttp takes a tenth
+of a second and more to import, so it is imported here at the top, before a server's event loop runs: within it, the
+other members would take the pause for a failure.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from typing import Final
+
+from aiohttp.web import AppRunner, TCPSite
+
+from actors.actor import Actor, Context
+from actors.gateway.http_api import make_app
+from transport.address import Address, parse_address
+from transport.errors import QuorateError
+
+SHUTDOWN_TIMEOUT_S: Final = 1.0
+"""How long requests in progress may still take when the actor stops."""
+
+log = logging.getLogger("quorate.http")
+
+
+class HttpError(QuorateError):
+    """HTTP cannot listen where it was told to."""
+
+
+class HttpActor(Actor):
+    """Serves HTTP while it lives; `address` is HOST:PORT."""
+
+    def __init__(self, context: Context, address: str) -> None:
+        super().__init__(context)
+        self._address = parse_address(address)
+        self._runner: AppRunner | None = None
+
+    async def on_start(self) -> None:
+        """Take the address.  Raises HttpError, for the person who starts the server, when that is impossible."""
+        self._runner = AppRunner(
+            make_app(self.context.ref("gateway")),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+        )
+        await self._runner.setup()
+        try:
+            await TCPSite(self._runner, self._address.host, self._address.port, reuse_address=True).start()
+        except OSError as error:
+            raise HttpError(_explain(self._address, error)) from None
+        log.info("HTTP: http://%s", self._address)
+
+    async def on_stop(self) -> None:
+        """Give the address back."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+def _explain(address: Address, error: OSError) -> str:
+    advice = "choose another address with --http HOST:PORT, or none with --http off"
+    if error.errno == errno.EADDRINUSE:
+        return f"the HTTP address {address} is in use: {advice}"
+    reason = "the name is not known" if isinstance(error, socket.gaierror) else error.strerror or str(error)
+    return f"cannot serve HTTP on {address} ({reason}): {advice}"

@@ -1,0 +1,244 @@
+"""The HTTP API: paths to the gateway's operations, and its answers to status codes.
+
+What lives here: one handler a path.  Every handler asks the gateway actor, as a client over ZeroMQ would, and JSON is
+the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
+
+An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 409 a lost race; 413 too
+large; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from actors.asks import AskError, MailboxFull
+from actors.gateway.reports import pair_report
+from storage.kv import (
+    LIST_LIMIT_MAX,
+    VALUE_BYTES_MAX,
+    Failed,
+    Found,
+    Page,
+    decode_result,
+    delete,
+    delete_if,
+    get,
+    list_keys,
+    put,
+    put_if,
+)
+from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+
+if TYPE_CHECKING:
+    from actors.ref import Ref
+
+TIMEOUT_S: Final = 5.0
+TIMEOUT_MAX_S: Final = 60.0
+ANSWER_MARGIN_S: Final = 0.5
+"""The gateway ends a request at its deadline and says how; this is for its answer to arrive."""
+
+RETRY_AFTER_S: Final = 1
+
+_STATUS: Final = {
+    Code.BAD_REQUEST: 400,
+    Code.NOT_FOUND: 404,
+    Code.REFUSED: 409,
+    Code.TOO_LARGE: 413,
+    Code.FAILED: 500,
+    Code.NO_LEADER: 503,
+    Code.OVERLOADED: 503,
+    Code.TIMEOUT: 504,
+    Code.OUTCOME_UNKNOWN: 504,
+}
+_KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "too_large": 413}
+_CONSISTENCIES: Final = ("linearizable", "stale")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": code, "message": message, **more}
+
+
+def make_app(gateway: Ref) -> web.Application:
+    """The application that serves the API by asking `gateway`."""
+    api = HttpApi(gateway)
+    app = web.Application(middlewares=[errors_as_json], client_max_size=VALUE_BYTES_MAX + 1)
+    app.router.add_get("/v1/kv", api.list_keys)
+    # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
+    app.router.add_get("/v1/kv/{key:.+}", api.get_key)
+    app.router.add_put("/v1/kv/{key:.+}", api.put_key)
+    app.router.add_delete("/v1/kv/{key:.+}", api.delete_key)
+    app.router.add_get("/v1/status", api.report("status"))
+    app.router.add_get("/v1/members", api.report("members"))
+    app.router.add_get("/v1/raft/peers", api.report("raft.peers"))
+    app.router.add_get("/health", api.health)
+    app.router.add_get("/ready", api.ready)
+    return app
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every error the same form, aiohttp's own included."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status == web.HTTPServiceUnavailable.status_code else {}
+        return reply(error.body, status=error.status, headers=headers)
+    except web.HTTPRequestEntityTooLarge:
+        return reply(_too_large(), status=413)
+    except web.HTTPException as error:
+        if error.status < web.HTTPBadRequest.status_code:
+            raise
+        code = error.reason.lower().replace(" ", "_")
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return reply(
+            {"error": code, "message": f"{request.method} {request.path}: {error.reason}"}, error.status, allowed
+        )
+
+
+def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON response."""
+    text = json.dumps(value, ensure_ascii=False) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+
+
+class HttpApi:
+    """The handlers."""
+
+    def __init__(self, gateway: Ref) -> None:
+        self._gateway = gateway
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    async def get_key(self, request: web.Request) -> web.Response:
+        """A key with its value and revision; `?consistency=stale` for what this server has."""
+        found = await self._query(request, get(_key(request)))
+        assert isinstance(found, Found), "the answer to a query for a key that is there"
+        return reply(pair_report(found))
+
+    async def list_keys(self, request: web.Request) -> web.Response:
+        """A page of keys in order; the next one begins with `?start=` of its `next`."""
+        limit = _number(request, "limit", LIST_LIMIT_MAX)
+        query = list_keys(request.query.get("prefix", ""), request.query.get("start", ""), limit)
+        page = await self._query(request, query)
+        assert isinstance(page, Page), "the answer to a query for keys"
+        items = [pair_report(found) for found in page.items]
+        return reply({"items": items, "next": page.next or None, "revision": page.revision})
+
+    async def put_key(self, request: web.Request) -> web.Response:
+        """Set a key to the body, whatever its type; `?revision=N` only if that is the key's, 0 if there is none."""
+        key = _key(request)
+        value = await request.read()
+        if "revision" in request.query:
+            return await self._change(request, key, put_if(key, value, _number(request, "revision", 0)))
+        return await self._change(request, key, put(key, value))
+
+    async def delete_key(self, request: web.Request) -> web.Response:
+        """Remove a key; `?revision=N` only if that is the key's."""
+        key = _key(request)
+        if "revision" in request.query:
+            return await self._change(request, key, delete_if(key, _number(request, "revision", 0)))
+        return await self._change(request, key, delete(key))
+
+    async def _query(self, request: web.Request, query: bytes) -> Any:
+        consistency = request.query.get("consistency", _CONSISTENCIES[0])
+        if consistency not in _CONSISTENCIES:
+            raise ApiError(400, "bad_request", f"consistency is {' or '.join(_CONSISTENCIES)}, not {consistency!r}")
+        answer = await self._ask(request, "read", [query, consistency])
+        return _checked(answer[0])
+
+    async def _change(self, request: web.Request, key: str, command: bytes) -> web.Response:
+        answer = await self._ask(request, "propose", [command])
+        return reply({"key": key, "revision": _checked(answer[0]).revision})
+
+    # --- the server -------------------------------------------------------------------------------------------------
+
+    def report(self, op: str) -> Handler:
+        """A handler that answers with an operation of the gateway."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return reply(await self._ask(request, op, {}))
+
+        return answer
+
+    async def health(self, request: web.Request) -> web.Response:
+        """200 when this server and its cluster are well, else 503; the checks are in the body."""
+        report = await self._ask(request, "health", {})
+        return reply(report, status=200 if report["healthy"] else 503)
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """200 when this server can serve, else 503; one line a check, for the eyes and for load balancers."""
+        report = await self._ask(request, "health", {})
+        lines = [f"[{'+' if check['ok'] else '-'}]{check['name']}: {check['detail']}" for check in report["checks"]]
+        text = "\n".join([*lines, "ready" if report["ready"] else "not ready", ""])
+        return web.Response(text=text, status=200 if report["ready"] else 503)
+
+    # --- the gateway ------------------------------------------------------------------------------------------------
+
+    async def _ask(self, request: web.Request, op: str, payload: Any) -> Any:
+        timeout_s = _timeout_s(request)
+        message = Request(0, op, encode_payload(payload), round(timeout_s * 1000))
+        try:
+            answer: Response = await self._gateway.ask(message, timeout_s=timeout_s + ANSWER_MARGIN_S)
+        except MailboxFull as error:
+            raise ApiError(503, Code.OVERLOADED, f"{error}; nothing was changed") from None
+        except AskError as error:
+            raise ApiError(504, Code.OUTCOME_UNKNOWN, f"{error}; it may or may not have been done") from None
+        if answer.code != Code.OK:
+            raise ApiError(_STATUS.get(Code(answer.code), 500), answer.code, answer.message)
+        return decode_payload(answer.payload)
+
+
+def _checked(result: bytes) -> Any:
+    """The store's result; raises ApiError when it is a failure."""
+    try:
+        decoded = decode_result(result)
+    except ValueError:
+        raise ApiError(500, Code.FAILED, "this server has another state machine than the key-value store") from None
+    if isinstance(decoded, Failed):
+        conflict = {"revision": decoded.revision} if decoded.code == "conflict" else {}
+        raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **conflict)
+    return decoded
+
+
+def _key(request: web.Request) -> str:
+    key = request.match_info["key"]
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ApiError(400, "bad_request", "a key is UTF-8 text") from None
+    return key
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise ApiError(400, "bad_request", f"{name} is a number, not {text!r}")
+    return int(text)
+
+
+def _timeout_s(request: web.Request) -> float:
+    text = request.query.get("timeout", str(TIMEOUT_S))
+    try:
+        timeout_s = float(text)
+    except ValueError:
+        timeout_s = 0.0
+    if not 0 < timeout_s <= TIMEOUT_MAX_S:
+        raise ApiError(
+            400, "bad_request", f"timeout is seconds, more than 0 and at most {TIMEOUT_MAX_S:g}, not {text!r}"
+        )
+    return timeout_s
+
+
+def _too_large() -> dict[str, str]:
+    return {"error": "too_large", "message": f"the value is larger than {VALUE_BYTES_MAX} bytes, which is the limit"}

@@ -1,0 +1,49 @@
+"""A client's frames: a request as bytes, and the answer to it out of bytes.
+
+What lives here: pure functions that both clients share.  What does not: sockets (client_socket.py), and what a code
+means for the caller (client_errors.py).
+"""
+
+from __future__ import annotations
+
+from transport.client_protocol import GATEWAY, REQUEST, RESPONSE, Code, Request, Response
+from transport.wire import PROTOCOL_VERSION, ErrorReply, Header, WireError, decode_body, encode_body, pack, unpack
+
+CHANGES_NOTHING = frozenset(
+    {
+        "read",
+        "status",
+        "health",
+        "members",
+        "raft.peers",
+        "actors.list",
+        "actors.tree",
+        "actors.mailboxes",
+        "actors.dead_letters",
+        "version",
+    }
+)
+"""Operations that may be asked again whatever happened to the first time."""
+
+_ERROR_REPLY = "reply.error"
+_REFUSED_UNREAD = "MailboxFull"
+
+
+def encode_request(request: Request) -> bytes:
+    """The frame of a request.  It is an ask: should the gateway die over it, its server says so."""
+    header = Header(PROTOCOL_VERSION, "", GATEWAY, REQUEST, "", 0, "", "", 0, 0, request.id)
+    return pack(header, encode_body(request))
+
+
+def decode_answer(frame: bytes) -> Response:
+    """The answer in a frame.  Raises WireError for anything else."""
+    header, body = unpack(frame)
+    if header.kind not in (RESPONSE, _ERROR_REPLY):
+        raise WireError(f"a server sent {header.kind!r} to a client")
+    answer = decode_body(header.kind, body)
+    if isinstance(answer, Response):
+        return answer
+    assert isinstance(answer, ErrorReply), "the other kind that was let through"
+    # The server's runtime answers in place of the gateway, which has not seen the request, or died over it.
+    code = Code.OVERLOADED if answer.type == _REFUSED_UNREAD else Code.OUTCOME_UNKNOWN
+    return Response(-header.ask, code, b"", answer.message)

@@ -1,0 +1,49 @@
+"""Commands that look into a running server: actors list, tree, kill, mailboxes, dead-letters."""
+
+from __future__ import annotations
+
+import click
+
+from actors.views import actors_view, dead_letters_view, list_view, tree_view
+from commands.options import Remote, remote_command
+
+
+@click.group(no_args_is_help=True)
+def actors() -> None:
+    """Look at the actors of a server, and restart one."""
+
+
+@actors.command("list")
+@remote_command()
+def list_actors(remote: Remote) -> None:
+    """List the actors with their incarnation, state and mailbox."""
+    remote.show(remote.ask("actors.list"), actors_view)
+
+
+@actors.command()
+@remote_command()
+def tree(remote: Remote) -> None:
+    """Show the supervisors with their actors."""
+    remote.show(remote.ask("actors.tree"), tree_view)
+
+
+@actors.command()
+@click.argument("target", metavar="NAME@INCARNATION")
+@remote_command()
+def kill(remote: Remote, target: str) -> None:
+    """Kill one incarnation of an actor; its supervisor starts the next."""
+    remote.show(remote.ask("actors.kill", {"target": target}), lambda value: str(value["result"]))
+
+
+@actors.command()
+@remote_command()
+def mailboxes(remote: Remote) -> None:
+    """Show how full the mailboxes are, and what they refused."""
+    remote.show(remote.ask("actors.mailboxes"), list_view)
+
+
+@actors.command("dead-letters")
+@remote_command()
+def dead_letters(remote: Remote) -> None:
+    """Show the messages that could not be delivered."""
+    remote.show(remote.ask("actors.dead_letters"), dead_letters_view)

@@ -1,0 +1,157 @@
+"""Commands of the key-value store: kv put, get, delete, list, cas."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from actors.gateway.reports import pair_report
+from actors.views import table
+from commands.options import Remote, remote_command
+from storage.kv import VALUE_BYTES_MAX, Changed, Failed, Found, KvResult, Page, cas, decode_result, delete, get
+from storage.kv import list_keys as list_query
+from storage.kv import put as put_command
+from transport.errors import QuorateError
+
+STDIN: Final = "-"
+SHOWN_CHARS_MAX: Final = 60
+
+T = TypeVar("T")
+
+
+class KvError(QuorateError):
+    """The store did not do what was asked: no such key, a lost race, something too large."""
+
+
+consistency_option = click.option(
+    "--consistency",
+    type=click.Choice(["linearizable", "stale"]),
+    default="linearizable",
+    show_default=True,
+    help="linearizable: what the cluster has now; stale: what this server has, also without a leader.",
+)
+
+
+@click.group(no_args_is_help=True)
+def kv() -> None:
+    """Read and write keys."""
+
+
+@kv.command()
+@click.argument("key")
+@click.argument("value")
+@remote_command()
+def put(remote: Remote, key: str, value: str) -> None:
+    """Set KEY to VALUE; the value - is read from stdin."""
+    changed = _propose(remote, put_command(key, _checked(_bytes(value))))
+    remote.show({"key": key, "revision": changed.revision}, _revision_view)
+
+
+@kv.command("get")
+@click.argument("key")
+@consistency_option
+@remote_command()
+def get_key(remote: Remote, key: str, consistency: str) -> None:
+    """Print the value of KEY, and nothing else."""
+    with remote.client() as client:
+        found = _checked_result(decode_result(client.read(get(key), consistency)), Found)
+    if remote.form == "table":
+        _print_raw(found.value)
+    else:
+        remote.show(pair_report(found), str)
+
+
+@kv.command("delete")
+@click.argument("key")
+@remote_command()
+def delete_key(remote: Remote, key: str) -> None:
+    """Remove KEY; the exit code is 1 when it does not exist."""
+    changed = _propose(remote, delete(key))
+    remote.show({"key": key, "revision": changed.revision}, _revision_view)
+
+
+@kv.command("list")
+@click.argument("prefix", default="")
+@click.option("--start", default="", metavar="KEY", help="From this key on: the 'next' of the page before.")
+@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Keys in a page.")
+@consistency_option
+@remote_command()
+def list_keys(remote: Remote, prefix: str, start: str, limit: int, consistency: str) -> None:
+    """List the keys with PREFIX in order, with their values."""
+    with remote.client() as client:
+        page = _checked_result(decode_result(client.read(list_query(prefix, start, limit), consistency)), Page)
+    items = [pair_report(found) for found in page.items]
+    if remote.form == "jsonl":
+        remote.show(items, str)
+    else:
+        remote.show({"items": items, "next": page.next or None, "revision": page.revision}, _page_view)
+    if page.next:
+        click.echo(f"there are more: --start {page.next!r} shows them", err=True)
+
+
+@kv.command("cas")
+@click.argument("key")
+@click.argument("values", nargs=-1, required=True, metavar="OLD NEW")
+@click.option("--absent", is_flag=True, help="Only if KEY does not exist; leave OLD out.")
+@remote_command()
+def compare_and_set(remote: Remote, key: str, values: tuple[str, ...], absent: bool) -> None:
+    """Set KEY to NEW if its value is OLD; the exit code is 1 when it is another one."""
+    if len(values) != (1 if absent else 2):
+        raise click.UsageError("write KEY OLD NEW, or --absent KEY NEW for a key that must not exist")
+    old = None if absent else _bytes(values[0])
+    changed = _propose(remote, cas(key, old, _checked(_bytes(values[-1]))))
+    remote.show({"key": key, "revision": changed.revision}, _revision_view)
+
+
+def _propose(remote: Remote, command: bytes) -> Changed:
+    with remote.client() as client:
+        return _checked_result(decode_result(client.propose(command)), Changed)
+
+
+def _checked_result(result: KvResult, kind: type[T]) -> T:
+    if isinstance(result, Failed):
+        raise KvError(result.message)
+    if not isinstance(result, kind):
+        raise KvError(f"the server runs another state machine: it answered with {type(result).__name__}")
+    return result
+
+
+def _bytes(text: str) -> bytes:
+    """A value from the command line, bytes that are no text included, or from stdin."""
+    return sys.stdin.buffer.read(VALUE_BYTES_MAX + 1) if text == STDIN else os.fsencode(text)
+
+
+def _checked(value: bytes) -> bytes:
+    # Said here, before it travels; a longer stdin was cut, so its length is not known.
+    if len(value) > VALUE_BYTES_MAX:
+        raise KvError(f"the value is larger than {VALUE_BYTES_MAX} bytes, which is the limit; store a reference to it")
+    return value
+
+
+def _print_raw(value: bytes) -> None:
+    sys.stdout.buffer.write(value)
+    if sys.stdout.isatty():
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.flush()
+
+
+def _revision_view(value: dict[str, Any]) -> str:
+    return f"revision {value['revision']}"
+
+
+def _page_view(page: dict[str, Any]) -> str:
+    shown = _shortened(SHOWN_CHARS_MAX)
+    rows = [(item["key"], item["revision"], shown(item)) for item in page["items"]]
+    return table(("KEY", "REVISION", "VALUE"), rows) if rows else "no keys"
+
+
+def _shortened(limit: int) -> Callable[[dict[str, Any]], str]:
+    def show(item: dict[str, Any]) -> str:
+        text = str(item["value"]) if "value" in item else f"base64:{item['value_base64']}"
+        return text if len(text) <= limit else text[: limit - 3] + "..."
+
+    return show

@@ -1,0 +1,129 @@
+"""What every command that talks to a server has in common: its options, the request, and how the answer is printed.
+
+Data goes to stdout and talk to stderr, so that a pipe gets the data alone.  The table form is text for eyes
+(actors/views.py) without colours or boxes; `json` and `jsonl` are for scripts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from commands.config_file import CLIENT_TABLE, config_option
+
+if TYPE_CHECKING:
+    from transport.sync_client import SyncClient
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:7946"
+DEFAULT_TIMEOUT_S: Final = 5.0
+FORMATS: Final = ("table", "json", "jsonl")
+ENVIRONMENT: Final = "QUORATE_"
+
+Command = Callable[..., Any]
+
+
+class Remote:
+    """The server a command is for, and how its answer is wanted."""
+
+    def __init__(self, address: str, key_file: Path | None, timeout_s: float, form: str) -> None:
+        self.address = address
+        self.key_file = key_file
+        self.timeout_s = timeout_s
+        self.form = form
+
+    def client(self) -> SyncClient:
+        """A client of the server, to be used in a `with`."""
+        from transport.sync_client import SyncClient
+
+        key = None
+        if self.key_file is not None:
+            from transport.keys import load
+
+            key = load(self.key_file)
+        return SyncClient(self.address, key=key, timeout_s=self.timeout_s)
+
+    def ask(self, op: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """The answer to one operation."""
+        with self.client() as client:
+            return client.call(op, arguments)
+
+    def show(self, value: Any, view: Callable[[Any], str]) -> None:
+        """Print an answer: as JSON when that is wanted, else as `view` has it."""
+        if self.form == "table":
+            click.echo(view(value))
+        elif self.form == "jsonl":
+            for row in value if isinstance(value, list) else [value]:
+                click.echo(to_json(row))
+        else:
+            click.echo(to_json(value, indent=2))
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON as scripts get it."""
+    return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+def remote_command(*, timeout_s: float = DEFAULT_TIMEOUT_S) -> Callable[[Command], Command]:
+    """Give a command the options of every command for a server; it gets a `Remote` as its first argument."""
+
+    def decorate(command: Command) -> Command:
+        def run(address: str, key_file: Path | None, timeout: float, form: str, **arguments: Any) -> Any:
+            return command(Remote(address, key_file, timeout, form), **arguments)
+
+        wrapped: Command = update_wrapper(run, command)
+        for option in reversed(_remote_options(timeout_s)):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def environment(option: str) -> str:
+    """The environment variable of an option: QUORATE_DATA_DIR for --data-dir."""
+    return ENVIRONMENT + option.lstrip("-").upper().replace("-", "_")
+
+
+def _remote_options(timeout_s: float) -> list[Callable[[Command], Command]]:
+    return [
+        click.option(
+            "--address",
+            metavar="HOST:PORT",
+            default=DEFAULT_ADDRESS,
+            envvar=environment("--address"),
+            show_default=True,
+            show_envvar=True,
+            help="Any server of the cluster.",
+        ),
+        click.option(
+            "--key",
+            "key_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar=environment("--key"),
+            show_envvar=True,
+            help="The cluster's key file, or a client's.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=timeout_s,
+            envvar=environment("--timeout"),
+            show_default=True,
+            metavar="SECONDS",
+            help="How long the answer may take.",
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(FORMATS),
+            default=FORMATS[0],
+            envvar=environment("--format"),
+            show_default=True,
+            help="A table for people; json or jsonl (one object a line) for scripts.",
+        ),
+        config_option(table=CLIENT_TABLE),
+    ]

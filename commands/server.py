@@ -1,0 +1,113 @@
+"""Commands about a server and its cluster: status, health, members, join, leave, force-leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from actors.views import health_view, members_view, status_view, why_view
+from commands.options import Remote, remote_command
+from transport.errors import QuorateError
+
+LEAVE_TIMEOUT_S: Final = 30.0
+"""Handing over the lead, a change of the configuration and a goodbye that is acknowledged."""
+
+JOIN_TIMEOUT_S: Final = 15.0
+
+
+class UnhealthyError(QuorateError):
+    """The server answers and is not well."""
+
+    exit_code = 5
+
+
+class JoinError(QuorateError):
+    """None of the servers could be joined."""
+
+
+@click.command()
+@remote_command()
+def status(remote: Remote) -> None:
+    """Show a server's role, the leader, the term and the quorum."""
+    remote.show(remote.ask("status"), status_view)
+
+
+@click.command()
+@remote_command()
+def health(remote: Remote) -> None:
+    """Check a server and its cluster; the exit code is 5 when a check fails."""
+    report = remote.ask("health")
+    remote.show(report, health_view)
+    if not report["healthy"]:
+        failed = ", ".join(check["name"] for check in report["checks"] if not check["ok"])
+        raise UnhealthyError(f"{report['node']} is unhealthy: {failed}")
+
+
+@click.command()
+@click.option(
+    "--status", "statuses", multiple=True, metavar="STATUS", help="Only alive, suspect, failed, leaving, left."
+)
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="Only members with this tag.")
+@click.option("--why", metavar="NAME", default="", help="How one member came to its status: who saw what, and when.")
+@remote_command()
+def members(remote: Remote, statuses: tuple[str, ...], tags: tuple[str, ...], why: str) -> None:
+    """List the members as gossip sees them."""
+    arguments = {"status": list(statuses), "tag": parse_tags(tags), "why": why}
+    answer = remote.ask("members", arguments)
+    remote.show(answer, why_view if why else members_view)
+
+
+@click.command()
+@click.argument("peers", nargs=-1, required=True, metavar="HOST:PORT...")
+@remote_command(timeout_s=JOIN_TIMEOUT_S)
+def join(remote: Remote, peers: tuple[str, ...]) -> None:
+    """Have a running server join the cluster of other servers."""
+    answer = remote.ask("join", {"peers": list(peers)})
+    remote.show(answer, _join_view)
+    if not answer["joined"]:
+        raise JoinError(f"{remote.address} joined none of {', '.join(peers)}")
+
+
+@click.command()
+@remote_command(timeout_s=LEAVE_TIMEOUT_S)
+def leave(remote: Remote) -> None:
+    """Take a server out of its cluster for good; its process ends."""
+    remote.show(remote.ask("leave"), lambda _: f"the server at {remote.address} has left the cluster")
+
+
+@click.command("force-leave")
+@click.argument("name")
+@remote_command()
+def force_leave(remote: Remote, name: str) -> None:
+    """Declare a member that will not come back as left."""
+    answer = remote.ask("force_leave", {"name": name})
+    remote.show(answer, lambda value: f"{value['name']} is {value['status']}")
+
+
+def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:
+    """Tags from K=V texts.  Raises BadParameter for anything else."""
+    tags = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{text!r} is no tag: write KEY=VALUE", param_hint="--tag")
+        tags[name] = value
+    return tags
+
+
+def _join_view(answer: dict[str, Any]) -> str:
+    joined = [f"joined {peer}" for peer in answer["joined"]]
+    failed = [f"did not join {peer}: {reason}" for peer, reason in answer["failed"].items()]
+    return "\n".join(joined + failed)
+
+
+COMMANDS: Final[Mapping[str, click.Command]] = {
+    "status": status,
+    "health": health,
+    "members": members,
+    "join": join,
+    "leave": leave,
+    "force-leave": force_leave,
+}

@@ -1,0 +1,79 @@
+"""The command start: a server in this process, until it is stopped, leaves or gives up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, ConfigError, NodeConfig
+from commands.config_file import config_option
+from commands.logs import FORMATS, LEVELS, configure_logs
+from commands.options import Command, environment
+from commands.server import parse_tags
+from transport.address import parse_address
+
+DEFAULT_DATA_DIR: Final = Path("quorate-data")
+
+
+def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Command]:
+    return click.option(name, *more, envvar=environment(name), **attributes)
+
+
+@click.command()
+@_option("--name", default="", metavar="NAME", help="The server's name in the cluster; the host's name if not given.")
+@_option(
+    "--bind", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, metavar="HOST:PORT", help="The address to serve."
+)
+@_option("--advertise", default="", metavar="HOST:PORT", help="The address others reach it at, if it is another one.")
+@_option("--peer", "peers", multiple=True, metavar="HOST:PORT", help="A server to join; may be given several times.")
+@_option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    show_default=True,
+    help="Where the server keeps what it must not forget.",
+)
+@_option("--key", "key_file", type=click.Path(path_type=Path, dir_okay=False), help="The cluster's key file.")
+@_option("--insecure", is_flag=True, help="Listen beyond this machine without a key.")
+@_option(
+    "--http", default="", metavar="HOST:PORT|off", help="Where HTTP listens; the port after --bind's if not given."
+)
+@_option(
+    "--monitor-port", type=click.IntRange(0, 65_535), default=0, help="Serve the console on three ports from here."
+)
+@_option("--tag", "tags", multiple=True, metavar="K=V", help="What other servers may know about this one.")
+@_option("--profile", type=click.Choice(("", *PROFILES)), default="", help="Timing; local on loopback, else lan.")
+@_option("--max-voters", type=click.IntRange(min=1), default=VOTERS_MAX_DEFAULT, show_default=True, help="More wait.")
+@_option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much is logged.")
+@_option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="json: an object a line.")
+@_option("--fault-hooks", is_flag=True, hidden=True)
+@config_option()
+def start(tags: tuple[str, ...], **options: Any) -> None:
+    """Run a server until it is stopped.
+
+    Without --peer and with an empty data directory it starts a new cluster; with --peer it joins one.  With data it
+    goes back to the cluster it knew, so the same line is right for every start.
+    """
+    config = NodeConfig(tags=parse_tags(tags), **options)
+    config.check()
+    _check_exposure(config)
+    configure_logs(config.log_level, config.log_format)
+    from actors.node import run
+
+    click.get_current_context().exit(asyncio.run(run(config)))
+
+
+def _check_exposure(config: NodeConfig) -> None:
+    """Refuse what would open a door that nobody asked to be open."""
+    http = config.http_address
+    if http is not None and not config.insecure and not parse_address(http).is_loopback:
+        raise ConfigError(
+            f"refusing to serve HTTP on {http}: it knows no keys, so whoever reaches it may read and write; "
+            "put a proxy in front of a loopback address, or give --insecure if that is what you want"
+        )
+    if config.fault_hooks and not parse_address(config.bind).is_loopback:
+        raise ConfigError(f"fault hooks are for a cluster on this machine alone: not with --bind {config.bind}")

@@ -1,0 +1,143 @@
+"""The client of a Quorate cluster, with its key-value store: what `from quorate import Client` gives.
+
+What lives here: the store's commands and results as calls.  What does not: servers, connections and retries; those are
+the transport's, which knows commands as bytes alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+from storage.kv import (
+    VALUE_BYTES_MAX,
+    Changed,
+    Failed,
+    Found,
+    KvResult,
+    Page,
+    cas,
+    decode_result,
+    delete,
+    get,
+    list_keys,
+    put,
+    put_if,
+)
+from transport.client import Client as TransportClient
+from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
+
+__all__ = ["Client", "Conflict", "KeyValue"]
+
+T = TypeVar("T")
+
+
+class Conflict(ClientError):  # noqa: N818 - named by what is the case, as the store's codes are
+    """The key is not what the caller took it for.  Nothing was changed.  revision: the key's, 0 when there is none."""
+
+    def __init__(self, text: str, revision: int) -> None:
+        super().__init__(text)
+        self.revision = revision
+
+
+class Machine(Protocol):
+    """Who takes commands and queries: a client, or a node in the same program."""
+
+    async def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
+        """Apply a command."""
+
+    async def read(self, query: bytes, *, consistency: str = ..., timeout_s: float | None = None) -> bytes:
+        """Ask a query."""
+
+
+class KeyValue:
+    """The key-value store.  Values are bytes; `str` is taken as UTF-8.
+
+    Every call raises a ClientError when it fails.  A write that raises OutcomeUnknown may have been made.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    async def put(
+        self, key: str, value: bytes | str, *, revision: int | None = None, timeout_s: float | None = None
+    ) -> int:
+        """Set a key; returns the revision of the change.
+
+        revision: only if that is the key's, 0 for a key that must not exist; else Conflict is raised.
+        """
+        raw = _raw(value)
+        command = put(key, raw) if revision is None else put_if(key, raw, revision)
+        return await self._change(command, timeout_s)
+
+    async def get(self, key: str, *, consistency: str = "linearizable", timeout_s: float | None = None) -> Found | None:
+        """The key with its value and revision, or None when it does not exist."""
+        try:
+            return _result(await self._machine.read(get(key), consistency=consistency, timeout_s=timeout_s), Found)
+        except NotFound:
+            return None
+
+    async def delete(self, key: str, *, timeout_s: float | None = None) -> bool:
+        """Remove a key; False when it did not exist."""
+        try:
+            await self._change(delete(key), timeout_s)
+        except NotFound:
+            return False
+        return True
+
+    async def cas(self, key: str, old: bytes | str | None, new: bytes | str, *, timeout_s: float | None = None) -> bool:
+        """Set a key to `new` if its value is `old` (None: if it does not exist); False when it is not."""
+        try:
+            await self._change(cas(key, None if old is None else _raw(old), _raw(new)), timeout_s)
+        except Conflict:
+            return False
+        return True
+
+    async def list(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        limit: int = 1_000,
+        consistency: str = "linearizable",
+        timeout_s: float | None = None,
+    ) -> Page:
+        """A page of the keys with a prefix, in order, from `start` on; its `next` is the next page's start."""
+        query = list_keys(prefix, start, limit)
+        return _result(await self._machine.read(query, consistency=consistency, timeout_s=timeout_s), Page)
+
+    async def _change(self, command: bytes, timeout_s: float | None) -> int:
+        return _result(await self._machine.propose(command, timeout_s=timeout_s), Changed).revision
+
+
+class Client(TransportClient):
+    """A client of one cluster: `kv` is its key-value store, `propose` and `read` are for other state machines."""
+
+    @cached_property
+    def kv(self) -> KeyValue:
+        """The key-value store."""
+        return KeyValue(self)
+
+
+def _raw(value: bytes | str) -> bytes:
+    raw = value.encode() if isinstance(value, str) else value
+    if len(raw) > VALUE_BYTES_MAX:
+        raise TooLarge(f"a value of {len(raw)} bytes; the limit is {VALUE_BYTES_MAX}")
+    return raw
+
+
+def _result(encoded: bytes, kind: type[T]) -> T:
+    try:
+        result: KvResult = decode_result(encoded)
+    except ValueError:
+        raise RequestFailed("the cluster has another state machine than the key-value store") from None
+    if isinstance(result, Failed):
+        raise _error(result)
+    assert isinstance(result, kind), "the store answers a command or query with its own kind of result"
+    return result
+
+
+def _error(failed: Failed) -> ClientError:
+    if failed.code == "conflict":
+        return Conflict(failed.message, failed.revision)
+    return {"not_found": NotFound, "too_large": TooLarge}.get(failed.code, BadRequest)(failed.message)

@@ -78,6 +78,8 @@ class Cell:
         self.watchers: set[str] = set()
         self.inbox = Inbox(system.zmq_context, name, system.limits)
         self._system = system
+        self._clock = system.clock
+        self._watch = system.handler_watch
         self._factory = factory
         self._on_crash = on_crash
         self._life: Life | None = None
@@ -227,7 +229,7 @@ class Cell:
             header, body = unpack(frame)
             msg = decode_body(header.kind, body)
         except WireError as error:
-            self._system.bury_frame(frame, f"it does not decode: {error}", to=self.name)
+            self._system.bury_frame(frame, "it does not decode", to=self.name, detail=str(error))
             return
         if header.kind == TIMER_DUE:
             msg = life.due(msg.timer)
@@ -241,8 +243,8 @@ class Cell:
         if header.ask:
             # Before the handler runs: it may answer by itself, and if it crashes the asker has to learn of it.
             life.owes(sender)
-        watch = self._system.handler_watch
-        began = self._system.clock()
+        watch = self._watch
+        began = self._clock()
         watch.current = running = (life.label, header.kind, began)
         try:
             result = handler(msg, sender)
@@ -253,7 +255,7 @@ class Cell:
         else:
             self.handled += 1
         watch.current = None
-        elapsed_s = self._system.clock() - began
+        elapsed_s = self._clock() - began
         if elapsed_s >= watch.slow_s:
             watch.finished(running, elapsed_s)
 
@@ -269,8 +271,9 @@ class Cell:
         life.handling -= 1
         if life.ended:
             # Its asker has been told by the end of the incarnation; a tell would be gone without a word.
-            if not handing.header.ask and (task.cancelled() or task.exception()):
-                self._bury(handing, "the actor ended while it handled this")
+            cut_short = task.cancelled() or task.exception() is not None
+            if cut_short and not handing.header.ask:
+                self._system.bury(handing.header, "the actor ended while it handled this")
             return
         try:
             result = task.result()
@@ -282,15 +285,15 @@ class Cell:
             self._system.pump.ready(self)
 
     def _end_turn(self, life: Life, turn_end: Callable[[], None]) -> None:
-        watch = self._system.handler_watch
-        began = self._system.clock()
+        watch = self._watch
+        began = self._clock()
         watch.current = running = (life.label, TURN_END, began)
         try:
             turn_end()
         except Exception as error:
             self.crash(error)
         watch.current = None
-        elapsed_s = self._system.clock() - began
+        elapsed_s = self._clock() - began
         if elapsed_s >= watch.slow_s:
             watch.finished(running, elapsed_s)
 
@@ -298,21 +301,18 @@ class Cell:
         kind = handing.header.kind
         if handing.again:
             log.error("%s: %s is poison, it crashed its handler twice and is set aside", self.label, kind)
-            self._bury(handing, f"poison: it crashed its handler twice: {text_of(error)}")
+            self._system.bury(handing.header, "poison: it crashed its handler twice", text_of(error))
         elif handing.header.ask or not is_retried(kind):
-            self._bury(handing, f"it crashed its handler: {text_of(error)}")
+            self._system.bury(handing.header, "it crashed its handler", text_of(error))
         else:
             self.inbox.put_back(handing.frame)
         self.crash(error)
 
     def _refuse(self, header: Header, sender: Sender) -> None:
-        self._system.bury(header, f"{self.name} has no handler for it")
+        self._system.bury(header, "the actor has no handler for it")
         if header.ask:
             refusal = ErrorReply("NoHandler", f"{self.name} has no handler for {header.kind}")
             self._system.answer(sender, refusal, actor=self.name)
-
-    def _bury(self, handing: _Handing, reason: str) -> None:
-        self._system.bury(handing.header, reason)
 
 
 def sender_of(header: Header) -> Sender:

@@ -4,7 +4,8 @@ What lives here: a bounded record without I/O.  Not here: who decides that a mes
 cell.py).
 
 Letters of one kind, receiver, sender and reason share one entry with a count.  A plain ring of the last messages would
-show nothing but probes to a server that is down, and hide the one letter that matters.
+show nothing but probes to a server that is down, and hide the one letter that matters.  So a reason is one of a few
+texts, and what is particular to a letter (an exception's text) is its detail: the latest one is kept.
 """
 
 from collections import Counter, OrderedDict
@@ -18,6 +19,7 @@ class _Entry:
     first_at: float
     last_at: float
     count: int
+    detail: str
 
 
 class DeadLetters:
@@ -29,7 +31,7 @@ class DeadLetters:
         self._entries: OrderedDict[tuple[str, str, str, str], _Entry] = OrderedDict()
         self._reasons: Counter[str] = Counter()
 
-    def add(self, *, kind: str, to: str, sender: str, reason: str, now: float) -> int:
+    def add(self, *, kind: str, to: str, sender: str, reason: str, detail: str, now: float) -> int:
         """Record one letter; returns how many like it are counted in its entry."""
         self.total += 1
         self._reasons[reason] += 1
@@ -38,9 +40,10 @@ class DeadLetters:
         if entry is None:
             if len(self._entries) >= self._limit:
                 self._entries.popitem(last=False)
-            entry = self._entries[key] = _Entry(now, now, 0)
+            entry = self._entries[key] = _Entry(now, now, 0, detail)
         entry.count += 1
         entry.last_at = now
+        entry.detail = detail
         self._entries.move_to_end(key)
         return entry.count
 
@@ -48,14 +51,15 @@ class DeadLetters:
         """Plain data: the total, the counts by reason, and the entries, latest first."""
         letters = [
             {
-                "kind": k,
+                "kind": kind,
                 "to": to,
                 "sender": sender,
-                "reason": why,
-                "time": e.last_at,
-                "since": e.first_at,
-                "count": e.count,
+                "reason": reason,
+                "detail": entry.detail,
+                "time": entry.last_at,
+                "since": entry.first_at,
+                "count": entry.count,
             }
-            for (k, to, sender, why), e in reversed(self._entries.items())
+            for (kind, to, sender, reason), entry in reversed(self._entries.items())
         ]
         return {"total": self.total, "by_reason": dict(self._reasons), "letters": letters}

@@ -75,13 +75,12 @@ class System:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         limits: SystemLimits | None = None,
-        zmq_context: zmq.SyncContext | None = None,
     ) -> None:
         self.limits = limits or SystemLimits()
         self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.rng = rng
-        self.zmq_context = zmq_context or zmq.Context()
+        self.zmq_context: zmq.SyncContext = zmq.Context()
         self.asks = Asks(self.loop, first=1 + rng.getrandbits(48), limit=self.limits.open_asks)
         self.pump = Pump(self.loop, clock, self.limits)
         self.handler_watch = HandlerWatch(clock, slow_s=self.limits.slow_handler_s)
@@ -273,24 +272,28 @@ class System:
 
     # --- dead letters ---
 
-    def bury_frame(self, frame: bytes, reason: str, *, to: str) -> None:
+    def bury_frame(self, frame: bytes, reason: str, *, to: str, detail: str = "") -> None:
         """Record an undeliverable frame, whatever is in it."""
         try:
             header, _ = unpack(frame)
         except WireError:
-            self._note_dead("", to, "", reason)
+            self._note_dead("", to, "", reason, detail)
         else:
-            self.bury(header, reason)
+            self.bury(header, reason, detail)
 
-    def bury(self, header: Header, reason: str) -> None:
+    def bury(self, header: Header, reason: str, detail: str = "") -> None:
         """Record an undeliverable message."""
-        self._note_dead(header.kind, header.to, _label(header.actor, header.sender), reason)
+        self._note_dead(header.kind, header.to, _label(header.actor, header.sender), reason, detail)
 
-    def _note_dead(self, kind: str, to: str, sender: str, reason: str, *, level: int = logging.WARNING) -> None:
-        count = self._dead_letters.add(kind=kind, to=to, sender=sender, reason=reason, now=self._wall_clock())
+    def _note_dead(
+        self, kind: str, to: str, sender: str, reason: str, detail: str = "", *, level: int = logging.WARNING
+    ) -> None:
+        now = self._wall_clock()
+        count = self._dead_letters.add(kind=kind, to=to, sender=sender, reason=reason, detail=detail, now=now)
         # The first one, the second, the fourth, ...: a steady stream of them is seen, and does not fill the log.
         if count & (count - 1) == 0:
-            log.log(level, "dead letter: %s from %s to %s: %s (%d)", kind, sender, to, reason, count)
+            why = f"{reason}: {detail}" if detail else reason
+            log.log(level, "dead letter: %s from %s to %s: %s (%d)", kind, sender, to, why, count)
 
     # --- what people see ---
 

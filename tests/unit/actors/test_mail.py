@@ -221,6 +221,20 @@ def test_a_message_class_must_be_frozen() -> None:
             def on_loose(self, msg: Loose, sender: Sender) -> None: ...
 
 
+def test_handlers_are_inherited() -> None:
+    """From every base; an overriding method handles what the overridden one did."""
+
+    class Noting:
+        @handles(Note)
+        def take(self, msg: Note, sender: Sender) -> None: ...
+
+    class Both(Player, Noting):
+        def on_note(self, msg: Note | Urgent | Once, sender: Sender) -> None: ...
+
+    assert Both.handlers[Note] == "on_note"
+    assert Both.handlers[Once] == "on_note"
+
+
 def test_one_message_class_has_one_handler() -> None:
     """Two handlers of one class in one actor are a mistake; a subclass may override."""
     with pytest.raises(TypeError, match="handles Note twice"):

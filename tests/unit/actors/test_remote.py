@@ -158,7 +158,7 @@ async def test_frames_that_claim_what_they_are_not() -> None:
             await asking
         assert here.log == ["a@1 start"]
         assert {letter[2] for letter in here.letters()} == {
-            "a has no handler for it",
+            "the actor has no handler for it",
             "it names no server to answer",
             "this kind never travels between servers",
             "nobody waits for this answer",

@@ -76,6 +76,19 @@ def handles(*classes: type) -> Callable[[F], F]:
     return mark
 
 
+def _handlers_of(cls: type) -> dict[type, str]:
+    """The handlers marked in this very class."""
+    found: dict[type, str] = {}
+    for name, method in vars(cls).items():
+        for message_class in getattr(method, _HANDLES, ()):
+            if message_class in found:
+                raise TypeError(f"{cls.__name__} handles {message_class.__name__} twice")
+            if message_class.__hash__ is None:
+                raise TypeError(f"{message_class.__name__} is not frozen, so it is no message")
+            found[message_class] = name
+    return found
+
+
 class Actor:
     """The base of every actor.  The runtime calls; the actor never calls the runtime but through its context."""
 
@@ -87,16 +100,9 @@ class Actor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        found = dict(cls.handlers)
-        own: dict[type, str] = {}
-        for name, method in vars(cls).items():
-            for message_class in getattr(method, _HANDLES, ()):
-                if message_class in own:
-                    raise TypeError(f"{cls.__name__} handles {message_class.__name__} twice")
-                if message_class.__hash__ is None:
-                    raise TypeError(f"{message_class.__name__} is not frozen, so it is no message")
-                own[message_class] = name
-        cls.handlers = found | own
+        cls.handlers = {}
+        for base in reversed(cls.__mro__):
+            cls.handlers |= _handlers_of(base)
 
     async def on_start(self) -> None:
         """Called before the first message, and awaited before the supervisor starts the next child.

@@ -60,9 +60,9 @@ class HandlerWatch:
             return
         actor, kind, began = running
         elapsed_s = self._clock() - began
-        frame = sys._current_frames().get(self._watched_thread)
-        if elapsed_s < self.slow_s or frame is None:
+        if elapsed_s < self.slow_s:
             return
+        frame = sys._current_frames().get(self._watched_thread)
         self._reported = running
         stack = "".join(traceback.format_stack(frame))
         log.warning("%s has been handling %s for %.0f ms, it is at\n%s", actor, kind, elapsed_s * 1000, stack)

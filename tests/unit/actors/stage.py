@@ -136,9 +136,8 @@ class Stage:
         return row
 
     def letters(self) -> list[tuple[str, str, str]]:
-        """Dead letters as (kind, receiver, reason with its detail), latest first."""
-        letters = self.system.dead_letters()["letters"]
-        return [(x["kind"], x["to"], ": ".join(filter(None, (x["reason"], x["detail"])))) for x in letters]
+        """Dead letters as (kind, receiver, reason), latest first."""
+        return [(x["kind"], x["to"], x["reason"]) for x in self.system.dead_letters()["letters"]]
 
     def cast(self, actor: type["Player"]) -> Callable[[Context], Actor]:
         """A factory of players that note into this stage's log."""

@@ -49,7 +49,6 @@ async def test_the_views_are_plain_data() -> None:
             "to": "nobody",
             "sender": "s1",
             "reason": "there is no such actor",
-            "detail": "",
             "time": 0.0,
             "since": 0.0,
             "count": 1,
@@ -72,7 +71,7 @@ def test_letters_of_one_sort_share_an_entry() -> None:
         ("ping", 98, 2.0, 99.0),
         ("rare", 1, 1.0, 1.0),
     ]
-    assert letters.view()["letters"][0]["detail"] == "99.0"
+    assert letters.view()["letters"][0]["reason"] == "full: 99.0"
 
 
 @given(kinds=st.lists(st.sampled_from("abcdef"), max_size=50), limit=st.integers(1, 4))

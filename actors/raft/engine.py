@@ -178,8 +178,10 @@ class Engine(SyncObj):
         # A tick as leader does nothing else that is left switched on, once its send timer is out of the way.
         self._SyncObj__newAppendEntriesTime = _NEVER_S
         self.doTick(0.0)
-        # The engine counts itself for entries that its own disk does not have yet.
-        self._set_commit(max(before, min(self.commit, self._journal.durable_index)))
+        # The engine counts itself for entries that its own disk does not have yet.  What remains of its count after
+        # that must still be an entry of this term: an older one is never committed by counting (Raft §5.4.2).
+        durable = min(self.commit, self._journal.durable_index)
+        self._set_commit(durable if durable > before and self._journal.term_at(durable) == self.term else before)
 
     def campaign(self) -> None:
         """Stand for election in the next term: vote for itself and ask every other voter."""

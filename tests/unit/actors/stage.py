@@ -80,6 +80,8 @@ class Stage:
             wall_clock=loop.time,
             limits=limits,
         )
+        # A story that wants the watch to look says so itself: a thread looks whenever it likes.
+        self.system.handler_watch.stop()
         self.log: list[str] = []
         """What the actors noted, in order."""
         self.escalations: list[str] = []

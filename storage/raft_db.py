@@ -239,7 +239,7 @@ class RaftDb:
             raise WriteError(f"chunk {number} of a snapshot does not follow the chunks staged before")
         try:
             with self._file.transaction():
-                has_garbage = self._snapshots.collect_garbage(self._kept_series)
+                has_garbage = self._snapshots.collect_garbage(self._kept_series(self._snapshot))
                 self._snapshots.put_chunk(self._staging, number, chunk)
         except BaseException:
             self._staging = 0
@@ -269,7 +269,7 @@ class RaftDb:
             state = state.committed(max(write.commit or 0, snapshot.index if snapshot else 0))
             put_state(self._file.connection, state)
             first_row = self._collect_rows(state, len(write.append))
-            has_garbage = self._has_garbage and self._snapshots.collect_garbage(self._kept_series)
+            has_garbage = self._has_garbage and self._snapshots.collect_garbage(self._kept_series(snapshot))
         self._state, self._first_row, self._has_garbage = state, first_row, has_garbage
         if snapshot is not self._snapshot:
             self._snapshot, self._staging, self._has_garbage = snapshot, 0, True
@@ -320,9 +320,8 @@ class RaftDb:
         self._last_series += 1
         return self._last_series
 
-    @property
-    def _kept_series(self) -> set[int]:
-        return {self._staging, self._snapshot.series if self._snapshot else 0}
+    def _kept_series(self, snapshot: SnapshotRow | None) -> set[int]:
+        return {self._staging, snapshot.series if snapshot else 0}
 
     def _collect_rows(self, state: JournalState, appended: int) -> int:
         if self._first_row > state.anchor_index:

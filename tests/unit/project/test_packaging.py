@@ -111,7 +111,7 @@ def test_the_installed_command_runs_a_server(installed: Path, tmp_path: Path) ->
             banner = next((line for line in server.stdout if address in line), None)
             assert banner, "the server ended before it said where it listens"
             run(quorate, "kv", "put", "greeting", "hello", "--address", address, cwd=tmp_path)
-            assert run(quorate, "kv", "get", "greeting", "--address", address, cwd=tmp_path) == "hello\n"
+            assert run(quorate, "kv", "get", "greeting", "--address", address, cwd=tmp_path) == "hello"
             server.send_signal(signal.SIGTERM)
             assert server.wait(BUILD_TIMEOUT_S) == 0
         finally:

@@ -5,9 +5,10 @@ What does not: making one (the raft actor asks the state machine) and keeping it
 pickled and installed unchecked, never happen (DESIGN §6, rows 16 and 17).
 
 Rules:
-1. A chunk counts only in the current term, from its leader, with the right checksum, in order.
+1. A chunk counts only in the current term, from its leader, with the right checksum.
 2. A snapshot is installed whole, and only beyond the commit index; a tail of the log that matches it stays (Raft §7).
-3. The sender keeps ``WINDOW_CHUNKS`` on their way and starts again at the last wanted one when nothing moves.
+3. The sender keeps ``WINDOW_CHUNKS`` on their way, and starts again at the one wanted last when nothing moves: a lost
+   chunk, or a receiver that was restarted and wants the first one again.
 """
 
 import zlib
@@ -30,6 +31,8 @@ class _Outgoing:
     moved_at: float
     acked: int = 0
     sent: int = 0
+    wanted: int = 0
+    """What the peer asked for last: less than ``acked`` when it was restarted and has to begin anew."""
 
 
 class SnapshotSender:
@@ -61,7 +64,7 @@ class SnapshotSender:
         for peer, outgoing in self._outgoing.items():
             if self._state.now - outgoing.moved_at > RESEND_AFTER_S:
                 outgoing.moved_at = self._state.now
-                outgoing.sent = outgoing.acked
+                outgoing.sent = outgoing.acked = outgoing.wanted
                 self._send_window(peer)
 
     def on_reply(self, peer: str, reply: SnapshotReply) -> None:
@@ -71,6 +74,7 @@ class SnapshotSender:
         if outgoing is None or progress is None or reply.index != outgoing.snapshot.index:
             return
         progress.last_ack = self._state.now
+        outgoing.wanted = reply.next_offset
         if reply.installed:
             del self._outgoing[peer]
             progress.has_snapshot_pending = False
@@ -114,8 +118,10 @@ class SnapshotReceiver:
     """The follower's gathering of one snapshot."""
 
     _state: RaftState
-    _wanted: tuple[int, int] = (0, 0)
-    _chunks: list[bytes] = field(factory=list)
+    _source: tuple[int, int, int] = (0, 0, 0)
+    """Term of the leader, index of the snapshot, number of chunks."""
+    _chunks: dict[int, bytes] = field(factory=dict)
+    _wanted: int = 0
 
     def on_chunk(self, leader: str, chunk: SnapshotChunk) -> SnapshotSave | None:
         """Take a chunk and answer it; returns the snapshot to install once it is whole."""
@@ -124,16 +130,20 @@ class SnapshotReceiver:
             # All that it holds is committed here: our log equals the leader's up to its index.
             self._answer(leader, chunk, installed=True)
             return None
-        if self._wanted != (chunk.index, chunk.snapshot_term):
-            self._wanted = (chunk.index, chunk.snapshot_term)
-            self._chunks = []
-        is_next = chunk.offset == len(self._chunks) < chunk.total <= CHUNKS_MAX
-        if is_next and zlib.crc32(chunk.data) == chunk.crc:
-            self._chunks.append(chunk.data)
-        if len(self._chunks) < chunk.total:
+        # Two servers cut the same state into other chunks, so those of two leaders never mix.
+        source = (chunk.term, chunk.index, chunk.total)
+        if source < self._source or not _is_sound(chunk):
+            return None
+        if source != self._source:
+            self._begin(source)
+        self._chunks[chunk.offset] = chunk.data
+        while self._wanted in self._chunks:
+            self._wanted += 1
+        if self._wanted < chunk.total:
             self._answer(leader, chunk, installed=False)
             return None
-        chunks, self._chunks, self._wanted = self._chunks, [], (0, 0)
+        chunks = [self._chunks[offset] for offset in range(chunk.total)]
+        self._begin((0, 0, 0))
         return SnapshotSave(
             index=chunk.index,
             term=chunk.snapshot_term,
@@ -144,10 +154,17 @@ class SnapshotReceiver:
             discard_log=state.journal.term_at(chunk.index) != chunk.snapshot_term,
         )
 
+    def _begin(self, source: tuple[int, int, int]) -> None:
+        self._source, self._chunks, self._wanted = source, {}, 0
+
     def installed(self, leader: str, term: int, index: int) -> None:
         """Say so once it is on disk."""
         self._state.outbox.promise(leader, SnapshotReply(term, index, 0, True))
 
     def _answer(self, leader: str, chunk: SnapshotChunk, *, installed: bool) -> None:
-        reply = SnapshotReply(chunk.term, chunk.index, len(self._chunks), installed)
+        reply = SnapshotReply(chunk.term, chunk.index, self._wanted, installed)
         self._state.outbox.promise(leader, reply)
+
+
+def _is_sound(chunk: SnapshotChunk) -> bool:
+    return 0 <= chunk.offset < chunk.total <= CHUNKS_MAX and zlib.crc32(chunk.data) == chunk.crc

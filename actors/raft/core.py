@@ -310,17 +310,17 @@ class RaftCore:
         if self._hear_leader(sender, append.term):
             self.follower.on_append(sender, append)
         else:
-            self._answer_old_term(sender, AppendReply(self.state.engine.term, append.sequence, False, 0))
+            self._answer_old_term(sender, AppendReply(self.state.engine.term, 0, False, 0))
 
     def _on_heartbeat(self, sender: str, heartbeat: Heartbeat) -> None:
         if self._hear_leader(sender, heartbeat.term):
             self.follower.on_heartbeat(sender, heartbeat)
         else:
-            self._answer_old_term(sender, HeartbeatReply(self.state.engine.term, heartbeat.round, 0))
+            self._answer_old_term(sender, HeartbeatReply(self.state.engine.term, 0, 0))
 
     def _on_snapshot_chunk(self, sender: str, chunk: SnapshotChunk) -> None:
         if not self._hear_leader(sender, chunk.term):
-            self._answer_old_term(sender, SnapshotReply(self.state.engine.term, chunk.index, 0, False))
+            self._answer_old_term(sender, SnapshotReply(self.state.engine.term, 0, 0, False))
             return
         snapshot = self.receiver.on_chunk(sender, chunk)
         if snapshot is not None:
@@ -340,6 +340,8 @@ class RaftCore:
         self._restore = snapshot
 
     def _answer_old_term(self, sender: str, reply: object) -> None:
+        # It may lead our very term by the time it hears this, so the answer names no round, sequence or snapshot that
+        # it could take for one of its own.
         # Our term may be newer than the disk knows, so this waits like a promise (Outbox.send sees to it).
         self.state.outbox.send(sender, reply)
 

@@ -220,7 +220,8 @@ class RaftCore:
 
     def next_deadline(self) -> float:
         """When ``tick`` must be called next."""
-        return self.leader.heartbeat_at if self.state.engine.is_leader else self.election.deadline
+        deadline = self.leader.heartbeat_at if self.state.engine.is_leader else self.election.deadline
+        return min(deadline, self.reads.deadline)
 
     # --- what it says of itself -----------------------------------------------------------------------------------
 

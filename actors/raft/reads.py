@@ -41,7 +41,7 @@ class _Round:
 @define
 class _Remote:
     tokens: list[int]
-    sent_at: float
+    deadline: float
 
 
 class Reads:
@@ -53,7 +53,8 @@ class Reads:
         self._new = _Waiting()
         self._round: _Round | None = None
         self._remote: dict[int, _Remote] = {}
-        self._last_request = 0
+        # A late answer to a request of this server's last run must not count for one of this run (row 19).
+        self._last_request = int(state.rng.uniform(0, 2**52))
         self.ready: list[tuple[int, list[int]]] = []
         self.failed: list[int] = []
 
@@ -96,9 +97,14 @@ class Reads:
 
     def tick(self) -> None:
         """Give up on requests that the leader has left unanswered for an election timeout."""
-        oldest = self._state.now - self._state.timing.election_min_s
-        for request in [r for r, remote in self._remote.items() if remote.sent_at < oldest]:
+        for request in [r for r, remote in self._remote.items() if remote.deadline <= self._state.now]:
             self.failed.extend(self._remote.pop(request).tokens)
+
+    @property
+    def deadline(self) -> float:
+        """When the oldest request is given up."""
+        # Requests are in the order of their deadlines.
+        return next((remote.deadline for remote in self._remote.values()), float("inf"))
 
     def fail_all(self) -> None:
         """The leader is gone, or this server leads no longer."""
@@ -128,7 +134,7 @@ class Reads:
             self.failed.extend(tokens)
             return
         self._last_request += 1
-        self._remote[self._last_request] = _Remote(tokens, self._state.now)
+        self._remote[self._last_request] = _Remote(tokens, self._state.now + self._state.timing.election_min_s)
         self._state.outbox.send(leader, ReadIndex(self._state.engine.term, self._last_request))
 
     def _refuse(self, asked: list[tuple[str, int]]) -> None:

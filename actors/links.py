@@ -12,8 +12,10 @@ from actors.config import NodeConfig
 from actors.gossip.messages import SuspectDead
 from actors.identity import Identity
 from actors.system import System
+from transport.client_protocol import RESPONSE, Code, Request, Response
 from transport.keys import ClusterKey
 from transport.links import LinkConfig, Links
+from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200
 """How long frames that are under way may still leave when the links close: a last acknowledgement, a farewell."""
@@ -33,7 +35,7 @@ class LinksActor(Actor):
             system.zmq_context,
             LinkConfig(config.bind, config.advertised, identity.id, identity.boot, key),
             cluster_id=lambda: identity.cluster_id,
-            on_frame=system.deliver,
+            on_frame=self._on_frame,
             on_dead=self._on_dead,
             clock=context.now,
         )
@@ -48,6 +50,19 @@ class LinksActor(Actor):
         """Give the address back."""
         self._system.attach_links(None)
         self.links.close(linger_ms=LINGER_MS)
+
+    def _on_frame(self, header: Header, body: bytes, routing_id: bytes | None) -> None:
+        if not self._system.deliver(header, body, routing_id) and routing_id is not None:
+            self._refuse_client(header, body, routing_id)
+
+    def _refuse_client(self, header: Header, body: bytes, routing_id: bytes) -> None:
+        """A client whose request finds the gateway's mailbox full learns so at once, and not by waiting."""
+        try:
+            request: Request = decode_body(header.kind, body)
+        except WireError:
+            return
+        response = Response(request.id, Code.OVERLOADED, b"", "the gateway's mailbox is full: try again")
+        self.links.reply(routing_id, kind=RESPONSE, body=encode_body(response), ask=0)
 
     def _on_dead(self, address: str, reason: str) -> None:
         self._system.peer_died(address, reason)

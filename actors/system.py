@@ -197,24 +197,34 @@ class System:
 
     # --- receiving from links ---
 
-    def deliver(self, header: Header, body: bytes, routing_id: bytes | None) -> None:
-        """Take a frame from a link: into a mailbox, or as the answer to an ask.  `routing_id`: it is a client's."""
+    def deliver(self, header: Header, body: bytes, routing_id: bytes | None) -> bool:
+        """Take a frame from a link: into a mailbox, or as the answer to an ask.  `routing_id`: it is a client's.
+
+        False when it was refused and nobody has been told: it asked nothing, or not in the way of actors.
+        """
         if routing_id is not None:
             header = msgspec.structs.replace(header, sender="", address=routing_id.hex(), ask=max(0, header.ask))
         elif not header.sender or not header.address:
             self.bury(header, "it names no server to answer")
-            return
+            return False
         if header.ask < 0:
             self._deliver_answer(header, body)
         elif header.kind == TIMER_DUE:
             self.bury(header, "this kind never travels between servers")
-        elif not self.post(header.to, pack(header, body), urgent=is_urgent(header.kind)) and header.ask:
-            refusal = (
-                ErrorReply("MailboxFull", f"the mailbox of {header.to} is full")
-                if self.serves(header.to)
-                else ErrorReply("ActorDied", f"there is no actor {header.to}")
-            )
-            self.answer(sender_of(header), refusal, actor=header.to)
+        elif not self.post(header.to, pack(header, body), urgent=is_urgent(header.kind)):
+            return self._refuse(header)
+        return True
+
+    def _refuse(self, header: Header) -> bool:
+        if not header.ask:
+            return False
+        refusal = (
+            ErrorReply("MailboxFull", f"the mailbox of {header.to} is full")
+            if self.serves(header.to)
+            else ErrorReply("ActorDied", f"there is no actor {header.to}")
+        )
+        self.answer(sender_of(header), refusal, actor=header.to)
+        return True
 
     def peer_died(self, address: str, reason: str) -> None:
         """The process at `address` is known to be gone: end the asks that wait for it."""

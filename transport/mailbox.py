@@ -41,8 +41,8 @@ class _Lane:
     def _socket(self, zmq_ctx: zmq.SyncContext) -> zmq.SyncSocket:
         socket = zmq_ctx.socket(zmq.PAIR)
         socket.linger = 0
-        # An inproc pipe's mark is the sum of both sides: twice the limit, so the count above always refuses first.
-        socket.set_hwm(self.limit)
+        # No mark: the count below is exact, while a pipe that has reached its mark takes nothing until half is read.
+        socket.set_hwm(0)
         return socket
 
     def put(self, frame: bytes) -> bool:

@@ -95,8 +95,7 @@ def test_loggers_are_named_by_area(path: Path) -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
         and getattr(node.func, "attr", "") == "getLogger"
-        and node.args  # without a name it is the root, which the command line sets up
-        and not (isinstance(node.args[0], ast.Constant) and str(node.args[0].value).startswith("quorate"))
+        and any(isinstance(name, ast.Name) and name.id == "__name__" for name in node.args)
     ]
 
     assert unnamed == [], f"{name(path)}: name the logger 'quorate.<area>' on lines {unnamed}"

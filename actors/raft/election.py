@@ -50,9 +50,9 @@ class Election:
         if state.now < self.deadline or state.engine.is_leader:
             return False
         self.reset()
+        state.leader = None
         if not state.is_voter:
             return False
-        state.leader = None
         self._stage = "pre"
         if state.is_quorum(()):
             return True

@@ -67,11 +67,13 @@ class Reads:
 
     def on_request(self, peer: str, request: ReadIndex) -> None:
         """A follower asks for an index."""
-        if self._state.engine.is_leader and request.term == self._state.engine.term:
+        state = self._state
+        is_member = state.configuration.get(peer) is not None
+        if state.engine.is_leader and request.term == state.engine.term and is_member:
             if len(self._new.asked) < WAITING_MAX:
                 self._new.asked.append((peer, request.request))
         else:
-            self._state.outbox.send(peer, ReadIndexReply(self._state.engine.term, request.request, -1))
+            self._refuse([(peer, request.request)])
 
     def on_reply(self, reply: ReadIndexReply) -> None:
         """The leader answered a request of ours."""

@@ -24,12 +24,14 @@ FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 FAILED_HANDSHAKES_MAX: Final = 3
 """A server that is just starting may drop a handshake once; one that drops three in a row means it."""
 
+NOT_CONNECTED: Final = int(zmq.EVENT_CONNECT_RETRIED)
+"""A connect failed; the monitor does not say why."""
 CONNECTED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 DISCONNECTED: Final = int(zmq.EVENT_DISCONNECTED)
 HANDSHAKE_FAILED: Final = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 HANDSHAKE_REFUSED: Final = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 """The handshake failed for a reason that the next one will not cure; ZeroMQ stops trying."""
-MONITORED: Final = CONNECTED | DISCONNECTED | HANDSHAKE_FAILED | HANDSHAKE_REFUSED
+MONITORED: Final = NOT_CONNECTED | CONNECTED | DISCONNECTED | HANDSHAKE_FAILED | HANDSHAKE_REFUSED
 
 _SEND_HWM_FRAMES: Final = 10_000
 _RECONNECT_MS: Final = 100

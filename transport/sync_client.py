@@ -33,6 +33,9 @@ from transport.wire import WireError
 if TYPE_CHECKING:
     from transport.keys import ClusterKey
 
+KNOCK_AFTER_S: Final = 0.5
+"""How long ZeroMQ may try before the question is asked why it cannot."""
+
 ANSWER_MARGIN_S: Final = 0.5
 """The server ends a request at its deadline and says how; this is for its answer to arrive."""
 
@@ -97,26 +100,30 @@ class SyncClient:
         return bytes(result)
 
     def _connect(self, deadline: float) -> None:
-        self._knock(deadline)
         self._socket.connect(self._address.endpoint)
+        has_knocked = False
         failures = 0
         while failures < FAILED_HANDSHAKES_MAX:
-            event = self._next_event(deadline)
-            if event is None:
+            event = self._next_event(deadline if has_knocked else min(deadline, time.monotonic() + KNOCK_AFTER_S))
+            if event is not None and event & CONNECTED:
+                self._connected = True
+                return
+            if event is not None and event & HANDSHAKE_REFUSED:
+                break
+            if event is not None and event & HANDSHAKE_FAILED:
+                failures += 1
+            elif not has_knocked:
+                has_knocked = True
+                self._knock(deadline)
+            elif event is None:
                 raise Unreachable(
                     f"{self._address} accepts connections and says nothing within {self._timeout_s:g} s: "
                     "it is stopped, very busy, or no Quorate server"
                 )
-            if event & CONNECTED:
-                self._connected = True
-                return
-            if event & HANDSHAKE_REFUSED:
-                break
-            failures += bool(event & HANDSHAKE_FAILED)
         raise Unreachable(handshake_trouble(self._address, self._key))
 
     def _knock(self, deadline: float) -> None:
-        """Connect once by plain TCP: it says why a server cannot be reached, which ZeroMQ does not."""
+        """Connect by plain TCP, which says why a server cannot be reached; ZeroMQ only says that it cannot."""
         host, port = self._address.host, self._address.port
         family = net.AF_INET6 if self._address.is_ipv6 else net.AF_INET
         try:

@@ -22,6 +22,7 @@ from actors.raft.engine import Message
 from actors.raft.journal import FRESH_ANCHOR_INDEX
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
 from actors.raft.state import RaftState
+from storage.log_table import Entry
 
 WINDOW_BYTES = 8 * 1024 * 1024
 WINDOW_MESSAGES = 512
@@ -46,11 +47,13 @@ class Progress:
         """Whether no more entries may be sent for now."""
         return self.in_flight_bytes >= WINDOW_BYTES or len(self.in_flight) >= WINDOW_MESSAGES
 
-    def sent(self, size: int) -> int:
-        """Note an append on its way; returns its sequence number."""
+    def sent(self, entries: list[Entry]) -> int:
+        """Note an append on its way; returns its sequence number.  A probe takes no room in the window."""
         self.sequence += 1
-        self.in_flight.append((self.sequence, size))
-        self.in_flight_bytes += size
+        if entries:
+            size = sum(len(data) for data, _, _ in entries)
+            self.in_flight.append((self.sequence, size))
+            self.in_flight_bytes += size
         return self.sequence
 
     def arrived(self, sequence: int) -> None:
@@ -199,9 +202,8 @@ class Leader:
             if term is not None and is_open and not progress.has_snapshot_pending:
                 self._send(peer, prev, term, [])
 
-    def _send(self, peer: str, prev: int, prev_term: int, entries: list[tuple[bytes, int, int]]) -> None:
+    def _send(self, peer: str, prev: int, prev_term: int, entries: list[Entry]) -> None:
         state = self._state
         commit = min(state.engine.commit, state.journal.durable_index)
-        sequence = self.progress[peer].sent(sum(len(data) for data, _, _ in entries))
-        append = Append(state.engine.term, sequence, prev, prev_term, commit, entries)
-        state.outbox.send(peer, append)
+        sequence = self.progress[peer].sent(entries)
+        state.outbox.send(peer, Append(state.engine.term, sequence, prev, prev_term, commit, entries))

@@ -16,7 +16,7 @@ Private names, each with its reason:
 ``__tryLogCompaction``         overridden: it would pickle a dump; snapshots are ours (rows 16, 17)
 ``__onMessageReceived``        the engine's front door, behind the guard
 ``__sendAppendEntries``        called when there is something to send, not on the engine's timer
-``__raftElectionDeadline``     0 makes the next tick an election; else never (row 9)
+``__raftElectionDeadline``     long past, it makes the next tick an election; else never (row 9)
 ``__setCurrentTerm``           a term learned from a frame that the engine does not see (row 2)
 ``__setState``, ``__raftLeader``  stepping down and following without an AppendEntries (rows 1, 10)
 ``__raftCommitIndex``          a commit index learned by heartbeat; a leader's clamp to what is durable (§5)
@@ -187,7 +187,7 @@ class Engine(SyncObj):
         """Stand for election in the next term: vote for itself and ask every other voter."""
         self._SyncObj__newAppendEntriesTime = _NEVER_S
         self._SyncObj__connectedNodes.update(self._SyncObj__otherNodes)
-        self._SyncObj__raftElectionDeadline = 0.0
+        self._SyncObj__raftElectionDeadline = -_NEVER_S
         before = self.commit
         self.doTick(0.0)
         self._SyncObj__raftElectionDeadline = 2 * _NEVER_S

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import click
 from aiomonitor import Monitor, monitor_cli
-from aiomonitor.context import current_monitor
+from aiomonitor.context import command_done, current_monitor
 from aiomonitor.termui.commands import auto_async_command_done, custom_help_option, print_fail
 
 from actors.asks import AskError
@@ -85,6 +85,8 @@ def on_server(ask: Ask) -> Callable[..., None]:
     @wraps(ask)
     def command(context: click.Context, **arguments: Any) -> None:
         monitor = cast("NodeMonitor", context.obj)
+        # The help option has set it while the line was parsed, and the prompt would come before the answer.
+        command_done.get().clear()
         monitor._termui_tasks.add(monitor._ui_loop.create_task(print_answer(context, arguments)))
 
     return command

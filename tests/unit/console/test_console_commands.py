@@ -109,8 +109,9 @@ async def test_a_command_answers_and_gives_the_prompt_back(console: Telnet, comm
     """Every command ends, with an answer, a refusal or its help; none hangs the console."""
     console.type(f"{command}\r")
 
-    await console.until(expected)
+    shown = await console.until(expected)
     await console.until(PROMPT)
+    assert command.split()[0] in shown.rpartition(PROMPT)[2], "a prompt came between the command and its answer"
 
 
 async def test_an_empty_line_kills_nobody_twice(console: Telnet, server: MadeUpServer) -> None:

@@ -166,7 +166,11 @@ class Client:
             before_sleep=lambda _: self._look_elsewhere(),
             reraise=True,
         )
-        return await retrying(self._ask, op, body, deadline)
+        return await retrying(self._ask_again, op, body, deadline)
+
+    async def _ask_again(self, op: str, body: Any, deadline: float) -> Any:
+        # tenacity awaits what a coroutine function returns, and hands on a future as it is.
+        return await self._ask(op, body, deadline)
 
     def _ask(self, op: str, body: Any, deadline: float) -> asyncio.Future[Any]:
         if self._closed:

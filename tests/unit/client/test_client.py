@@ -1,0 +1,225 @@
+"""The async client against servers that are played: who is asked, what is tried again, and what is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from quorate import Client, Conflict, NoLeader, OutcomeUnknown, TooLarge, Unreachable
+from storage.kv import KeyValueStore
+from tests.ports import free_ports
+from tests.unit.client.servers import HANG_UP, FakeServer, ok
+from transport.client_protocol import Request, Response, decode_payload
+
+Served = Response | bytes | None
+
+
+class Script:
+    """One server's part: the members it names, and how it answers commands."""
+
+    def __init__(self, propose: Callable[[Request], Served] | None = None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.store = KeyValueStore()
+        self.propose = propose or self._apply
+
+    def __call__(self, request: Request) -> Served:
+        """Answer one request."""
+        payload = decode_payload(request.payload)
+        if request.op == "members":
+            return ok(request, self.rows)
+        if request.op == "propose":
+            return self.propose(request)
+        if request.op == "read":
+            return ok(request, [self.store.read(payload[0]), 1, 0])
+        return ok(request, {"op": request.op})
+
+    def _apply(self, request: Request) -> Response:
+        return ok(request, [self.store.apply(command) for command in decode_payload(request.payload)])
+
+
+def row(server: FakeServer, role: str) -> dict[str, Any]:
+    """A member as servers name it."""
+    return {"name": server.address, "address": server.address, "status": "alive", "role": role}
+
+
+def count(server: FakeServer, op: str) -> int:
+    """How many requests of a kind a server got."""
+    return sum(request.op == op for request in server.requests)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what is about to happen; the test's time limit ends a wait for what does not."""
+    while not condition():  # noqa: ASYNC110 - what happens happens in another thread
+        await asyncio.sleep(0.005)
+
+
+async def test_the_key_value_store() -> None:
+    """put, get, delete, cas and list, with the types a program wants."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            assert await client.kv.put("a", "1") == 1
+            found = await client.kv.get("a")
+            assert found is not None
+            assert (found.value, found.revision) == (b"1", 1)
+            assert await client.kv.get("b") is None
+            assert await client.kv.cas("a", b"1", b"2")
+            assert not await client.kv.cas("a", "1", "3")
+            assert await client.kv.cas("new", None, "x")
+            with pytest.raises(Conflict) as caught:
+                await client.kv.put("a", "4", revision=1)
+            assert caught.value.revision == 2
+            page = await client.kv.list()
+            assert [(item.key, item.value) for item in page.items] == [("a", b"2"), ("new", b"x")]
+            assert await client.kv.delete("a")
+            assert not await client.kv.delete("a")
+            with pytest.raises(TooLarge, match="limit"):
+                await client.kv.put("a", bytes(1 << 20))
+
+
+async def test_concurrent_calls_share_a_request() -> None:
+    """A hundred calls at once are one frame on one connection, and every call gets its own result."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            revisions = await asyncio.gather(*(client.kv.put(f"k{i}", b"") for i in range(100)))
+
+        assert revisions == list(range(1, 101))
+        assert count(server, "propose") == 1
+
+
+async def test_the_leader_is_found_and_asked() -> None:
+    """One address is enough: the members say who else there is, and commands go straight to the leader."""
+    one_script, two_script = Script(), Script()
+    with FakeServer(one_script) as one, FakeServer(two_script) as two:
+        one_script.rows = two_script.rows = [row(one, "follower"), row(two, "leader")]
+        async with Client(one.address) as client:
+            await until(lambda: client._best() is client._links.get(two.address))
+            await client.kv.put("a", "1")
+
+        assert (count(one, "propose"), count(two, "propose")) == (0, 1)
+
+
+async def test_a_command_that_may_have_been_applied_is_not_sent_again() -> None:
+    """The leader died over a write: the other server is there, and is not given it."""
+    one_script, two_script = Script(), Script(lambda _: HANG_UP)
+    with FakeServer(one_script) as one, FakeServer(two_script) as two:
+        one_script.rows = two_script.rows = [row(one, "follower"), row(two, "leader")]
+        async with Client(one.address, timeout_s=20) as client:
+            await until(lambda: client._best() is client._links.get(two.address))
+            started = time.monotonic()
+            with pytest.raises(OutcomeUnknown):
+                await client.kv.put("a", "1")
+            assert time.monotonic() - started < 10, "it was noticed when the connection broke"
+            one_script.rows = [row(one, "leader")]
+            assert await client.kv.put("b", "2") == 1
+
+        assert count(one, "propose") == 1
+
+
+async def test_no_leader_is_tried_again_elsewhere() -> None:
+    """A server cut off from its cluster says so; the next one has a leader."""
+    lonely, served = Script(lambda request: Response(request.id, "no_leader", b"", "no leader")), Script()
+    with FakeServer(lonely) as one, FakeServer(served) as two:
+        async with Client(one.address, two.address) as client:
+            await until(lambda: all(link.is_up for link in client._links.values()))
+            client._preferred = one.address
+            assert await client.kv.put("a", "1") == 1
+
+        assert (count(one, "propose") >= 1, count(two, "propose")) == (True, 1)
+
+
+async def test_no_leader_anywhere_ends_at_the_deadline() -> None:
+    """Certain: nothing was changed."""
+    script = Script(lambda request: Response(request.id, "no_leader", b"", "no leader"))
+    with FakeServer(script) as server:
+        async with Client(server.address) as client:
+            with pytest.raises(NoLeader):
+                await client.kv.put("a", "1", timeout_s=0.3)
+
+        assert count(server, "propose") > 1
+
+
+async def test_reads_go_to_another_server_when_theirs_is_lost() -> None:
+    """The caller does not notice."""
+    script = Script()
+    with (
+        FakeServer(lambda request: HANG_UP if request.op == "read" else script(request)) as one,
+        FakeServer(Script()) as two,
+    ):
+        async with Client(one.address, two.address) as client:
+            await until(lambda: all(link.is_up for link in client._links.values()))
+            client._preferred = one.address
+            assert await client.kv.get("a") is None
+
+        assert (count(one, "read"), count(two, "read")) == (1, 1)
+
+
+async def test_a_server_that_comes_back_is_used_again() -> None:
+    """The connection is made anew by itself; calls made meanwhile wait for it."""
+    port = free_ports(1)
+    with FakeServer(Script(), port) as server:
+        client = Client(server.address, timeout_s=20)
+        await client.connect()
+        await client.kv.put("a", "1")
+    await until(lambda: not client._links[f"127.0.0.1:{port}"].is_up)
+    waiting = asyncio.create_task(client.kv.put("b", "2"))
+    with FakeServer(Script(), port):
+        assert await waiting == 1
+        await client.close()
+
+
+async def test_no_server_at_all() -> None:
+    """Said at the time-out, with the address."""
+    address = f"127.0.0.1:{free_ports(1)}"
+    with pytest.raises(Unreachable, match=address):
+        async with Client(address, timeout_s=0.2):
+            pass
+
+
+async def test_a_call_has_its_own_deadline() -> None:
+    """A server that keeps quiet costs as long as the caller allows."""
+    with FakeServer(Script(lambda _: None)) as server:
+        async with Client(server.address, timeout_s=60) as client:
+            with pytest.raises(OutcomeUnknown):
+                await client.kv.put("a", "1", timeout_s=0.1)
+
+
+async def test_closing_ends_calls_in_progress() -> None:
+    """Nobody is left waiting, and nothing can be asked afterwards."""
+    with FakeServer(Script(lambda _: None)) as server:
+        client = Client(server.address)
+        await client.connect()
+        waiting = asyncio.create_task(client.kv.put("a", "1"))
+        await until(lambda: count(server, "propose") == 1)
+        await client.close()
+        with pytest.raises(OutcomeUnknown):
+            await waiting
+        with pytest.raises(Unreachable, match="closed"):
+            await client.status()
+        await client.close()
+
+
+async def test_a_cancelled_call_disturbs_nobody() -> None:
+    """Its result is dropped; the calls beside it get theirs."""
+    script = Script(lambda _: None)
+    with FakeServer(script) as server:
+        async with Client(server.address, timeout_s=20) as client:
+            first = asyncio.create_task(client.kv.put("a", "1"))
+            await until(lambda: count(server, "propose") == 1)
+            script.propose = script._apply
+            second = asyncio.create_task(client.kv.put("b", "2"))
+            first.cancel()
+
+            assert await second == 1
+
+
+async def test_operators_questions_go_through_too() -> None:
+    """`call`, `status` and `members` are for programs that watch a cluster."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            assert await client.call("raft.peers") == {"op": "raft.peers"}
+            assert await client.status() == {"op": "status"}
+            assert await client.members() == []

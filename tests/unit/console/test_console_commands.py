@@ -128,8 +128,10 @@ async def test_an_empty_line_kills_nobody_twice(console: Telnet, server: MadeUpS
 async def test_tab_completes_an_actor(console: Telnet) -> None:
     """Tab after the beginning of a name gives the name and its incarnation."""
     console.type("kill-actor ra\t")
+    await console.until("ft@2")
+    console.type("\r")
 
-    await console.until("kill-actor raft@2")
+    await console.until("killed raft@2")
 
 
 async def test_a_busy_server_does_not_hang_the_console(console: Telnet, server: MadeUpServer) -> None:

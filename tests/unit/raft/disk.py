@@ -1,0 +1,108 @@
+"""A disk without a disk: what raft.db would hold, and which writes are on their way to it.
+
+The rules are raft.db's own (storage/journal_state.py); only SQL is replaced, by a dictionary.  test_disk.py holds the
+two against each other.  A crash loses every write that is still on its way, or keeps the first few of them: an fsync
+that was done, but not reported yet.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from actors.raft.journal import RestoredLog, Write
+from storage.errors import InvalidWriteError
+from storage.journal_state import JournalState, fresh_state
+from storage.log_table import Entry
+from storage.raft_db import HardState, SnapshotSave
+
+
+class SimDisk:
+    """One server's disk.  ``state``, ``rows`` and ``snapshot`` would survive the loss of power."""
+
+    def __init__(self, server_id: str) -> None:
+        self.state = fresh_state(server_id)
+        self.rows: dict[int, Entry] = {}
+        self.snapshot: SnapshotSave | None = None
+        self.on_its_way: deque[Write] = deque()
+
+    def submit(self, write: Write) -> None:
+        """Take a write; it is done by ``complete``, in order."""
+        if self.on_its_way and write.sequence != self.on_its_way[-1].sequence + 1:
+            raise AssertionError(f"write {write.sequence} after write {self.on_its_way[-1].sequence}")
+        self.on_its_way.append(write)
+
+    def complete(self) -> int:
+        """Do the oldest write; returns its sequence."""
+        write = self.on_its_way.popleft()
+        self._do(write)
+        return write.sequence
+
+    def crash(self, kept: int) -> None:
+        """Lose the writes on their way but the first ``kept``."""
+        for _ in range(min(kept, len(self.on_its_way))):
+            self.complete()
+        self.on_its_way.clear()
+
+    def load(self) -> RestoredLog:
+        """What a restart finds."""
+        state = self.state
+        entries = [self.rows[index] for index in range(state.anchor_index + 1, state.last_index + 1)]
+        return RestoredLog(
+            HardState(state.term, state.voted_for),
+            (state.anchor_index, state.anchor_term),
+            state.commit_index,
+            entries,
+            self.snapshot,
+        )
+
+    def term_of(self, index: int) -> int | None:
+        """The term of an entry that is kept; the anchor's included."""
+        if index == self.state.anchor_index:
+            return self.state.anchor_term
+        return self.rows[index][2] if index in self.rows else None
+
+    def holds(self, index: int, term: int | None) -> bool:
+        """Whether this entry would survive, as a row or inside the snapshot."""
+        return index <= self.state.anchor_index or self.term_of(index) == term
+
+    def _do(self, write: Write) -> None:
+        state = self.state
+        if write.hard_state is not None:
+            state = state.voted(write.hard_state.term, write.hard_state.voted_for)
+        if write.truncate_from is not None:
+            state = state.truncated(write.truncate_from, self._term_in(state, write.truncate_from - 1))
+            self._delete_from(write.truncate_from)
+        snapshot = self.snapshot
+        if write.snapshot is not None:
+            state = self._move_anchor(state, write.snapshot)
+            snapshot = write.snapshot
+        state = state.appended(write.append)
+        self.rows.update((entry[1], entry) for entry in write.append)
+        if write.snapshot is not None and self._term_in(state, write.snapshot.index) != write.snapshot.term:
+            raise InvalidWriteError(f"the snapshot at {write.snapshot.index} does not belong to the log")
+        self.state = state.committed(max(write.commit or 0, snapshot.index if snapshot else 0))
+        self.snapshot = snapshot
+        for index in [index for index in self.rows if index <= state.anchor_index]:
+            del self.rows[index]
+
+    def _move_anchor(self, state: JournalState, save: SnapshotSave) -> JournalState:
+        if save.keep_from > save.index or (save.discard_log and save.keep_from != save.index):
+            raise InvalidWriteError(f"a log kept from {save.keep_from} beside a snapshot at {save.index}")
+        if self.snapshot is not None and save.index < self.snapshot.index:
+            raise InvalidWriteError(f"a snapshot at {save.index} after one at {self.snapshot.index}")
+        if save.discard_log:
+            self._delete_from(save.index + 1)
+        if save.discard_log or save.keep_from > state.last_index:
+            return state.emptied(save.keep_from, save.keep_from_term)
+        if self._term_in(state, save.keep_from) != save.keep_from_term:
+            raise InvalidWriteError(f"entry {save.keep_from} does not have term {save.keep_from_term}")
+        return state.anchored(save.keep_from, save.keep_from_term)
+
+    def _term_in(self, state: JournalState, index: int) -> int | None:
+        if index == state.anchor_index:
+            return state.anchor_term
+        return self.rows[index][2] if index in self.rows else None
+
+    def _delete_from(self, index: int) -> None:
+        for gone in [row for row in self.rows if row >= index]:
+            del self.rows[gone]

@@ -1,0 +1,56 @@
+"""A network out of a seed: when a message arrives, how often, and whether at all.
+
+Three kinds: ``reliable`` keeps the order of each lane and loses nothing; ``lanes`` is what links between servers give
+(DESIGN §4): the urgent lane reorders, repeats and loses, the bulk lane loses but keeps its order; ``wild`` does all of
+it to both.  A cut link loses everything in one direction.
+"""
+
+from __future__ import annotations
+
+import random
+
+from attrs import define, field
+
+from transport.wire import is_urgent, kind_of
+
+KINDS = ("reliable", "lanes", "wild")
+
+
+@define
+class Network:
+    """Delays in simulated seconds."""
+
+    rng: random.Random
+    kind: str
+    loss: float
+    repeat: float
+    delay_s: float
+    late: float
+    """The share of messages that take up to a hundred times ``delay_s``."""
+    cuts: set[tuple[str, str]] = field(factory=set)
+    _last_arrival: dict[tuple[str, str, bool], float] = field(factory=dict)
+
+    def arrivals(self, now: float, source: str, target: str, message: object) -> list[float]:
+        """When the message arrives: never, once or twice."""
+        if (source, target) in self.cuts:
+            return []
+        lane = (source, target, is_urgent(kind_of(message)))
+        keeps_order = self.kind == "reliable" or (self.kind == "lanes" and not lane[2])
+        if self.kind != "reliable" and self.rng.random() < self.loss:
+            return []
+        arrival = now + self._delay()
+        if keeps_order:
+            arrival = max(arrival, self._last_arrival.get(lane, 0.0) + 1e-6)
+            self._last_arrival[lane] = arrival
+            return [arrival]
+        return [arrival, now + self._delay()] if self.rng.random() < self.repeat else [arrival]
+
+    def heal(self) -> None:
+        """From now on a good network; what is on its way still arrives."""
+        self.cuts.clear()
+        self.loss = self.repeat = self.late = 0.0
+        self.delay_s = min(self.delay_s, 0.005)
+
+    def _delay(self) -> float:
+        delay = self.rng.uniform(0.1, 1.0) * self.delay_s
+        return delay * self.rng.uniform(1.0, 100.0) if self.rng.random() < self.late else delay

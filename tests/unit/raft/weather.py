@@ -1,0 +1,62 @@
+"""What a simulated run is like: how many servers, how slow the disks, how bad the network; all drawn from the seed."""
+
+from __future__ import annotations
+
+import random
+
+from attrs import frozen
+
+from tests.unit.raft.network import KINDS, Network
+
+
+@frozen
+class Weather:
+    """The conditions of one run; times in simulated seconds."""
+
+    voters: int
+    spares: int
+    """Servers that run, and are in no configuration yet."""
+    is_founded: bool
+    """The first server founds the cluster alone, on an empty disk; else the voters start with one configuration."""
+    storm_s: float
+    disk_s: float
+    turn_s: float
+    """How long events may wait for a turn that they share."""
+    entries_max: int
+    """How many entries a turn applies."""
+    snapshot_every: int
+    tail: int
+    fault_every_s: float
+    window_messages: int
+    uses_codec: bool
+
+    @classmethod
+    def of(cls, rng: random.Random) -> Weather:
+        """The weather of a run."""
+        is_founded = rng.random() < 0.3
+        return cls(
+            voters=1 if is_founded else rng.choice((1, 2, 3, 3, 3, 4, 5)),
+            spares=rng.randint(1, 4) if is_founded else rng.choice((0, 0, 1, 2)),
+            is_founded=is_founded,
+            storm_s=rng.uniform(5.0, 12.0),
+            disk_s=rng.choice((0.0, 0.002, 0.02, 0.2)),
+            turn_s=rng.choice((0.0, 0.002, 0.03)),
+            entries_max=rng.choice((1, 3, 64)),
+            snapshot_every=rng.choice((5, 20, 100, 10_000)),
+            tail=rng.choice((0, 2, 10, 30)),
+            fault_every_s=rng.choice((0.2, 0.5, 1.5)),
+            window_messages=rng.choice((1, 4, 512)),
+            uses_codec=rng.random() < 0.1,
+        )
+
+
+def network_of(rng: random.Random) -> Network:
+    """The network of a run."""
+    return Network(
+        rng=rng,
+        kind=rng.choice(KINDS),
+        loss=rng.choice((0.0, 0.01, 0.05, 0.2)),
+        repeat=rng.choice((0.0, 0.02, 0.2)),
+        delay_s=rng.choice((0.001, 0.005, 0.03)),
+        late=rng.choice((0.0, 0.01, 0.05)),
+    )

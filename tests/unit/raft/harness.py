@@ -161,6 +161,9 @@ class Simulation:
     def _server(id_: str, *, voter: bool) -> Server:
         return Server(id_, f"name-{id_}", f"10.0.0.{id_[1:]}:7946", voter)
 
+    def _leaders(self) -> list[SimServer]:
+        return [server for server in self.servers.values() if server.is_up and server.leads]
+
     def _restart(self, server: SimServer) -> None:
         if server.running is None:
             server.start(self.now, self.rng.getrandbits(32))
@@ -269,7 +272,7 @@ class Simulation:
     def _propose(self) -> None:
         if not self.is_stormy:
             return
-        leaders = [server for server in self.servers.values() if server.is_up and server.leads]
+        leaders = self._leaders()
         if leaders:
             server = self.rng.choice(leaders)
             for _ in range(self.rng.choice((1, 1, 1, 2, 8))):
@@ -294,7 +297,7 @@ class Simulation:
             return
         up = [server for server in self.servers.values() if server.is_up]
         if up:
-            leaders = [server for server in up if server.leads]
+            leaders = self._leaders()
             server = self.rng.choice(leaders if leaders and self.rng.random() < 0.4 else up)
             fault = self.rng.choice(_FAULTS)
             fault(self, server)
@@ -326,6 +329,9 @@ class Simulation:
         self.network.cuts.clear()
 
     def _transfer(self, server: SimServer) -> None:
+        leaders = self._leaders()
+        if leaders:
+            server = self.rng.choice(leaders)
         target = self.rng.choice(["", *self.servers])
         server.core.transfer(server.clock(self.now), target)
         self._wake(server)
@@ -339,10 +345,15 @@ class Simulation:
         self._wake(server)
 
     def _change(self, server: SimServer) -> None:
-        """Ask for any change; the core refuses what may not be."""
+        """Ask for any change, most often of a leader; the core refuses what may not be."""
+        leaders = self._leaders()
+        if leaders and self.rng.random() < 0.9:
+            server = self.rng.choice(leaders)
         state = server.core.state
-        kind = self.rng.choice(("add_standby", "add_standby", "promote", "promote", "demote", "remove", "update"))
         one = self._server(self.rng.choice(list(self.servers)), voter=False)
+        known = state.configuration.get(one.id)
+        sensible = ("add_standby",) if known is None else ("demote", "remove") if known.voter else ("promote", "remove")
+        kind = self.rng.choice((*sensible * 3, "add_standby", "promote", "demote", "remove", "update"))
         if kind == "update":
             one = evolve(one, address=f"{one.address}{self.rng.randint(0, 9)}")
         base = state.configurations.latest_index
@@ -359,6 +370,8 @@ _FAULTS = (
     Simulation._isolate,
     Simulation._mend,
     Simulation._mend,
+    Simulation._mend,
+    Simulation._transfer,
     Simulation._transfer,
     Simulation._abdicate,
     Simulation._cut_short,

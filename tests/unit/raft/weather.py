@@ -44,7 +44,7 @@ class Weather:
             entries_max=rng.choice((1, 3, 64)),
             snapshot_every=rng.choice((5, 20, 100, 10_000)),
             tail=rng.choice((0, 2, 10, 30)),
-            fault_every_s=rng.choice((0.2, 0.5, 1.5)),
+            fault_every_s=rng.choice((0.2, 0.7, 2.0)),
             window_messages=rng.choice((1, 4, 512)),
             uses_codec=rng.random() < 0.1,
         )

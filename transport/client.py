@@ -218,7 +218,9 @@ class Client:
         self._tick_due = False
         if self._closed:
             return
-        self._asks.expire(self._loop.time(), self._trouble())
+        if self._preferred in self._asks.expire(self._loop.time(), self._trouble()):
+            # A server that stands still keeps its connections.
+            self._look_elsewhere()
         self._pump_soon()
         if not self._asks.is_idle:
             self._tick_due = True

@@ -137,6 +137,10 @@ class Asks:
         flight = self._land(response.id)
         if flight is None:
             return
+        if response.code == Code.OUTCOME_UNKNOWN and flight.asks[0].op in CHANGES_NOTHING:
+            # The gateway died over it; its next incarnation can be asked.
+            self._queue.extendleft(reversed(flight.asks))
+            return
         if response.code != Code.OK:
             for ask in flight.asks:
                 _fail(ask, error_of(response))
@@ -164,8 +168,12 @@ class Asks:
                     _fail(ask, _lost(ask, f"{address}: {why} before the answer came"))
         self._queue.extendleft(reversed(again))
 
-    def expire(self, now: float, trouble: str) -> None:
-        """End the asks whose deadline is over; `trouble` says why nothing could be sent, as far as is known."""
+    def expire(self, now: float, trouble: str) -> set[str]:
+        """End the asks whose deadline is over; `trouble` says why nothing could be sent, as far as is known.
+
+        Returns the servers that let a deadline pass.
+        """
+        silent: set[str] = set()
         if any(ask.deadline <= now for ask in self._queue):
             kept: deque[Ask] = deque()
             for ask in self._queue:
@@ -177,9 +185,11 @@ class Asks:
         for number, flight in list(self._flights.items()):
             for ask in flight.asks:
                 if ask.deadline <= now:
+                    silent.add(flight.address)
                     _fail(ask, _lost(ask, f"no answer from {flight.address} in time"))
             if flight.ends <= now:
                 self._land(number)
+        return silent
 
     def end(self, why: str) -> None:
         """The client is closed."""

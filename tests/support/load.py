@@ -1,0 +1,152 @@
+"""Load: many clients at once through the client library, which note what they were told.
+
+What lives here: writing, reading and remembering, in a thread with an event loop of its own, so that a test can go on
+breaking things meanwhile. What does not: whether it all comes out right in the end (verdict.py).
+
+Each worker writes keys that nobody else writes: most of them once, with a value that exists once, and one again and
+again. After an acknowledged write it may read it back, linearizably: the value must be there at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from quorate.client import Client
+from tests.support.waiting import wait_until
+from transport.client_errors import ClientError
+
+WORKERS = 12
+CLIENTS = 3
+WRITE_TIMEOUT_S = 2.0
+PAUSE_MAX_S = 0.02
+REFUSED_PAUSE_S = 0.05
+READ_SHARE = 0.2
+AGAIN_SHARE = 0.2
+
+
+class Load:
+    """Runs from `with` to its end, or to `stop`. What it remembers may be read at any time.
+
+    acknowledged: key to value, of writes that were acknowledged. unknown: key to the values of writes whose outcome
+    nobody told. refused: key to values that were certainly not written. wrong: reads that were.
+    """
+
+    def __init__(self, addresses: Sequence[str], seed: int, *, key: Path | None = None, name: str = "w") -> None:
+        self.acknowledged: dict[str, bytes] = {}
+        self.unknown: dict[str, set[bytes]] = {}
+        self.refused: dict[str, set[bytes]] = {}
+        self.wrong: list[str] = []
+        self.errors: Counter[str] = Counter()
+        self.writes = 0
+        self.reads = 0
+        self._last_begun = 0.0
+        """When the latest write that was acknowledged had been begun."""
+        self._addresses = list(addresses)
+        self._seed = seed
+        self._key = key
+        self._name = name
+        self._stop = threading.Event()
+        self._crash: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the load, once every write that is under way has been answered or given up."""
+        self._stop.set()
+        self._thread.join()
+        if self._crash is not None:
+            raise AssertionError("the load itself crashed") from self._crash
+
+    def more(self, count: int) -> None:
+        """Wait until so many more writes were acknowledged."""
+        goal = self.writes + count
+        wait_until(f"{count} more writes are acknowledged", lambda: self._is_broken or self.writes >= goal)
+        assert not self._is_broken, self._crash
+
+    def serves_again(self) -> float:
+        """Wait until a write that is begun from now on is acknowledged; returns for how many seconds that took."""
+        now = time.monotonic()
+        wait_until("writes are accepted again", lambda: self._is_broken or self._last_begun > now)
+        assert not self._is_broken, self._crash
+        return time.monotonic() - now
+
+    @property
+    def _is_broken(self) -> bool:
+        return not self._thread.is_alive()
+
+    # --- in the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._work())
+        except BaseException as error:  # it is raised where the thread is joined
+            self._crash = error
+
+    async def _work(self) -> None:
+        shift = [self._addresses[number:] + self._addresses[:number] for number in range(len(self._addresses))]
+        clients = [
+            Client(*shift[number % len(shift)], key=self._key, timeout_s=WRITE_TIMEOUT_S) for number in range(CLIENTS)
+        ]
+        try:
+            for client in clients:
+                await client.connect()
+            async with asyncio.TaskGroup() as workers:
+                for number in range(WORKERS):
+                    workers.create_task(self._worker(clients[number % CLIENTS], number))
+        finally:
+            for client in clients:
+                await client.close()
+
+    async def _worker(self, client: Client, worker: int) -> None:
+        rng = random.Random(f"{self._seed}-{self._name}-{worker}")
+        again = f"{self._name}/{worker}/again"
+        count = 0
+        while not self._stop.is_set():
+            count += 1
+            key = again if rng.random() < AGAIN_SHARE else f"{self._name}/{worker}/{count:06}"
+            value = f"{self._name}-{worker}-{count}-{rng.getrandbits(64):016x}".encode()
+            if await self._write(client, key, value):
+                if rng.random() < READ_SHARE:
+                    await self._read(client, key, value)
+                await asyncio.sleep(rng.uniform(0.0, PAUSE_MAX_S))
+            else:
+                await asyncio.sleep(REFUSED_PAUSE_S)
+
+    async def _write(self, client: Client, key: str, value: bytes) -> bool:
+        begun = time.monotonic()
+        try:
+            await client.kv.put(key, value)
+        except ClientError as error:
+            self.errors[type(error).__name__] += 1
+            kept = self.refused if error.certainly_not_applied else self.unknown
+            kept.setdefault(key, set()).add(value)
+            return False
+        self.acknowledged[key] = value
+        self.writes += 1
+        self._last_begun = max(self._last_begun, begun)
+        return True
+
+    async def _read(self, client: Client, key: str, value: bytes) -> None:
+        try:
+            found = await client.kv.get(key)
+        except ClientError as error:
+            self.errors[f"read {type(error).__name__}"] += 1
+            if not error.certainly_not_applied:
+                self.wrong.append(f"{key}: a read has no outcome to be unknown: {error!r}")
+            return
+        self.reads += 1
+        # An earlier write of unknown outcome may still have come after the acknowledged one.
+        if found is None or found.value not in {value} | self.unknown.get(key, set()):
+            self.wrong.append(f"{key} read as {found}, acknowledged as {value!r}")

@@ -93,14 +93,18 @@ def merged(earlier: SerfWrite, later: SerfWrite) -> SerfWrite:
         members |= {member.id: member for member in write.upsert}
         members |= dict.fromkeys(write.remove)
     return SerfWrite(
-        incarnation=_or(later.incarnation, earlier.incarnation),
-        clock=_or(later.clock, earlier.clock),
+        incarnation=_highest(later.incarnation, earlier.incarnation),
+        clock=_highest(later.clock, earlier.clock),
         cluster_id=_or(later.cluster_id, earlier.cluster_id),
         left=_or(later.left, earlier.left),
         name=_or(later.name, earlier.name),
         upsert=[member for member in members.values() if member is not None],
         remove=[member_id for member_id, member in members.items() if member is None],
     )
+
+
+def _highest(*numbers: int | None) -> int | None:
+    return max((number for number in numbers if number is not None), default=None)
 
 
 def _or(later: T | None, earlier: T | None) -> T | None:

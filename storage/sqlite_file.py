@@ -30,6 +30,7 @@ _APPLICATION_ID = 0x51524154
 _CHECKPOINT_PAGES = 1000
 # A WAL grown by one large transaction is cut back to this after its checkpoint.
 _WAL_BYTES_KEPT = 64 << 20
+_BUSY_TIMEOUT_S = 0.5
 _PRIMARY = 0xFF
 _MISUSE = (sqlite3.ProgrammingError, sqlite3.InterfaceError)
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -43,7 +44,8 @@ class SqliteFile:
         self.path = path
         check_wal(path)
         with errors_of(path):
-            self.connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
+            name = f"file:{quote(str(path))}?mode=rw"
+            self.connection = sqlite3.connect(name, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
         try:
             with errors_of(path):
                 self._configure()

@@ -82,10 +82,10 @@ class JournalLife(RuleBasedStateMachine):
     def save_own_snapshot(self, data: st.DataObject) -> None:
         index = data.draw(st.integers(self.snapshot.index if self.snapshot else 2, self.commit))
         keep_from = data.draw(st.integers(self.anchor[0], index))
-        count = data.draw(st.integers(0, 9))
+        count, is_staged = data.draw(st.tuples(st.integers(0, 9), st.booleans()))
         chunks = self.staged or [b"%d" % index] * count
         write = self.save(index, keep_from, chunks=chunks, discard_log=False)
-        if chunks and data.draw(st.booleans()):
+        if chunks and is_staged:
             for number, chunk in enumerate(chunks):
                 self.db.stage(number, chunk)
             self.db.write(turn(snapshot=evolve(write, chunks=[], staged=len(chunks))))
@@ -141,5 +141,5 @@ class JournalLife(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-JournalLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+JournalLife.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
 TestJournalLife = JournalLife.TestCase

@@ -47,12 +47,12 @@ def members_view(members: Sequence[Row]) -> str:
     )
 
 
-def why_view(why: Mapping[str, Any]) -> str:
+def why_view(report: Row) -> str:
     """Why a member has its status: the member, then what was seen, oldest first."""
-    member = why.get("member") or {}
-    head = f"{member.get('name', _NONE)} at {member.get('address', _NONE)} is {member.get('status', _NONE)}"
-    history = why.get("history") or []
-    return "\n".join([head, *(f"  {_sentence(entry)}" for entry in history)])
+    member = report["member"]
+    return "\n".join(
+        [f"{_cell(member['name'])} at {member['address']} is {member['status']}", *map(_step, report["why"])]
+    )
 
 
 def peers_view(peers: Sequence[Row]) -> str:
@@ -170,10 +170,10 @@ def _tags(tags: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(tags.items()))
 
 
-def _sentence(entry: object) -> str:
-    if isinstance(entry, Mapping):
-        return " ".join(f"{key}={_cell(value)}" for key, value in entry.items())
-    return _cell(entry)
+def _step(step: Row) -> str:
+    by = f"by {_cell(step['by'])}" if step["by"] else ""
+    said = ": ".join(filter(None, [by, step["detail"] and _cell(step["detail"])]))
+    return f"  {step['age_s']:g} s ago  {step['event']}{_GAP}{said}".rstrip()
 
 
 def _clock(seconds: float) -> str:

@@ -46,8 +46,20 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     "--monitor-port", type=click.IntRange(0, 65_535), default=0, help="Serve the console on three ports from here."
 )
 @_option("--tag", "tags", multiple=True, metavar="K=V", help="What other servers may know about this one.")
-@_option("--profile", type=click.Choice(("", *PROFILES)), default="", help="Timing; local on loopback, else lan.")
-@_option("--max-voters", type=click.IntRange(min=1), default=VOTERS_MAX_DEFAULT, show_default=True, help="More wait.")
+@_option(
+    "--profile",
+    type=click.Choice(("", *PROFILES)),
+    default="",
+    metavar="|".join(PROFILES),
+    help="Timing; local when bound to loopback, else lan.",
+)
+@_option(
+    "--max-voters",
+    type=click.IntRange(min=1),
+    default=VOTERS_MAX_DEFAULT,
+    show_default=True,
+    help="Further servers wait as standbys.",
+)
 @_option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much is logged.")
 @_option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="json: an object a line.")
 @_option("--fault-hooks", is_flag=True, hidden=True)

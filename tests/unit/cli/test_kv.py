@@ -1,0 +1,106 @@
+"""`kv`: values in and out byte for byte, JSON shapes, and exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from storage.kv import VALUE_BYTES_MAX
+from tests.unit.cli.play import Play
+
+
+def test_put_and_get(play: Play) -> None:
+    """The plain form of `get` is the value alone: no newline is added to what is piped."""
+    assert play.text("kv", "put", "a", "hello") == "revision 1\n"
+
+    assert play.text("kv", "get", "a") == "hello"
+    assert json.loads(play.text("kv", "get", "a", "--format", "json")) == {"key": "a", "value": "hello", "revision": 1}
+
+
+def test_bytes_that_are_no_text(play: Play) -> None:
+    """From stdin by `-`, out as they were; JSON has them as value_base64."""
+    play.text("kv", "put", "a", "-", stdin=b"\xff\x00\n")
+
+    assert play.run("kv", "get", "a").stdout_bytes == b"\xff\x00\n"
+    assert json.loads(play.text("kv", "get", "a", "--format", "json")) == {
+        "key": "a",
+        "value_base64": "/wAK",
+        "revision": 1,
+    }
+
+
+def test_a_missing_key_is_exit_code_1(play: Play) -> None:
+    """For get and delete alike; stdout stays empty."""
+    for command in ("get", "delete"):
+        result = play.run("kv", command, "nope")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "error: key 'nope' does not exist\n"
+
+
+def test_delete(play: Play) -> None:
+    """It says which change it was."""
+    play.text("kv", "put", "a", "1")
+
+    assert play.text("kv", "delete", "a") == "revision 2\n"
+
+
+def test_compare_and_set(play: Play) -> None:
+    """The right OLD changes the key, a wrong one is exit code 1; --absent is for keys that do not exist."""
+    assert play.text("kv", "cas", "--absent", "a", "1") == "revision 1\n"
+    assert play.text("kv", "cas", "a", "1", "2") == "revision 2\n"
+    lost = play.run("kv", "cas", "a", "1", "3")
+    assert (lost.exit_code, "another" in lost.stderr) == (1, True)
+    assert play.run("kv", "cas", "--absent", "a", "4").exit_code == 1
+    assert play.text("kv", "get", "a") == "2"
+
+
+@pytest.mark.parametrize("arguments", [("a", "1"), ("a", "1", "2", "3"), ("--absent", "a", "1", "2"), ("a",)])
+def test_compare_and_set_takes_two_values(play: Play, arguments: tuple[str, ...]) -> None:
+    """Anything else is wrong usage."""
+    assert play.run("kv", "cas", *arguments).exit_code == 2
+
+
+def test_list(play: Play) -> None:
+    """In order; `next` leads on; jsonl is one key a line; the hint at more goes to stderr."""
+    for key in ("b", "a1", "a2"):
+        play.text("kv", "put", key, "v")
+    result = play.run("kv", "list", "a", "--limit", "1", "--format", "json")
+    assert json.loads(result.stdout) == {
+        "items": [{"key": "a1", "value": "v", "revision": 2}],
+        "next": "a2",
+        "revision": 3,
+    }
+    assert "--start 'a2'" in result.stderr
+
+    lines = play.text("kv", "list", "--format", "jsonl").splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["a1", "a2", "b"]
+    assert play.text("kv", "list", "a", "--start", "a2") == "KEY  REVISION  VALUE\na2   3         v\n"
+    assert play.text("kv", "list", "zzz") == "no keys\n"
+
+
+def test_consistency(play: Play) -> None:
+    """Linearizable unless asked otherwise."""
+    play.text("kv", "list")
+    play.text("kv", "list", "--consistency", "stale")
+
+    assert play.consistencies == ["linearizable", "stale"]
+
+
+def test_an_oversized_value_is_refused_before_it_travels(play: Play) -> None:
+    """One line with the limit; stdin is not read for ever."""
+    result = play.run("kv", "put", "a", "-", stdin=bytes(VALUE_BYTES_MAX + 10))
+
+    assert result.exit_code == 1
+    assert str(VALUE_BYTES_MAX) in result.stderr
+    assert play.store.revision == 0
+
+
+def test_values_cannot_draw_on_the_terminal(play: Play) -> None:
+    """A table shows control characters instead of obeying them, and shortens what is long."""
+    play.text("kv", "put", "a", "-", stdin=b"\x1b[2J" + b"x" * 100)
+
+    listed = play.text("kv", "list")
+
+    assert "\x1b" not in listed
+    assert "..." in listed

@@ -1,0 +1,207 @@
+"""`start`: every option reaches the configuration, from the command line, the environment and a file; logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from actors import node
+from actors.config import NodeConfig
+from commands import start as start_module
+from commands.logs import JsonFormatter, configure_logs
+from tests.unit.cli.play import Play
+from transport.errors import LinkError
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[NodeConfig]:
+    """The configurations of servers that would have run."""
+    configs: list[NodeConfig] = []
+
+    async def run(config: NodeConfig) -> int:
+        configs.append(config)
+        return 0
+
+    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
+    return configs
+
+
+EVERYTHING = NodeConfig(
+    data_dir=Path("d1"),
+    name="one",
+    bind="127.0.0.1:17946",
+    advertise="127.0.0.2:17946",
+    peers=("127.0.0.1:1", "127.0.0.1:2"),
+    key_file=Path("k"),
+    insecure=True,
+    http="off",
+    monitor_port=20_101,
+    tags={"zone": "b", "rack": "7"},
+    profile="wan",
+    max_voters=3,
+    log_level="debug",
+    log_format="json",
+)
+
+
+def test_every_option_on_the_command_line(play: Play, started: list[NodeConfig]) -> None:
+    """What is typed is what the server is told."""
+    play.text(
+        "start", "--data-dir", "d1", "--name", "one", "--bind", "127.0.0.1:17946", "--advertise", "127.0.0.2:17946",
+        "--peer", "127.0.0.1:1", "--peer", "127.0.0.1:2", "--key", "k", "--insecure", "--http", "off",
+        "--monitor-port", "20101", "--tag", "zone=b", "--tag", "rack=7", "--profile", "wan", "--max-voters", "3",
+        "--log-level", "debug", "--log-format", "json",
+    )  # fmt: skip
+
+    assert started == [EVERYTHING]
+
+
+def test_every_option_in_a_file(play: Play, started: list[NodeConfig], tmp_path: Path) -> None:
+    """The keys are the long options; tags are a table; the table of the other commands is left alone."""
+    file = tmp_path / "q.toml"
+    file.write_text(
+        """
+        data-dir = "d1"
+        name = "one"
+        bind = "127.0.0.1:17946"
+        advertise = "127.0.0.2:17946"
+        peer = ["127.0.0.1:1", "127.0.0.1:2"]
+        key = "k"
+        insecure = true
+        http = "off"
+        monitor-port = 20101
+        profile = "wan"
+        max-voters = 3
+        log-level = "debug"
+        log-format = "json"
+        [tag]
+        zone = "b"
+        rack = 7
+        [client]
+        timeout = 9
+        """
+    )
+    play.text("start", "--config", str(file))
+
+    assert started == [EVERYTHING]
+
+
+def test_every_option_in_the_environment(play: Play, started: list[NodeConfig]) -> None:
+    """QUORATE_ and the option's name; what may be given several times is separated by blanks."""
+    environment = {
+        "QUORATE_DATA_DIR": "d1",
+        "QUORATE_NAME": "one",
+        "QUORATE_BIND": "127.0.0.1:17946",
+        "QUORATE_ADVERTISE": "127.0.0.2:17946",
+        "QUORATE_PEER": "127.0.0.1:1 127.0.0.1:2",
+        "QUORATE_KEY": "k",
+        "QUORATE_INSECURE": "1",
+        "QUORATE_HTTP": "off",
+        "QUORATE_MONITOR_PORT": "20101",
+        "QUORATE_TAG": "zone=b rack=7",
+        "QUORATE_PROFILE": "wan",
+        "QUORATE_MAX_VOTERS": "3",
+        "QUORATE_LOG_LEVEL": "debug",
+        "QUORATE_LOG_FORMAT": "json",
+    }
+    assert play.run("start", env=environment).exit_code == 0
+
+    assert started == [EVERYTHING]
+
+
+def test_the_defaults(play: Play, started: list[NodeConfig]) -> None:
+    """No option is needed to start a first server."""
+    play.text("start")
+
+    assert started == [NodeConfig(data_dir=Path("quorate-data"))]
+
+
+def test_one_value_in_a_file_is_a_list_of_one(play: Play, started: list[NodeConfig], tmp_path: Path) -> None:
+    """`peer = "…"` means what it says."""
+    file = tmp_path / "q.toml"
+    file.write_text('peer = "127.0.0.1:1"\n')
+    play.text("start", "--config", str(file))
+
+    assert started[0].peers == ("127.0.0.1:1",)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("bnd = 1\n", "unknown key 'bnd': did you mean 'bind'?"),
+        ("data_dir = 'x'\n", "did you mean 'data-dir'"),
+        ("[bind]\nhost = 'x'\n", "bind takes one value"),
+        ("profile = 'moon'\n", "moon"),
+        ("max-voters = 'many'\n", "many"),
+    ],
+)
+def test_a_file_is_read_strictly(play: Play, tmp_path: Path, content: str, words: str) -> None:
+    """Wrong keys and wrong values are wrong usage, and named."""
+    file = tmp_path / "q.toml"
+    file.write_text(content)
+    result = play.run("start", "--config", str(file))
+
+    assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("exit_code", [0, 70])
+def test_the_servers_exit_code_is_the_commands(play: Play, monkeypatch: pytest.MonkeyPatch, exit_code: int) -> None:
+    """A server that gave up ends with 70."""
+
+    async def run(config: NodeConfig) -> int:
+        return exit_code
+
+    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
+
+    assert play.run("start").exit_code == exit_code
+
+
+def test_a_server_that_cannot_start_says_why(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, no traceback."""
+
+    async def run(config: NodeConfig) -> int:
+        raise LinkError("address 127.0.0.1:7946 is in use")
+
+    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
+    result = play.run("start")
+
+    assert (result.exit_code, result.stderr) == (1, "error: address 127.0.0.1:7946 is in use\n")
+
+
+def test_json_logs() -> None:
+    """One object a line, whatever is in the message; a traceback is part of it."""
+    try:
+        raise ValueError("x")
+    except ValueError as error:
+        record = logging.LogRecord("quorate.raft", logging.INFO, "", 0, "two\nlines %s", ("ü",), None)
+        record.exc_info = (type(error), error, error.__traceback__)
+    line = JsonFormatter().format(record)
+
+    entry = json.loads(line)
+    assert "\n" not in line
+    assert (entry["level"], entry["logger"], entry["message"]) == ("info", "quorate.raft", "two\nlines ü")
+    assert entry["time"].endswith("+00:00")
+    assert "ValueError: x" in entry["traceback"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_level_is_for_quorate_alone(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """Debug lines of other libraries stay out; their warnings do not."""
+    before = logging.getLogger().handlers[:], logging.getLogger().level, logging.getLogger("quorate").level
+    try:
+        configure_logs("debug", form)
+        logging.getLogger("quorate.test").debug("ours")
+        logging.getLogger("other").info("theirs")
+        logging.getLogger("other").warning("their warning")
+        said = capsys.readouterr().err
+    finally:
+        logging.getLogger().handlers[:], logging.getLogger().level = before[:2]
+        logging.getLogger("quorate").setLevel(before[2])
+
+    assert [word in said for word in ("ours", "theirs", "their warning")] == [True, False, True]

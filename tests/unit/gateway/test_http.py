@@ -1,0 +1,311 @@
+"""HTTP: every path, every status code, and bodies and keys that are not what one expects."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import BaseTestServer, TestServer
+
+from actors.actor import Context
+from actors.asks import ActorDied, AskError, MailboxFull, Timeout
+from actors.gateway.http import HttpActor, HttpError
+from actors.gateway.http_api import make_app
+from actors.ref import Ref
+from storage.kv import VALUE_BYTES_MAX, KeyValueStore
+from tests.ports import free_ports
+from tests.unit.actors.stage import Stage
+from tests.unit.actors.virtual_time import story
+from transport.client_protocol import Request, Response, decode_payload, encode_payload
+
+HEALTH = {
+    "node": "one",
+    "healthy": True,
+    "ready": True,
+    "checks": [{"name": "leader", "ok": True, "detail": "one leads in term 1"}],
+}
+
+
+class Gateway:
+    """Answers as the gateway would whose state machine is the store; `failure` replaces every answer."""
+
+    def __init__(self) -> None:
+        self.store = KeyValueStore()
+        self.requests: list[Request] = []
+        self.failure: tuple[str, str] | AskError | None = None
+        self.health: dict[str, Any] = dict(HEALTH)
+
+    async def ask(self, msg: Request, *, timeout_s: float) -> Response:
+        """One answer."""
+        self.requests.append(msg)
+        if isinstance(self.failure, AskError):
+            raise self.failure
+        if self.failure is not None:
+            return Response(msg.id, self.failure[0], b"", self.failure[1])
+        return Response(msg.id, "ok", encode_payload(self._value(msg)))
+
+    def _value(self, msg: Request) -> Any:
+        payload = decode_payload(msg.payload)
+        if msg.op == "propose":
+            return [self.store.apply(command) for command in payload]
+        if msg.op == "read":
+            return [self.store.read(payload[0]), 1, 0]
+        return self.health if msg.op == "health" else [{"op": msg.op}]
+
+
+class Http:
+    """A running API and somebody who uses it."""
+
+    def __init__(self, gateway: Gateway, server: BaseTestServer, session: ClientSession) -> None:
+        self.gateway = gateway
+        self.port = server.port
+        self._server = server
+        self._session = session
+
+    async def __call__(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
+        """Status and JSON of one request."""
+        async with self._session.request(method, self._server.make_url(path), **more) as response:
+            return response.status, await response.json()
+
+    async def text(self, path: str) -> tuple[int, str]:
+        """Status and text of one GET."""
+        async with self._session.get(self._server.make_url(path)) as response:
+            return response.status, await response.text()
+
+    async def headers(self, method: str, path: str) -> dict[str, str]:
+        """The headers of the answer."""
+        async with self._session.request(method, self._server.make_url(path)) as response:
+            return dict(response.headers)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    """The API before a played gateway."""
+    gateway = Gateway()
+    async with TestServer(make_app(cast("Ref", gateway))) as server, ClientSession() as session:
+        yield Http(gateway, server, session)
+
+
+async def test_a_keys_life(http: Http) -> None:
+    """PUT, GET, DELETE: revisions count up, a missing key is 404."""
+    assert await http("PUT", "/v1/kv/a", data=b"1") == (200, {"key": "a", "revision": 1})
+    assert await http("GET", "/v1/kv/a") == (200, {"key": "a", "value": "1", "revision": 1})
+    assert await http("DELETE", "/v1/kv/a") == (200, {"key": "a", "revision": 2})
+    status, body = await http("GET", "/v1/kv/a")
+    assert (status, body["error"]) == (404, "not_found")
+    assert (await http("DELETE", "/v1/kv/a"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain; charset=latin-1",
+        "x/y",
+    ],
+)
+async def test_the_body_is_the_value_whatever_its_type(http: Http, content_type: str) -> None:
+    """curl -d says form data, and means bytes."""
+    await http("PUT", "/v1/kv/a", data=b"x=1&y=%20\xff", headers={"Content-Type": content_type})
+
+    assert await http("GET", "/v1/kv/a") == (200, {"key": "a", "value_base64": "eD0xJnk9JTIw/w==", "revision": 1})
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("a/b/c", "a/b/c"),
+        ("a%2Fb", "a/b"),
+        ("a%20b", "a b"),
+        ("%C3%A4", "ä"),
+        ("a%3Fb", "a?b"),
+        ("a/", "a/"),
+        ("a+b", "a+b"),
+    ],
+)
+async def test_keys_may_hold_anything(http: Http, path: str, key: str) -> None:
+    """Slashes, blanks, question marks: the rest of the path is the key, URL-decoded once."""
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(
+            f"PUT /v1/kv/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1".encode()
+        )
+        answer = await reader.read()
+        writer.close()
+
+    assert b" 200 " in answer.splitlines()[0]
+    assert http.gateway.store.revision == 1
+    assert (await http("GET", "/v1/kv"))[1]["items"][0]["key"] == key
+
+
+async def test_compare_and_set_by_revision(http: Http) -> None:
+    """`?revision=`: 0 creates, the right one changes, a wrong one is 409 and says which one it is."""
+    assert (await http("PUT", "/v1/kv/a?revision=0", data=b"1"))[0] == 200
+    status, body = await http("PUT", "/v1/kv/a?revision=0", data=b"2")
+    assert (status, body["error"], body["revision"]) == (409, "conflict", 1)
+    assert (await http("PUT", "/v1/kv/a?revision=1", data=b"2"))[0] == 200
+    assert (await http("DELETE", "/v1/kv/a?revision=1"))[0] == 409
+    assert (await http("DELETE", "/v1/kv/a?revision=2"))[0] == 200
+
+
+async def test_pages(http: Http) -> None:
+    """`?prefix=&limit=&start=`: in order, and `next` leads to the rest."""
+    for key in ("b", "a1", "a2", "a3"):
+        await http("PUT", f"/v1/kv/{key}", data=b"v")
+    status, first = await http("GET", "/v1/kv?prefix=a&limit=2")
+    _, rest = await http("GET", f"/v1/kv?prefix=a&limit=2&start={first['next']}")
+
+    assert status == 200
+    assert [item["key"] for item in first["items"]] == ["a1", "a2"]
+    assert first["revision"] == 4
+    assert ([item["key"] for item in rest["items"]], rest["next"]) == (["a3"], None)
+
+
+async def test_consistency_is_passed_on(http: Http) -> None:
+    """Linearizable unless asked otherwise."""
+    await http("GET", "/v1/kv/a")
+    await http("GET", "/v1/kv?consistency=stale")
+
+    assert [decode_payload(request.payload)[1] for request in http.gateway.requests] == ["linearizable", "stale"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/kv/a?consistency=eventual"),
+        ("GET", "/v1/kv?limit=many"),
+        ("GET", "/v1/kv?limit=-1"),
+        ("GET", "/v1/kv?limit=0"),
+        ("PUT", "/v1/kv/a?revision=last"),
+        ("PUT", "/v1/kv/a?revision=99999999999999999999"),
+        ("DELETE", "/v1/kv/a?revision="),
+        ("GET", "/v1/kv/a?timeout=soon"),
+        ("GET", "/v1/kv/a?timeout=nan"),
+        ("GET", "/v1/kv/a?timeout=0"),
+    ],
+)
+async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str) -> None:
+    """400, and a line that names what is wrong."""
+    status, body = await http(method, path)
+
+    assert (status, body["error"]) == (400, "bad_request")
+    assert body["message"]
+
+
+async def test_the_largest_value_and_one_byte_more(http: Http) -> None:
+    """The limit is the store's; beyond it 413 with the limit in the text, however the body is sent."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield bytes(VALUE_BYTES_MAX // 16)
+
+    assert (await http("PUT", "/v1/kv/a", data=bytes(VALUE_BYTES_MAX)))[0] == 200
+    for body in (bytes(VALUE_BYTES_MAX + 1), chunks()):
+        status, answer = await http("PUT", "/v1/kv/a", data=body)
+        assert (status, answer["error"]) == (413, "too_large")
+        assert str(VALUE_BYTES_MAX) in answer["message"]
+    assert (await http("PUT", f"/v1/kv/{'k' * 3_000}", data=b""))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        (("no_leader", "no leader"), 503, "no_leader"),
+        (("overloaded", "busy"), 503, "overloaded"),
+        (("outcome_unknown", "who knows"), 504, "outcome_unknown"),
+        (("timeout", "late"), 504, "timeout"),
+        (("too_large", "big"), 413, "too_large"),
+        (("failed", "a bug"), 500, "failed"),
+        (MailboxFull("the gateway is full"), 503, "overloaded"),
+        (ActorDied("gateway@1 died"), 504, "outcome_unknown"),
+        (Timeout("no answer"), 504, "outcome_unknown"),
+    ],
+)
+async def test_what_can_go_wrong_behind_it(http: Http, failure: Any, status: int, code: str) -> None:
+    """503 promises that nothing was done and says when to try again; 504 promises nothing."""
+    http.gateway.failure = failure
+    answered, body = await http("PUT", "/v1/kv/a", data=b"1")
+
+    assert (answered, body["error"]) == (status, code)
+    assert body["message"]
+    assert ("Retry-After" in await http.headers("PUT", "/v1/kv/a")) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    ("path", "op"), [("/v1/status", "status"), ("/v1/members", "members"), ("/v1/raft/peers", "raft.peers")]
+)
+async def test_reports(http: Http, path: str, op: str) -> None:
+    """The JSON of the commands."""
+    assert await http("GET", path) == (200, [{"op": op}])
+
+
+async def test_health_and_ready(http: Http) -> None:
+    """Status codes for machines, reasons line by line for people."""
+    assert (await http("GET", "/health"))[0] == 200
+    assert await http.text("/ready") == (200, "[+]leader: one leads in term 1\nready\n")
+    http.gateway.health |= {"healthy": False, "ready": False}
+    http.gateway.health["checks"] = [{"name": "leader", "ok": False, "detail": "no leader is known"}]
+
+    assert (await http("GET", "/health"))[0] == 503
+    assert await http.text("/ready") == (503, "[-]leader: no leader is known\nnot ready\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/", 404), ("GET", "/v1/kv/", 404), ("POST", "/v1/kv/a", 405)]
+)
+async def test_other_paths_and_methods(http: Http, method: str, path: str, status: int) -> None:
+    """Errors of the server below look like all others."""
+    answered, body = await http(method, path)
+
+    assert answered == status
+    assert set(body) == {"error", "message"}
+
+
+async def test_another_state_machine(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API is the store's; a server with another machine says so instead of failing in the dark."""
+    monkeypatch.setattr(http.gateway.store, "read", lambda query: b"\xc1 not a result")
+
+    status, body = await http("GET", "/v1/kv/a")
+
+    assert (status, "state machine" in body["message"]) == (500, True)
+
+
+@story
+async def test_a_taken_port_is_a_clear_error() -> None:
+    """It names the address and the option, and the start of the server fails with it."""
+    port = free_ports(1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        async with Stage() as stage:
+            with pytest.raises(HttpError, match=rf"127\.0\.0\.1:{port} is in use.*--http"):
+                await stage.play(("http", http_at(port)))
+
+
+@story
+async def test_the_address_is_given_back_and_taken_again() -> None:
+    """A restart of the actor finds its port free."""
+    port = free_ports(1)
+    async with Stage() as stage:
+        await stage.play(("http", http_at(port)))
+        stage.system.kill("http", 1)
+        await stage.settle()
+
+        assert stage.row("http") | {"incarnation": 2, "state": "running"} == stage.row("http")
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+
+
+def http_at(port: int) -> Any:
+    """A factory of HTTP actors."""
+
+    def make(context: Context) -> HttpActor:
+        return HttpActor(context, f"127.0.0.1:{port}")
+
+    return make

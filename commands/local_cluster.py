@@ -168,10 +168,11 @@ class LocalCluster:
         Raises LocalClusterError, with no server started, when a port is taken (PortTakenError) or the cluster has other
         settings.
         """
-        self._plan(count, settings)
-        stopped = [server for server in self.servers if server.state == "stopped"]
+        planned = self._plan(count, settings)
+        stopped = [server for server in planned.servers if server.state == "stopped"]
         for server in stopped:
-            self._check_ports(server, monitor=settings.monitor)
+            _check_ports(server, monitor=settings.monitor)
+        self._state = planned
         self._save()
         for server in stopped:
             server.process = spawn_server(self._arguments(server), self.log(server), FAULT_HOOKS)
@@ -209,49 +210,29 @@ class LocalCluster:
             process.send_signal(signal.SIGKILL)
             process.wait(STOP_TIMEOUT_S)
 
-    def _plan(self, count: int, settings: Settings) -> None:
-        """Settle which servers there are to be; nothing is written yet."""
+    def _plan(self, count: int, settings: Settings) -> _State:
+        """Which servers there are to be. Nothing is changed yet."""
         ports = [settings.base_port + PORT_STEP * index for index in range(count)]
         if ports[-1] + 1 + _MONITOR_PORTS > PORT_MAX:
             raise LocalClusterError(
                 f"{count} servers from port {ports[0]} on go past {PORT_MAX}: use a lower --base-port"
             )
-        if self._state is None:
-            self._state = _State(settings, [])
-        elif self._state.settings != settings:
-            if any(server.state != "stopped" for server in self.servers):
-                raise LocalClusterError(
-                    f"the cluster in {self.folder} runs with other options: 'cluster down' first, or leave them out"
-                )
-            self._adopt(settings)
+        if settings != self.settings and any(server.state != "stopped" for server in self.servers):
+            raise LocalClusterError(
+                f"the cluster in {self.folder} runs with other options: 'cluster down' first, or leave them out"
+            )
+        if self.servers and settings.base_port != self.settings.base_port:
+            raise LocalClusterError(
+                f"the cluster in {self.folder} is at port {self.settings.base_port}: leave --base-port as it was, "
+                "or use another --data-dir"
+            )
         if count < len(self.servers):
             raise LocalClusterError(
                 f"the cluster in {self.folder} has {len(self.servers)} servers: ask for at least as many, "
                 "or use another --data-dir"
             )
-        for index in range(len(self.servers), count):
-            self._state.servers.append(LocalServer(index, ports[index]))
-
-    def _adopt(self, settings: Settings) -> None:
-        assert self._state is not None, "only a recorded cluster has settings to change"
-        if settings.base_port != self._state.settings.base_port:
-            raise LocalClusterError(
-                f"the cluster in {self.folder} is at port {self._state.settings.base_port}: "
-                "leave --base-port as it was, or use another --data-dir"
-            )
-        self._state.settings = settings
-
-    def _check_ports(self, server: LocalServer, *, monitor: bool) -> None:
-        for port in range(server.port, server.port + 2 + (_MONITOR_PORTS if monitor else 0)):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((HOST, port))
-                except OSError as error:
-                    raise PortTakenError(
-                        f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
-                        "stop what uses it, or choose other ports with --base-port P"
-                    ) from None
+        added = [LocalServer(index, ports[index]) for index in range(len(self.servers), count)]
+        return _State(settings, [*self.servers, *added])
 
     def _arguments(self, server: LocalServer) -> Sequence[str]:
         assert self._state is not None, "a server is started from a recorded cluster"
@@ -280,6 +261,19 @@ class LocalCluster:
         fresh = path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self._state)))
         os.replace(fresh, path)
+
+
+def _check_ports(server: LocalServer, *, monitor: bool) -> None:
+    for port in range(server.port, server.port + 2 + (_MONITOR_PORTS if monitor else 0)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise PortTakenError(
+                    f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
+                    "stop what uses it, or choose other ports with --base-port P"
+                ) from None
 
 
 def last_lines(log: Path, count: int = 5) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.local_cluster import HOST, LocalCluster, LocalClusterError, LocalServer, Settings
+from commands.local_cluster import HOST, LocalCluster, LocalClusterError, LocalServer, PortTakenError, Settings
 
 
 @pytest.fixture
@@ -29,14 +29,11 @@ def test_ports_follow_from_the_base_port() -> None:
 
 def test_a_taken_port_is_named_and_nothing_starts(tmp_path: Path, taken_port: int) -> None:
     """One clear line, no process and no record that would stand in the way of another try."""
-    cluster = LocalCluster(tmp_path)
+    with LocalCluster(tmp_path).locked(create=True) as cluster:
+        with pytest.raises(PortTakenError, match=rf"{HOST}:{taken_port}, which server-0 needs.*--base-port"):
+            cluster.up(3, Settings(base_port=taken_port))
 
-    with (
-        cluster.locked(create=True),
-        pytest.raises(LocalClusterError, match=rf"{HOST}:{taken_port}, which server-0 needs.*--base-port"),
-    ):
-        cluster.up(3, Settings(base_port=taken_port))
-
+        assert cluster.servers == []
     assert not (tmp_path / "cluster.json").exists()
 
 

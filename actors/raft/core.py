@@ -26,7 +26,7 @@ from actors.config import RaftTiming
 from actors.raft.configuration import ChangeRefusedError, Configuration, ConfigurationLog, Server
 from actors.raft.election import Election
 from actors.raft.engine import Engine, Message
-from actors.raft.entries import encode_configuration
+from actors.raft.entries import check_size, encode_configuration
 from actors.raft.follower import Follower
 from actors.raft.journal import Journal, RestoredLog, Write
 from actors.raft.leader import Leader
@@ -112,8 +112,9 @@ class RaftCore:
             self._campaign(transfer=False)
 
     def propose(self, now: float, data: bytes) -> tuple[int, int] | None:
-        """Append an entry; returns its (index, term), or None when this server does not take entries now."""
+        """Append an entry; returns its (index, term), or None when none are taken now.  Raises EntryTooLargeError."""
         self.state.now = now
+        check_size(data)
         if not self.takes_proposals:
             return None
         self.state.engine.append(data)
@@ -147,6 +148,12 @@ class RaftCore:
         """Begin to hand leadership over ("" picks the best); returns "" or the reason why not (row 11)."""
         self.state.now = now
         return self.handover.begin(target)
+
+    def peer_gone(self, now: float, peer: str) -> None:
+        """There is evidence that a peer's process is dead."""
+        self.state.now = now
+        if peer == self.state.leader and not self.state.engine.is_leader:
+            self.election.leader_is_gone()
 
     def written(self, now: float, sequence: int) -> None:
         """Write ``sequence`` is on disk."""

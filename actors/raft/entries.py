@@ -31,6 +31,16 @@ class ForeignEntryError(Exception):
     """An entry of a kind that this version does not write."""
 
 
+class EntryTooLargeError(ValueError):
+    """An entry beyond ENTRY_BYTES_MAX: the engine would send it in pieces that crash their receiver (row 6)."""
+
+
+def check_size(data: bytes) -> None:
+    """Raise EntryTooLargeError unless the entry may be proposed."""
+    if len(data) > ENTRY_BYTES_MAX:
+        raise EntryTooLargeError(f"an entry of {len(data)} bytes is more than {ENTRY_BYTES_MAX}")
+
+
 def encode_commands(commands: Sequence[bytes]) -> bytes:
     """Pack a batch of commands into one entry."""
     return _COMMANDS + _encode(commands)

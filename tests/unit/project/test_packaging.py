@@ -6,6 +6,7 @@ not on that path.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -116,6 +117,18 @@ def test_the_installed_command_runs_a_server(installed: Path, tmp_path: Path) ->
             assert server.wait(BUILD_TIMEOUT_S) == 0
         finally:
             server.kill()
+
+
+def test_the_installed_command_starts_a_local_cluster(installed: Path, tmp_path: Path) -> None:
+    """Its servers are processes of the installed package, whatever lies in the folder they are started from."""
+    quorate = installed.parent / "quorate"
+    (tmp_path / "quorate.py").write_text("raise SystemExit('the wrong quorate')")
+    run(quorate, "cluster", "up", "1", "--base-port", str(free_ports(2)), cwd=tmp_path)
+
+    status = run(quorate, "cluster", "status", "--format", "json", cwd=tmp_path)
+    run(quorate, "cluster", "down", cwd=tmp_path)
+
+    assert [row["role"] for row in json.loads(status)] == ["leader"]
 
 
 @pytest.mark.parametrize(

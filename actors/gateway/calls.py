@@ -40,7 +40,7 @@ NOT_APPLIED: Final = ELSEWHERE | {OVERLOADED, TOO_LARGE}
 """Certainly not applied."""
 
 _WHY: Final = {
-    NO_LEADER: "no leader answered in time; nothing was changed",
+    NO_LEADER: "no leader answered in time, nothing was changed; 'raft peers' shows which voters are missing",
     OVERLOADED: "too many requests are in progress; nothing was changed, try again later",
     TOO_LARGE: "a command is larger than the cluster accepts; nothing was changed",
 }

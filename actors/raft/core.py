@@ -15,18 +15,20 @@ The contract, for whoever drives it:
 6. Call ``tick()`` at ``next_deadline()`` at the latest.
 
 Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
-``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  What may leave before what is on
-disk: ``state.py`` and ``journal.py``.  What the engine does: ``engine.py``.
+``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  Servers come and go:
+``changes.py``.  What may leave before what is on disk: ``state.py`` and ``journal.py``.  What the engine does:
+``engine.py``.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from actors.config import RaftTiming
-from actors.raft.configuration import ChangeRefusedError, Configuration, ConfigurationLog, Server
+from actors.raft.changes import Changes
+from actors.raft.configuration import Configuration, ConfigurationLog
 from actors.raft.election import Election
 from actors.raft.engine import Engine, Message
-from actors.raft.entries import check_size, encode_configuration
+from actors.raft.entries import check_size
 from actors.raft.follower import Follower
 from actors.raft.journal import Journal, RestoredLog, Write
 from actors.raft.leader import Leader
@@ -79,6 +81,7 @@ class RaftCore:
         self.receiver = SnapshotReceiver(self.state)
         self.reads = Reads(self.state, self.leader)
         self.handover = Transfer(self.state, self.leader)
+        self.changes = Changes(self.state, self.leader, self.handover)
         self.state.reconfigured()
         self._handlers: dict[type, Callable[[str, Any], None]] = {
             VoteRequest: self._on_vote_request,
@@ -89,7 +92,7 @@ class RaftCore:
             Heartbeat: self._on_heartbeat,
             HeartbeatReply: self._on_heartbeat_reply,
             ReadIndex: self.reads.on_request,
-            ReadIndexReply: self._on_read_index_reply,
+            ReadIndexReply: lambda _, reply: self.reads.on_reply(reply),
             SnapshotChunk: self._on_snapshot_chunk,
             SnapshotReply: self._on_snapshot_reply,
         }
@@ -128,21 +131,8 @@ class RaftCore:
 
     def configure(self, now: float, change: Configure) -> str:
         """Append one change of the configuration; returns "" or the reason why not (rows 12 and 14)."""
-        state = self.state
-        state.now = now
-        reason = self._why_not_configure(change)
-        if reason:
-            return reason
-        try:
-            server = Server(change.id, change.name, change.address, voter=False)
-            configuration = state.configuration.changed(change.kind, server)
-        except ChangeRefusedError as refused:
-            return str(refused)
-        index = state.journal.last_index + 1
-        state.engine.append(encode_configuration(configuration.encode()))
-        state.note_appended(index)
-        self.leader.reconfigured()
-        return ""
+        self.state.now = now
+        return self.changes.make(change)
 
     def transfer(self, now: float, target: str) -> str:
         """Begin to hand leadership over ("" picks the best); returns "" or the reason why not (row 11)."""
@@ -176,10 +166,10 @@ class RaftCore:
 
     def save_snapshot(self, now: float, snapshot: SnapshotSave) -> None:
         """Keep a snapshot of our own state machine and cut the log behind it."""
-        self.state.now = now
-        self.state.snapshot = snapshot
-        self.state.journal.save_snapshot(snapshot)
-        self.state.configurations.compact(snapshot.index)
+        state = self.state
+        state.now, state.snapshot = now, snapshot
+        state.journal.save_snapshot(snapshot)
+        state.configurations.compact(snapshot.index)
 
     # --- effects --------------------------------------------------------------------------------------------------
 
@@ -349,8 +339,7 @@ class RaftCore:
 
     def _answer_old_term(self, sender: str, reply: object) -> None:
         # It may lead our very term by the time it hears this, so the answer names no round, sequence or snapshot that
-        # it could take for one of its own.
-        # Our term may be newer than the disk knows, so this waits like a promise (Outbox.send sees to it).
+        # it could take for one of its own.  Outbox.send sees to it that our term is on disk first.
         self.state.outbox.send(sender, reply)
 
     def _is_answer_to_leader(self, term: int) -> bool:
@@ -370,25 +359,6 @@ class RaftCore:
     def _on_snapshot_reply(self, sender: str, reply: SnapshotReply) -> None:
         if self._is_answer_to_leader(reply.term):
             self.sender.on_reply(sender, reply)
-
-    def _on_read_index_reply(self, sender: str, reply: ReadIndexReply) -> None:
-        self.reads.on_reply(reply)
-
-    def _why_not_configure(self, change: Configure) -> str:
-        state = self.state
-        if not state.engine.is_leader:
-            return "this server is not the leader"
-        if not self.leader.is_established:
-            return "no entry of this term is committed yet"
-        if state.configurations.latest_index > state.engine.commit:
-            return "another change is not committed yet"
-        if change.base_index != state.configurations.latest_index:
-            return "the configuration has changed meanwhile"
-        if change.id == state.self_id and change.kind in ("remove", "demote"):
-            return "a leader does not take away its own vote: transfer leadership first"
-        if self.handover.is_under_way:
-            return "leadership is being handed over"
-        return ""
 
     # --- the engine's messages ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from actors.actor import Actor, Context
 from actors.config import NodeConfig
 from actors.gossip.messages import SuspectDead
 from actors.identity import Identity
+from actors.raft.messages import PeerGone
 from actors.system import System
 from transport.client_protocol import RESPONSE, Code, Request, Response
 from transport.keys import ClusterKey
@@ -31,6 +32,7 @@ class LinksActor(Actor):
         self._system = system
         self._identity = identity
         self._gossip = context.ref("gossip")
+        self._raft = context.ref("raft")
         self.links = Links(
             system.zmq_context,
             LinkConfig(config.bind, config.advertised, identity.id, identity.boot, key),
@@ -66,4 +68,5 @@ class LinksActor(Actor):
 
     def _on_dead(self, address: str, reason: str) -> None:
         self._system.peer_died(address, reason)
+        self._raft.tell(PeerGone(address))
         self._gossip.tell(SuspectDead(address, reason))

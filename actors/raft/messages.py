@@ -242,6 +242,14 @@ class RaftView:
     servers: list[ServerView]
 
 
+@message("raft.peer_gone", urgent=True)
+@frozen
+class PeerGone:
+    """From the links: the port at ``address`` refused a connection, so the process behind it is dead."""
+
+    address: str
+
+
 @message("raft.transfer", urgent=True)
 @frozen
 class TransferLeadership:

@@ -32,6 +32,7 @@ from actors.raft.messages import (
     Heartbeat,
     HeartbeatReply,
     LeaderChanged,
+    PeerGone,
     Propose,
     RaftStatusRequest,
     RaftView,
@@ -199,6 +200,12 @@ class RaftActor(Actor):
     def _on_member(self, msg: MemberChanged, sender: Sender) -> None:
         self._addresses[msg.member.id] = msg.member.address
 
+    @handles(PeerGone)
+    def _on_peer_gone(self, msg: PeerGone, sender: Sender) -> None:
+        leader = self._core.state.leader
+        if leader is not None and self._address(leader) == msg.address:
+            self._core.peer_gone(self.context.now(), leader)
+
     @handles(Configure)
     def _on_configure(self, msg: Configure, sender: Sender) -> Json:
         reason = self._core.configure(self.context.now(), msg)
@@ -259,13 +266,17 @@ class RaftActor(Actor):
         return "" if core.takes_proposals and not self._disk.error else "overloaded"
 
     def _send(self, peer: str, msg: object) -> None:
+        address = self._address(peer)
+        if address:
+            self.context.ref("raft", address).tell(msg)
+
+    def _address(self, peer: str) -> str:
+        """Where a server was heard or seen last, else where the configuration has it; "" if nowhere."""
         address = self._addresses.get(peer)
         if address is None:
             server = self._core.state.configuration.get(peer)
-            if server is None:
-                return
-            address = server.address
-        self.context.ref("raft", address).tell(msg)
+            return server.address if server else ""
+        return address
 
     def _apply(self) -> None:
         core = self._core
@@ -312,7 +323,7 @@ class RaftActor(Actor):
         core = self._core
         leader = core.state.leader or ""
         is_me = leader == self._identity.id
-        address = self._identity.address if is_me else self._addresses.get(leader, "")
+        address = self._identity.address if is_me else self._address(leader)
         changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
         if changed == self._reported:
             return

@@ -74,6 +74,8 @@ class RaftState:
     snapshot: SnapshotSave | None = None
     leader: str | None = None
     leader_heard_at: float = float("-inf")
+    leader_gone_until: float = float("-inf")
+    """Until then the leader's process is taken for dead, because its port refused a connection."""
     verified_index: int = field(default=0)
     """As follower: up to here our log is known to equal the log of this term's leader; 0 in a new term."""
 
@@ -96,7 +98,14 @@ class RaftState:
         """Whether a leader was heard within the smallest election timeout: then no vote is given (row 8)."""
         if self.engine.is_leader:
             return True
-        return self.leader is not None and self.now - self.leader_heard_at < self.timing.election_min_s
+        if self.leader is None or self.leader_is_gone:
+            return False
+        return self.now - self.leader_heard_at < self.timing.election_min_s
+
+    @property
+    def leader_is_gone(self) -> bool:
+        """Whether there is fresh evidence that the leader's process is dead."""
+        return self.now < self.leader_gone_until
 
     def follow(self, leader: str) -> None:
         """A frame of this term's leader arrived."""
@@ -104,6 +113,7 @@ class RaftState:
             self.engine.follow(leader)
             self.leader = leader
         self.leader_heard_at = self.now
+        self.leader_gone_until = float("-inf")
 
     def reconfigured(self) -> None:
         """The configuration in force changed: tell the engine whom to replicate to and whose word counts."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from actors.gossip.own import Own
     from actors.gossip.shared import Shared
 
+MEMBERS_MAX = 20_000
 WITNESSES = 2
 EXCHANGED = "said to be dead in a state exchange"
 UNHEARD = "no objection heard in time"
@@ -153,6 +154,9 @@ class Beliefs:
     def _meet(self, now: float, claim: Claim, teller: str, *, tell: bool) -> None:
         """A member that was not known."""
         if not claim.is_live and claim.age_s >= self._reap_limit_s(claim):
+            return
+        if len(self._roster) >= MEMBERS_MAX:
+            self._shared.note_once(WARNING, f"more than {MEMBERS_MAX} members are known: new ones are not let in")
             return
         self._shared.trace(now, claim.id, "met", f"{claim.status.value} at {claim.address}", by=teller)
         if claim.is_live:

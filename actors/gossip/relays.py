@@ -5,11 +5,12 @@ What lives here: the probes under way for others. What does not: this server's o
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import define
 
+from actors.gossip.member import ADDRESS_CHARS_MAX
 from actors.gossip.messages import Ack, Nack, Ping, Stranger
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Relays:
 
     def ask(self, now: float, asker: str, request: PingRequest) -> None:
         """Probe for somebody. Requests beyond the limit are dropped: the asker then counts this server as silent."""
-        if not isfinite(request.wait_s) or not 0 < request.wait_s <= WAIT_S_MAX or len(self._relays) >= RELAYS_MAX:
+        is_sound = 0 < request.wait_s <= WAIT_S_MAX and len(request.address) <= ADDRESS_CHARS_MAX
+        if not is_sound or len(self._relays) >= RELAYS_MAX:
             self._shared.counts["dropped ping requests"] += 1
             return
         sequence = self._shared.sequence()

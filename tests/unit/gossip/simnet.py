@@ -1,0 +1,296 @@
+"""A small network of gossip cores on a virtual clock: delay, loss, cuts, pauses, crashes, restarts, driven by one seed.
+
+Every message passes through the wire codec, and what a server keeps on disk is all that a restart gets. A crash can be
+seen by the links of others (`kill`) or be as silent as a lost host (`vanish`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from itertools import count
+
+from actors.gossip.admission import Source
+from actors.gossip.config import LOCAL, GossipConfig
+from actors.gossip.effects import (
+    Adopt,
+    Changed,
+    Effect,
+    Forget,
+    JoinDone,
+    KeepClock,
+    LeaveDone,
+    Note,
+    Remember,
+    Reserve,
+    Send,
+)
+from actors.gossip.member import REFUSED, Claim
+from actors.gossip.own import RESERVE
+from actors.gossip.swim import Swim
+from transport.wire import decode_body, encode_body, kind_of
+
+SYNC_S = 0.002
+EVENTS_MAX = 5_000_000
+
+
+class Disk:
+    """What survives a crash."""
+
+    def __init__(self) -> None:
+        self.incarnation = 0
+        self.clock = 0
+        self.cluster_id = ""
+        self.members: dict[str, Claim] = {}
+
+
+class Host:
+    """One server: its disk, the core of its present run, and what came of it."""
+
+    def __init__(self, net: Net, name: str, *, cluster_id: str, peers: Iterable[str], member_id: str = "") -> None:
+        self.net = net
+        self.name = name
+        self.id = member_id or f"id-{name}"
+        self.address = f"{name}:7946"
+        self.peers = tuple(peers)
+        self.disk = Disk()
+        self.disk.cluster_id = cluster_id
+        self.links: set[str] = set()
+        self.is_up = False
+        self.is_paused = False
+        self.inbox: list[tuple[Source, object]] = []
+        self.effects: list[tuple[float, Effect]] = []
+        self.used: list[int] = []
+        self._run = 0
+        self._alarm = 0
+
+    def start(self) -> None:
+        """Start, or start again from the disk, as the actor does."""
+        first = self.disk.incarnation + 1
+        self.disk.incarnation += RESERVE
+        own = Claim(id=self.id, name=self.name, address=self.address, tags={}, incarnation=first, lamport=0)
+        rng = random.Random(self.net.rng.getrandbits(64))
+        self.core = Swim(
+            own,
+            config=self.net.config,
+            rng=rng,
+            cluster_id=self.disk.cluster_id,
+            clock=self.disk.clock,
+            reserved=self.disk.incarnation,
+        )
+        self.is_up, self.is_paused = True, False
+        self._run += 1
+        self.inbox.clear()
+        self.links.clear()
+        remembered = list(self.disk.members.values())
+        self.carry_out(self.core.start(self.net.now, hints=self.peers, remembered=remembered))
+
+    def call(self, function: Callable[..., list[Effect]], *args: object) -> None:
+        """Call the core at the present time, if this server runs."""
+        if self.is_up and not self.is_paused:
+            self.carry_out(function(self.net.now, *args))
+
+    def receive(self, source: Source, message: object) -> None:
+        """A message arrives; a paused process finds it when it goes on."""
+        if self.is_paused:
+            self.inbox.append((source, message))
+        else:
+            self.call(self.core.handle, source, message)
+
+    def resume(self) -> None:
+        """Go on after a pause: what has arrived is read before the clock is looked at."""
+        self.is_paused = False
+        for source, message in self.inbox:
+            self.call(self.core.handle, source, message)
+        self.inbox.clear()
+        self.call(self.core.tick)
+
+    def carry_out(self, effects: list[Effect]) -> None:
+        """Do what the core wants done, and set the alarm."""
+        for effect in effects:
+            self.effects.append((self.net.now, effect))
+            self._do(effect)
+        self.used.append(self.core.own.incarnation)
+        assert self.core.own.incarnation <= self.disk.incarnation, "an incarnation is used before it is on disk"
+        self._alarm += 1
+        self.net.at(max(self.net.now, self.core.next_deadline()), self._ring, self._run, self._alarm)
+
+    def notes(self) -> str:
+        """The log."""
+        return "\n".join(effect.text for _, effect in self.effects if isinstance(effect, Note))
+
+    def changes(self, of: Host | None = None) -> list[tuple[float, str, str]]:
+        """(time, name, status) of every change seen here, of one member or of all."""
+        return [
+            (at, effect.member.name, effect.member.status)
+            for at, effect in self.effects
+            if isinstance(effect, Changed) and not effect.forgotten and (of is None or effect.member.id == of.id)
+        ]
+
+    def statuses(self) -> dict[str, str]:
+        """Name to status, as seen here."""
+        return {member.name: member.status for member in self.core.report.members(self.net.now)}
+
+    def _ring(self, run: int, alarm: int) -> None:
+        if self.is_up and not self.is_paused and (run, alarm) == (self._run, self._alarm):
+            self.call(self.core.tick)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Send(address, message):
+                self.net.send(self, address, message)
+            case Reserve(upto):
+                self.disk.incarnation = max(self.disk.incarnation, upto)
+                self.net.at(self.net.now + SYNC_S, self._synced, self._run, upto)
+            case Remember(claim):
+                self.disk.members[claim.id] = claim
+            case Forget(member_id):
+                self.disk.members.pop(member_id, None)
+            case KeepClock(time):
+                self.disk.clock = time
+            case Adopt(cluster_id):
+                assert self.disk.cluster_id in ("", cluster_id), "a second cluster was adopted"
+                self.disk.cluster_id = cluster_id
+            case Changed() | JoinDone() | LeaveDone() | Note():
+                pass
+
+    def _synced(self, run: int, upto: int) -> None:
+        if run == self._run:
+            self.call(self.core.reserved, upto)
+
+
+class Net:
+    """The network, the clock and the servers."""
+
+    def __init__(self, seed: int, config: GossipConfig = LOCAL, *, loss: float = 0.0, delay_s: float = 0.002) -> None:
+        self.rng = random.Random(seed)
+        self.config = config
+        self.loss = loss
+        self.delay_s = delay_s
+        self.now = 100.0
+        self.hosts: dict[str, Host] = {}
+        self.cuts: set[tuple[str, str]] = set()
+        self.sent: dict[str, int] = {}
+        self.bytes = 0
+        self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
+        self._numbers = count()
+
+    # --- servers ---
+
+    def add(self, name: str, *, peers: Iterable[str] = (), cluster_id: str = "", member_id: str = "") -> Host:
+        """A server that is started at once; one with a cluster id has founded that cluster."""
+        host = Host(self, name, cluster_id=cluster_id, peers=peers, member_id=member_id)
+        self.hosts[name] = host
+        host.start()
+        return host
+
+    def cluster(self, size: int) -> list[Host]:
+        """A cluster of n0, n1, ... that has found together."""
+        hosts = [self.add("n0", cluster_id="c0")]
+        hosts += [self.add(f"n{number}", peers=["n0:7946"]) for number in range(1, size)]
+        assert self.until(lambda: self.agree(hosts), 30), f"no agreement: {[host.statuses() for host in hosts]}"
+        # Past the first rounds, so that links are there and queues are empty.
+        self.run(3 * self.config.probe_interval_s)
+        return hosts
+
+    def vanish(self, host: Host) -> None:
+        """The host is gone without a word: nothing answers any more, not even the kernel."""
+        host.is_up = False
+
+    def kill(self, host: Host) -> None:
+        """SIGKILL: the kernel closes the sockets, and whoever has a link sees a refused connection."""
+        self.vanish(host)
+        for other in list(self.hosts.values()):
+            if host.address in other.links:
+                self._refuse(other, host.address)
+
+    # --- faults ---
+
+    def cut(self, source: Host, target: Host) -> None:
+        """Drop what one sends to the other."""
+        self.cuts.add((source.address, target.address))
+
+    def split(self, *sides: list[Host]) -> None:
+        """Cut every link between the sides, both ways."""
+        for side in sides:
+            for other in sides:
+                if other is not side:
+                    self.cuts.update((a.address, b.address) for a in side for b in other)
+
+    def heal(self) -> None:
+        """All links work again."""
+        self.cuts.clear()
+
+    # --- time ---
+
+    def at(self, when: float, function: Callable[..., None], *args: object) -> None:
+        """Call a function at a time."""
+        if when != float("inf"):
+            heappush(self._events, (when, next(self._numbers), function, args))
+
+    def run(self, seconds: float) -> None:
+        """Let this much time pass."""
+        self.until(lambda: False, seconds)
+
+    def until(self, holds: Callable[[], bool], limit_s: float) -> bool:
+        """Let time pass until something holds; whether it did within the limit."""
+        end = self.now + limit_s
+        for _ in range(EVENTS_MAX):
+            if holds():
+                return True
+            if not self._events or self._events[0][0] > end:
+                self.now = end
+                return holds()
+            self.now, _, function, args = heappop(self._events)
+            function(*args)
+        raise AssertionError("the simulation does not come to an end")
+
+    def took(self, holds: Callable[[], bool], limit_s: float) -> float:
+        """How long it takes until something holds."""
+        start = self.now
+        assert self.until(holds, limit_s), f"not within {limit_s} s: {[host.statuses() for host in self.up()]}"
+        return self.now - start
+
+    # --- what all see ---
+
+    def up(self) -> list[Host]:
+        """The servers that run."""
+        return [host for host in self.hosts.values() if host.is_up]
+
+    def agree(self, hosts: Iterable[Host]) -> bool:
+        """Whether each of these sees exactly these alive."""
+        hosts = list(hosts)
+        names = {host.name for host in hosts}
+        return all({name for name, status in host.statuses().items() if status == "alive"} == names for host in hosts)
+
+    def see(self, observers: Iterable[Host], of: Host, status: str) -> bool:
+        """Whether each of these sees that member in that status."""
+        return all(host.statuses().get(of.name) == status for host in observers if host is not of)
+
+    # --- messages ---
+
+    def send(self, sender: Host, address: str, message: object) -> None:
+        """Carry a message, or lose it."""
+        kind = kind_of(message)
+        body = encode_body(message)
+        self.sent[kind] = self.sent.get(kind, 0) + 1
+        self.bytes += len(body)
+        lost = self.rng.random() < self.loss or (sender.address, address) in self.cuts
+        target = next((host for host in self.hosts.values() if host.address == address), None)
+        if lost or target is None:
+            return
+        if target.is_up:
+            sender.links.add(address)
+            target.links.add(sender.address)
+        delay_s = self.delay_s * (0.5 + self.rng.random())
+        self.at(self.now + delay_s, self._arrive, Source(sender.id, sender.address), target, kind, body)
+
+    def _arrive(self, source: Source, target: Host, kind: str, body: bytes) -> None:
+        if target.is_up:
+            target.receive(source, decode_body(kind, body))
+
+    def _refuse(self, observer: Host, address: str) -> None:
+        if (observer.address, address) not in self.cuts:
+            delay_s = self.delay_s * (0.5 + self.rng.random())
+            self.at(self.now + delay_s, observer.call, observer.core.evidence, address, REFUSED)

@@ -1,0 +1,214 @@
+"""A stage for stories: a few servers, and a post that the test itself opens.
+
+Nothing moves by itself: the test passes time, picks which letters arrive, which are lost, and which disks are slow.
+The judge looks on here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TypeVar
+
+from attrs import frozen
+
+from actors.config import RaftTiming
+from actors.raft.configuration import Configuration, Server
+from actors.raft.messages import Configure
+from actors.raft.state import RaftState
+from storage.raft_db import SnapshotSave
+from tests.unit.raft.disk import SimDisk
+from tests.unit.raft.judge import Judge
+from tests.unit.raft.server import SimServer
+
+ROUNDS_MAX = 10_000
+APPLY_MAX = 1_000
+
+T = TypeVar("T")
+
+
+@frozen
+class Letter:
+    """A message on its way."""
+
+    source: str
+    target: str
+    message: object
+
+
+def server(id_: str, *, voter: bool = True) -> Server:
+    """An entry of a configuration."""
+    return Server(id_, f"name-{id_}", f"10.0.0.{id_[1:]}:7946", voter)
+
+
+def configuration(voters: Iterable[str], standbys: Iterable[str] = ()) -> Configuration:
+    """A configuration of these servers."""
+    all_ = [server(id_) for id_ in voters] + [server(id_, voter=False) for id_ in standbys]
+    return Configuration(tuple(sorted(all_, key=lambda s: s.id)))
+
+
+class Stage:
+    """``voters`` share a first configuration; ``strangers`` run and are in none.  ``mail`` is what is on its way."""
+
+    def __init__(self, voters: int = 3, standbys: int = 0, strangers: int = 0) -> None:
+        self.timing = RaftTiming()
+        self.now = 100.0
+        self.mail: list[Letter] = []
+        self.slow_disks: set[str] = set()
+        self.cut_off: set[str] = set()
+        self.judge = Judge()
+        self._values = count(1)
+        ids = [f"s{number}" for number in range(voters + standbys + strangers)]
+        first = configuration(ids[:voters], ids[voters : voters + standbys])
+        self.servers = {id_: SimServer(id_, SimDisk(id_), self.judge, self.timing) for id_ in ids}
+        self.judge.disks = {one.id: one.disk for one in self.servers.values()}
+        for id_ in ids[: voters + standbys]:
+            self.servers[id_].disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
+        for one in self.servers.values():
+            one.start(self.now, seed=0)
+
+    def __getitem__(self, id_: str) -> SimServer:
+        return self.servers[id_]
+
+    def state(self, id_: str) -> RaftState:
+        """The Raft state of a server."""
+        return self.servers[id_].core.state
+
+    # --- what a server does ---------------------------------------------------------------------------------------
+
+    def step(self, id_: str) -> None:
+        """One or more turns of a server, until it has nothing more to do; a disk that is not slow writes at once."""
+        one = self.servers[id_]
+        for _ in range(ROUNDS_MAX):
+            self._post(one, one.turn(APPLY_MAX))
+            if one.disk.on_its_way and id_ not in self.slow_disks:
+                self.write(id_)
+            elif not one.has_more:
+                return
+        raise AssertionError(f"{id_} never comes to rest")
+
+    def write(self, id_: str) -> None:
+        """The oldest write of a server reaches its disk."""
+        one = self.servers[id_]
+        one.core.written(self.now, one.disk.complete())
+
+    def catch_up_disk(self, id_: str) -> None:
+        """A slow disk does everything at last."""
+        self.slow_disks.discard(id_)
+        self.step(id_)
+
+    def restart(self, id_: str) -> None:
+        """Lose everything that is not on disk, and start again."""
+        one = self.servers[id_]
+        one.crash(kept=0)
+        one.start(self.now, seed=1)
+
+    # --- the post -------------------------------------------------------------------------------------------------
+
+    def deliver(self, wanted: Callable[[Letter], bool] = lambda _: True) -> int:
+        """Hand over what is on its way now and wanted, in order; returns how many letters that was."""
+        letters = [letter for letter in self.mail if wanted(letter)]
+        self.mail = [letter for letter in self.mail if not wanted(letter)]
+        for letter in letters:
+            self.hand(letter)
+        return len(letters)
+
+    def hand(self, letter: Letter) -> None:
+        """Hand over one letter, which need not come from the post."""
+        if {letter.source, letter.target} & self.cut_off:
+            return
+        one = self.servers[letter.target]
+        one.core.receive(self.now, letter.source, letter.message)
+        self.step(letter.target)
+
+    def settle(self) -> None:
+        """Deliver until nothing is on its way."""
+        for _ in range(ROUNDS_MAX):
+            if not self.deliver():
+                return
+        raise AssertionError("the servers never stop talking")
+
+    def lose(self, wanted: Callable[[Letter], bool] = lambda _: True) -> int:
+        """Lose what is on its way and wanted; returns how much that was."""
+        before = len(self.mail)
+        self.mail = [letter for letter in self.mail if not wanted(letter)]
+        return before - len(self.mail)
+
+    def letters(self, kind: type[T], source: str = "", target: str = "") -> list[T]:
+        """Messages of a kind that are on their way."""
+        return [
+            letter.message
+            for letter in self.mail
+            if isinstance(letter.message, kind) and source in ("", letter.source) and target in ("", letter.target)
+        ]
+
+    def _post(self, one: SimServer, messages: list[tuple[str, object]]) -> None:
+        self.mail.extend(Letter(one.id, peer, message) for peer, message in messages if peer in self.servers)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, *ids: str) -> None:
+        """Let the timers of these servers (all of them by default) act that are due."""
+        for id_ in ids or self.servers:
+            self.servers[id_].core.tick(self.now)
+            self.step(id_)
+
+    def pass_time(self, seconds: float, step_s: float = 0.05) -> None:
+        """Let time pass for all, with a perfect network."""
+        end = self.now + seconds
+        while self.now < end - 1e-9:
+            self.now += step_s
+            self.tick()
+            self.settle()
+
+    # --- shortcuts ------------------------------------------------------------------------------------------------
+
+    def call_election(self, id_: str) -> None:
+        """A server's election timer is due, and it asks for pre-votes; nobody has heard a leader for a while."""
+        self.now += self.timing.election_min_s
+        self.servers[id_].core.election.hurry()
+        self.tick(id_)
+
+    def elect(self, id_: str) -> None:
+        """Make a server leader, and let everybody know."""
+        self.call_election(id_)
+        self.settle()
+        self.beat(id_)
+        self.settle()
+        assert self.servers[id_].leads
+
+    def beat(self, id_: str) -> None:
+        """The leader's heartbeat is due."""
+        self.now += self.timing.heartbeat_s
+        self.tick(id_)
+
+    def propose(self, id_: str, times: int = 1) -> None:
+        """Clients propose, each in a turn of its own; nothing is delivered."""
+        for _ in range(times):
+            assert self.servers[id_].propose(self.now, b"v%d" % next(self._values))
+            self.step(id_)
+
+    def change(self, id_: str, kind: str, target: str) -> str:
+        """Ask a server to change the configuration; returns why it does not."""
+        one = server(target)
+        base = self.state(id_).configurations.latest_index
+        reason = self.servers[id_].core.configure(self.now, Configure(kind, base, one.id, one.name, one.address))
+        self.step(id_)
+        return reason
+
+    def read(self, id_: str) -> None:
+        """A client reads; nothing is delivered."""
+        self.servers[id_].read(self.now)
+        self.step(id_)
+
+    def last_index(self, id_: str) -> int:
+        """The last index of a server's log."""
+        return self.state(id_).journal.last_index
+
+    def commit(self, id_: str) -> int:
+        """The commit index of a server."""
+        return self.state(id_).engine.commit
+
+    def term(self, id_: str) -> int:
+        """The current term of a server."""
+        return self.state(id_).engine.term

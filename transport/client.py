@@ -39,7 +39,10 @@ COMMAND_BYTES_MAX: Final = 1024 * 1024
 LINKS_MAX: Final = 16
 TICK_S: Final = 0.05
 REFRESH_S: Final = 5.0
-REFRESH_PAUSE_S: Final = 0.1
+REFRESH_PAUSE_S: Final = 0.2
+STALL_S: Final = 0.5
+"""A server that owes an answer for so long may have lost its office, or have been stopped: the others are asked."""
+
 REFRESH_TIMEOUT_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.02
 RETRY_MAX_S: Final = 0.5
@@ -218,9 +221,13 @@ class Client:
         self._tick_due = False
         if self._closed:
             return
-        if self._preferred in self._asks.expire(self._loop.time(), self._trouble()):
+        now = self._loop.time()
+        if self._preferred in self._asks.expire(now, self._trouble()):
             # A server that stands still keeps its connections.
             self._look_elsewhere()
+        since = self._asks.waits_since(self._preferred)
+        if since is not None and now - since > STALL_S:
+            self._look_around.set()
         self._pump_soon()
         if not self._asks.is_idle:
             self._tick_due = True
@@ -257,7 +264,9 @@ class Client:
                 async with asyncio.timeout(REFRESH_S):
                     await self._look_around.wait()
             self._look_around.clear()
-            for address in [link.address for link in self._links.values() if link.is_up]:
+            # The server that is asked last: it may be the one in trouble, and not know.
+            up = [link.address for link in self._links.values() if link.is_up]
+            for address in sorted(up, key=lambda address: address == self._preferred):
                 if await self._learn_from(address):
                     break
             await asyncio.sleep(REFRESH_PAUSE_S)

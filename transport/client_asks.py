@@ -70,6 +70,7 @@ class Ask:
 class _Flight:
     address: str
     asks: list[Ask]
+    started: float
     ends: float
 
 
@@ -88,6 +89,10 @@ class Asks:
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""
         return not self._queue and not self._flights
+
+    def waits_since(self, address: str) -> float | None:
+        """Since when a server has owed its oldest answer; None when it owes none."""
+        return next((flight.started for flight in self._flights.values() if flight.address == address), None)
 
     def add(self, ask: Ask) -> None:
         """Queue an ask."""
@@ -128,7 +133,7 @@ class Asks:
         request = Request(self._last_id, op, encode_payload(body), max(1, round(timeout_s * 1000)))
         if not self.send(address, encode_request(request)):
             return False
-        self._flights[request.id] = _Flight(address, asks, ends)
+        self._flights[request.id] = _Flight(address, asks, now, ends)
         self._under_way += len(asks)
         return True
 

@@ -119,6 +119,23 @@ async def test_a_command_that_may_have_been_applied_is_not_sent_again() -> None:
         assert count(one, "propose") == 1
 
 
+async def test_a_leader_that_keeps_quiet_is_left_when_there_is_another() -> None:
+    """A stopped process keeps its connections: the others tell who leads now, and later writes go there."""
+    stopped, served = Script(lambda _: None), Script()
+    with FakeServer(stopped) as one, FakeServer(served) as two:
+        stopped.rows = served.rows = [row(one, "leader"), row(two, "follower")]
+        async with Client(one.address, two.address, timeout_s=30) as client:
+            await until(lambda: client._best() is client._links.get(one.address))
+            first = asyncio.create_task(client.kv.put("a", "1"))
+            await until(lambda: count(one, "propose") == 1)
+            served.rows = [row(one, "follower"), row(two, "leader")]
+            await until(lambda: client._best() is client._links.get(two.address))
+
+            assert await client.kv.put("b", "2") == 1
+            assert not first.done(), "what the first one was given may have been applied"
+            first.cancel()
+
+
 async def test_no_leader_is_tried_again_elsewhere() -> None:
     """A server cut off from its cluster says so; the next one has a leader."""
     lonely, served = Script(lambda request: Response(request.id, "no_leader", b"", "no leader")), Script()

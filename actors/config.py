@@ -120,8 +120,20 @@ class NodeConfig:
             )
         if self.profile and self.profile not in PROFILES:
             raise ConfigError(f"unknown profile {self.profile!r}: use one of {', '.join(PROFILES)}")
+        self._check_exposure()
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
+
+    def _check_exposure(self) -> None:
+        """Refuse what would open a door that nobody asked to be open."""
+        http = self.http_address
+        if http is not None and not self.insecure and not parse_address(http).is_loopback:
+            raise ConfigError(
+                f"refusing to serve HTTP on {http}: it knows no keys, so whoever reaches it may read and write; "
+                "put a proxy in front of a loopback address, or give --insecure if that is what you want"
+            )
+        if self.fault_hooks and not parse_address(self.bind).is_loopback:
+            raise ConfigError(f"fault hooks are for a cluster on this machine alone: not with --bind {self.bind}")
 
 
 def _checked_address(option: str, address: str) -> Address:

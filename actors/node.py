@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.config import DEFAULT_PORT, NodeConfig
 from actors.console import ConsoleActor
 from actors.faults import LinkFaults
@@ -42,26 +43,20 @@ from storage.kv import KeyValueStore
 from storage.serf_db import SerfState
 from storage.state_machine import StateMachine
 from transport.address import parse_address
+from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
-from transport.errors import QuorateError
 from transport.keys import ClusterKey, load
 from transport.links import check_exposure
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
 SECOND_SERVER_OFFSET = 10
+REQUEST_TIMEOUT_S = 10.0
+GATEWAY_GRACE_S = 1.0
 ANSWER_GRACE_S = 0.3
 """After a leave: how long the process lives on, so that the answer reaches whoever asked."""
 
 _log = logging.getLogger("quorate.node")
-
-
-class RequestFailed(QuorateError):  # noqa: N818 - the server's answer, with its code
-    """A command or query was not carried out; ``code`` is one of transport.client_protocol.Code."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text or code)
-        self.code = code
 
 
 class Node:
@@ -80,6 +75,7 @@ class Node:
         self._started_at = time.monotonic()
         self._exit: asyncio.Future[int]
         self._requests = 0
+        self._leaving: asyncio.Task[dict[str, Any]] | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -118,7 +114,15 @@ class Node:
         self._data_dir.close()
 
     async def leave(self) -> dict[str, Any]:
-        """Leave the cluster for good; ``wait`` returns 0 a moment later.  Raises QuorateError, and stays then."""
+        """Leave the cluster for good; ``wait`` returns 0 a moment later.  Raises QuorateError, and stays then.
+
+        Who asks again joins the attempt under way; who stops waiting does not stop it.
+        """
+        if self._leaving is None or self._leaving.done():
+            self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leave")
+        return await asyncio.shield(self._leaving)
+
+    async def _leave(self) -> dict[str, Any]:
         answer = await Leaving(self.system, self.identity).leave()
         asyncio.get_running_loop().call_later(ANSWER_GRACE_S, self._end, EXIT_OK)
         return answer
@@ -133,14 +137,13 @@ class Node:
 
     # --- using it from the same program ---------------------------------------------------------------------------
 
-    async def propose(self, command: bytes, *, timeout_s: float = 10.0) -> bytes:
-        """Replicate one command; returns what the state machine answered.  Raises RequestFailed."""
+    async def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
+        """Replicate one command; returns what the state machine answered.  Raises ClientError, as a client does."""
         results: list[bytes] = await self._request("propose", [command], timeout_s)
         return results[0]
 
-    async def read(self, query: bytes, *, linearizable: bool = True, timeout_s: float = 10.0) -> bytes:
-        """Ask the state machine.  Raises RequestFailed."""
-        consistency = "linearizable" if linearizable else "stale"
+    async def read(self, query: bytes, *, consistency: str = "linearizable", timeout_s: float | None = None) -> bytes:
+        """Ask the state machine, ``linearizable`` or ``stale``.  Raises ClientError."""
         answer: list[Any] = await self._request("read", [query, consistency], timeout_s)
         result: bytes = answer[0]
         return result
@@ -223,12 +226,21 @@ class Node:
         if not self._exit.done():
             self._exit.set_result(code)
 
-    async def _request(self, op: str, payload: object, timeout_s: float) -> Any:
+    async def _request(self, op: str, payload: object, timeout_s: float | None) -> Any:
         self._requests += 1
-        request = Request(self._requests, op, encode_payload(payload), int(timeout_s * 1000))
-        response: Response = await self.system.ref("gateway", owner="node").ask(request, timeout_s=timeout_s + 1.0)
+        limit_s = REQUEST_TIMEOUT_S if timeout_s is None else timeout_s
+        request = Request(self._requests, op, encode_payload(payload), int(limit_s * 1000))
+        # The gateway answers within the limit; the rest is for a gateway that is being restarted.
+        try:
+            response: Response = await self.system.ref("gateway", owner="node").ask(
+                request, timeout_s=limit_s + GATEWAY_GRACE_S
+            )
+        except (MailboxFull, ActorDied, Timeout) as error:
+            if op == "propose" and not isinstance(error, MailboxFull):
+                raise OutcomeUnknown(str(error)) from error
+            raise Overloaded(str(error)) from error
         if response.code != Code.OK:
-            raise RequestFailed(response.code, response.message)
+            raise error_of(response)
         return decode_payload(response.payload)
 
 

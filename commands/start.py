@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import click
 
-from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, ConfigError, NodeConfig
+from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, NodeConfig
 from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
 from commands.options import Command, environment
 from commands.server import parse_tags
-from transport.address import parse_address
 
 DEFAULT_DATA_DIR: Final = Path("quorate-data")
 
@@ -72,20 +71,7 @@ def start(tags: tuple[str, ...], **options: Any) -> None:
     """
     config = NodeConfig(tags=parse_tags(tags), **options)
     config.check()
-    _check_exposure(config)
     configure_logs(config.log_level, config.log_format)
     from actors.node import run
 
     click.get_current_context().exit(asyncio.run(run(config)))
-
-
-def _check_exposure(config: NodeConfig) -> None:
-    """Refuse what would open a door that nobody asked to be open."""
-    http = config.http_address
-    if http is not None and not config.insecure and not parse_address(http).is_loopback:
-        raise ConfigError(
-            f"refusing to serve HTTP on {http}: it knows no keys, so whoever reaches it may read and write; "
-            "put a proxy in front of a loopback address, or give --insecure if that is what you want"
-        )
-    if config.fault_hooks and not parse_address(config.bind).is_loopback:
-        raise ConfigError(f"fault hooks are for a cluster on this machine alone: not with --bind {config.bind}")

@@ -17,13 +17,16 @@ Private names, each with its reason:
 ``__onMessageReceived``        the engine's front door, behind the guard
 ``__sendAppendEntries``        called when there is something to send, not on the engine's timer
 ``__raftElectionDeadline``     long past, it makes the next tick an election; else never (row 9)
+``__newAppendEntriesTime``     never, so that a tick sends nothing on the engine's timer
 ``__setCurrentTerm``           a term learned from a frame that the engine does not see (row 2)
 ``__setState``, ``__raftLeader``  stepping down and following without an AppendEntries (rows 1, 10)
+``__raftState``, ``__raftCurrentTerm``, ``__votedForNodeId``  read: what it is and whom it voted for
 ``__raftCommitIndex``          a commit index learned by heartbeat; a leader's clamp to what is durable (§5)
 ``__raftNextIndex``, ``__raftMatchIndex``, ``__lastResponseTime``  per peer; set when peers change, kept from going
                                back (row 3)
-``__otherNodes``, ``__connectedNodes``  voters, and which peers may be sent to now (send window)
-``__onReadonlyNodeConnected``, ``...Disconnected``  standbys (row 15)
+``__otherNodes``, ``__readonlyNodes``  the other voters and the standbys
+``__connectedNodes``           which peers may be sent to now (send window)
+``__onReadonlyNodeConnected``, ``__onReadonlyNodeDisconnected``  standbys come and go (row 15)
 =============================  =======================================================================================
 """
 

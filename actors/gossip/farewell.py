@@ -71,11 +71,6 @@ class Farewell:
         if now >= self._until:
             self._end()
         elif now >= self._again_at:
-            # Whoever has died or left meanwhile will not acknowledge anything.
-            for member_id in list(self._missing):
-                claim = self._shared.roster.get(member_id)
-                if claim is None or not claim.is_live:
-                    self._missing.discard(member_id)
             self._tell(now)
             self._end_if_done()
 
@@ -86,13 +81,16 @@ class Farewell:
 
     def _tell(self, now: float) -> None:
         self._again_at = now + self._shared.config.gossip_interval_s
-        for member_id in sorted(self._missing):
-            claim = self._shared.roster.get(member_id)
-            if claim is not None:
-                self._shared.send(claim.address, Notice(self._sequence, self._own.claim))
+        for claim in self._awaited():
+            self._shared.send(claim.address, Notice(self._sequence, self._own.claim))
+
+    def _awaited(self) -> list[Claim]:
+        """Those who have yet to acknowledge it; whoever has died or left meanwhile will not."""
+        missing = (self._shared.roster.get(member_id) for member_id in sorted(self._missing))
+        return [claim for claim in missing if claim is not None and claim.is_live]
 
     def _end_if_done(self) -> None:
-        if not self._missing:
+        if not self._awaited():
             self._end()
 
     def _end(self) -> None:

@@ -203,8 +203,7 @@ class Swim:
 
     def observe_lag(self, lag_s: float) -> None:
         """How late the event loop runs. A laggard gives others more time, for it is slow itself (Lifeguard)."""
-        if lag_s > self.config.stall_s:
-            self._shared.awareness.add(1)
+        self._shared.awareness.hold(int(lag_s / self.config.stall_s))
 
     # --- what can be asked ---
 

@@ -81,7 +81,7 @@ def test_16_awareness_missed_nack() -> None:
 def test_16_awareness_improves() -> None:
     """An answered probe makes it better."""
     lone = Lone("a", "b", "c")
-    lone.core.observe_lag(10)
+    lone.hear(claim("me", 20, liveness=SUSPECT, accusers=("a",)))
     assert health(lone) == 1
 
     lone.wait(3 * LAN.probe_interval_s)
@@ -93,17 +93,23 @@ def test_16_an_ill_server_probes_slowly_and_waits_longer() -> None:
     """Interval and timeout both grow with the score (Lifeguard, LHA-Probe)."""
     lone = Lone("a", "b", "c")
     lone.silent = {"a", "b", "c"}
-    for _ in range(4):
-        lone.core.observe_lag(10)
+    lone.core.observe_lag(4 * LAN.stall_s)
     lone.wait(LAN.probe_interval_s)
 
     assert sent(lone.wait(4 * LAN.probe_timeout_s - LAN.probe_interval_s), PingRequest) == []
     assert len(sent(lone.effects, Ping)) == 1
 
 
-def test_a_small_lag_is_no_illness() -> None:
-    """The event loop is never exactly on time."""
-    lone = Lone("a")
+def test_a_late_event_loop_is_ill_as_long_as_it_is_late() -> None:
+    """The more, the later; answers that come in time all the same do not heal it."""
+    lone = Lone("a", "b", "c")
+    lone.core.observe_lag(2 * LAN.stall_s)
+    lone.wait(20)
+    assert health(lone) == 2
+    lone.core.observe_lag(1000)
+    assert health(lone) == LAN.health_max
+
+    # The event loop is never exactly on time.
     lone.core.observe_lag(LAN.stall_s / 2)
     assert health(lone) == 0
 

@@ -50,6 +50,7 @@ class Gateway(Actor):
         self._admin = Admin(context, control, lambda: self._core.leader)
         self._operations = 0
         self._ticking = False
+        self._raft_has_spoken = False
 
     async def on_start(self) -> None:
         """Learn who leads from Raft, which said so before this incarnation began."""
@@ -83,7 +84,12 @@ class Gateway(Actor):
 
     @handles(LeaderChanged)
     def on_leader_changed(self, msg: LeaderChanged, sender: Sender) -> None:
-        """From this server's Raft."""
+        """From this server's Raft, or what it answered when this incarnation asked."""
+        asked = sender.actor == self.context.name
+        if asked and self._raft_has_spoken:
+            # What Raft says unasked is newer: the answer may have waited behind it in the mailbox.
+            return
+        self._raft_has_spoken = not asked
         self._core.leader_changed(self.context.now(), msg)
 
     @handles(MemberChanged)
@@ -131,10 +137,7 @@ class Gateway(Actor):
         except AskError:
             # Raft is starting: it will say who leads as soon as it knows.
             return
-        news = leader_of(answer.value)
-        # What Raft said meanwhile is at least as new.
-        if self._core.leader.term == 0:
-            self.context.me.tell(news)
+        self.context.me.tell(leader_of(answer.value))
 
     # --- operators --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from actors.config import NodeConfig
 from actors.gateway.limits import GatewayLimits
+from actors.raft.messages import LeaderChanged
 from tests.unit.actors.stage import linked
 from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, TWO, Server
@@ -120,6 +121,17 @@ async def test_a_restarted_gateway_learns_who_leads() -> None:
 
         assert await server.value("propose", [b"a"]) == [b"A"]
         assert server.stage.row("gateway")["incarnation"] == 2
+
+
+@story
+async def test_an_old_answer_about_the_leader_is_no_news() -> None:
+    """What Raft answered when the gateway asked may be handled after what Raft has said since: the latter stands."""
+    async with Server(CONFIG) as server:
+        await server.follow(ONE)
+        answer = LeaderChanged(3, "", "", is_me=False, ready=False)
+        server.stage.system.ref("gateway", owner="gateway").tell(answer)
+
+        assert await server.value("propose", [b"a"]) == [b"A"]
 
 
 @story

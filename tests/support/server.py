@@ -56,6 +56,12 @@ class Server:
         """Whether the process lives (a paused one does)."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started last."""
+        assert self._process is not None, f"{self} was never started"
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process; returns at once."""
         assert not self.is_running, f"{self} runs already"

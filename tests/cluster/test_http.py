@@ -1,0 +1,125 @@
+"""The HTTP API of a real server: every route, with what goes wrong on each."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from storage.kv import VALUE_BYTES_MAX
+from tests.support.cluster import Cluster
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+
+TIMEOUT_S = 20.0
+
+
+def http(server: Server, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+    """The status and the body of a response, decoded when it is JSON."""
+    host, _, port = server.http.rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        raw = response.read()
+        is_json = response.headers.get_content_type() == "application/json"
+        return response.status, json.loads(raw) if is_json else raw.decode()
+    finally:
+        connection.close()
+
+
+def test_keys(shared: Cluster) -> None:
+    """PUT, GET, compare-and-set, list and DELETE, each through another server."""
+    one, two, three = shared.servers
+    status, put = http(one, "PUT", "/v1/kv/http/a%20b", b"value")
+    assert (status, put["key"]) == (200, "http/a b")
+    assert http(two, "GET", "/v1/kv/http/a%20b") == (200, {**put, "value": "value"})
+    assert http(three, "PUT", f"/v1/kv/http/a%20b?revision={put['revision']}", b"\xff")[0] == 200
+    status, lost = http(one, "PUT", f"/v1/kv/http/a%20b?revision={put['revision']}", b"late")
+    assert (status, lost["error"]) == (409, "conflict")
+    shared.same_state()
+    status, stale = http(two, "GET", "/v1/kv/http/a%20b?consistency=stale")
+    assert (status, stale["value_base64"]) == (200, "/w==")
+    status, page = http(three, "GET", "/v1/kv?prefix=http/&limit=1")
+    assert (status, [item["key"] for item in page["items"]]) == (200, ["http/a b"])
+    assert http(one, "DELETE", "/v1/kv/http/a%20b")[0] == 200
+    assert http(two, "GET", "/v1/kv/http/a%20b")[0] == 404
+    assert http(two, "DELETE", "/v1/kv/http/a%20b")[0] == 404
+
+
+def test_the_cluster(shared: Cluster) -> None:
+    """/v1/status, /v1/members, /v1/raft/peers, /health and /ready say what the commands say."""
+    leader = shared.leader()
+    for server in shared.servers:
+        status, said = http(server, "GET", "/v1/status")
+        assert (status, said["node"], said["leader"]) == (200, server.name, leader.name)
+        status, members = http(server, "GET", "/v1/members")
+        assert (status, [row["status"] for row in members]) == (200, ["alive"] * 3)
+        status, peers = http(server, "GET", "/v1/raft/peers")
+        assert (status, [row["voter"] for row in peers]) == (200, [True] * 3)
+        status, health = http(server, "GET", "/health")
+        assert (status, health["healthy"]) == (200, True)
+        status, ready = http(server, "GET", "/ready")
+        assert status == 200
+        assert ready.splitlines()[-1] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/v1/kv/http/none", 404),
+        ("GET", "/v1/kv/x?consistency=maybe", 400),
+        ("GET", "/v1/kv?limit=many", 400),
+        ("GET", "/v1/kv/x?timeout=-1", 400),
+        ("PUT", "/v1/kv/x?revision=-1", 400),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/v1/kv/x", 405),
+        ("PUT", "/v1/kv/" + "k" * 5_000, 413),
+    ],
+)
+def test_what_makes_no_sense_is_said(shared: Cluster, method: str, path: str, expected: int) -> None:
+    """A wrong request has its status code and a JSON body that says what is wrong."""
+    status, body = http(shared.servers[0], method, path, b"v" if method in ("PUT", "POST") else None)
+
+    assert status == expected
+    assert body["error"]
+    assert body["message"]
+
+
+def test_a_body_over_the_limit(shared: Cluster) -> None:
+    """One byte more than a value may have is 413, and the server goes on."""
+    server = shared.servers[0]
+    assert http(server, "PUT", "/v1/kv/http/large", b"x" * (VALUE_BYTES_MAX + 1))[0] == 413
+    assert http(server, "GET", "/v1/kv/http/large")[0] == 404
+
+
+def test_without_a_quorum(cluster: Cluster) -> None:
+    """A server left alone is unhealthy and not ready, refuses writes as not done, and still answers stale reads."""
+    cluster.form(3)
+    leader = cluster.leader()
+    followers = cluster.followers()
+    leader.put("k", "v")
+    cluster.same_state()
+    for server in followers:
+        server.kill()
+    leader.wait_status("it knows that it has no quorum", lambda said: not said["quorum"])
+
+    assert http(leader, "GET", "/health")[0] == 503
+    status, ready = http(leader, "GET", "/ready")
+    assert status == 503
+    assert ready.splitlines()[-1] == "not ready"
+    assert leader.cli("health").code == 5
+    assert leader.cli("status").code == 0
+    assert http(leader, "PUT", "/v1/kv/k?timeout=0.5", b"w")[0] in (503, 504)
+    assert http(leader, "GET", "/v1/kv/k?timeout=0.5")[0] == 503
+    assert http(leader, "GET", "/v1/kv/k?consistency=stale")[1]["value"] == "v"
+    put = leader.cli("kv", "put", "k", "w", "--timeout", "0.5")
+    assert put.code == 4
+    assert put.error
+    for server in followers:
+        server.start()
+    cluster.agree()
+    assert http(leader, "GET", "/ready")[0] == 200

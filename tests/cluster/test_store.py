@@ -1,0 +1,87 @@
+"""The key-value store through every server: forwarding, consistency, and the commands a user types."""
+
+from __future__ import annotations
+
+import pytest
+
+from quorate.client import Client
+from storage.kv import VALUE_BYTES_MAX
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+
+
+def test_any_server_takes_writes_and_linearizable_reads(shared: Cluster) -> None:
+    """A write through each server is read through each other at once: followers forward, and reads are linearizable."""
+    for writer in shared.servers:
+        key = f"forwarded/{writer}"
+        put = writer.cli("kv", "put", key, f"by {writer}", "--format", "json")
+        assert put.code == 0, put
+        for reader in shared.servers:
+            got = reader.cli("kv", "get", key, "--format", "json").json
+            assert got == {"key": key, "value": f"by {writer}", "revision": put.json["revision"]}
+
+
+def test_stale_reads_are_local(shared: Cluster) -> None:
+    """A stale read needs no round; what was acknowledged arrives on every server soon."""
+    shared.servers[0].put("stale/key", "value")
+    shared.same_state()
+    for server in shared.servers:
+        assert server.cli("kv", "get", "stale/key", "--consistency", "stale").out == "value"
+
+
+def test_a_users_commands(shared: Cluster) -> None:
+    """put, get, cas, list, delete, with their exit codes; data on stdout, talk on stderr."""
+    server, other = shared.followers()
+    assert server.cli("kv", "put", "user/a", "1").code == 0
+    assert server.cli("kv", "put", "user/b", "-", stdin=b"from \xff stdin").code == 0
+    assert other.cli("kv", "get", "user/b", "--format", "json").json["value_base64"]
+    assert server.cli("kv", "cas", "user/a", "1", "2").code == 0
+    lost = other.cli("kv", "cas", "user/a", "1", "3")
+    assert lost.code == 1
+    assert lost.error
+    assert other.cli("kv", "cas", "user/new", "--absent", "x").code == 0
+    assert other.cli("kv", "cas", "user/new", "--absent", "y").code == 1
+    listed = server.cli("kv", "list", "user/", "--format", "json").json
+    assert [item["key"] for item in listed["items"]] == ["user/a", "user/b", "user/new"]
+    page = server.cli("kv", "list", "user/", "--limit", "2", "--format", "json").json
+    assert page["next"] == "user/new"
+    assert server.cli("kv", "delete", "user/a").code == 0
+    missing = other.cli("kv", "get", "user/a")
+    assert (missing.code, missing.out) == (1, "")
+    assert "user/a" in missing.error
+    assert other.cli("kv", "delete", "user/a").code == 1
+
+
+def test_an_oversized_value_is_refused(shared: Cluster) -> None:
+    """The largest value is stored; one byte more is one clear line on the command line, and changes nothing."""
+    server = shared.followers()[0]
+    assert server.cli("kv", "put", "large/ok", "-", stdin=b"x" * VALUE_BYTES_MAX).code == 0
+    for reader in shared.servers:
+        assert len(reader.get("large/ok") or b"") == VALUE_BYTES_MAX
+
+    refused = server.cli("kv", "put", "large/no", "-", stdin=b"x" * (VALUE_BYTES_MAX + 1))
+
+    assert refused.code == 1
+    assert str(VALUE_BYTES_MAX) in refused.error
+    assert server.get("large/no") is None
+    long_key = server.cli("kv", "put", "k" * 5_000, "v")
+    assert long_key.code == 1
+    assert long_key.error
+    server.delete("large/ok")
+
+
+async def test_the_client_library_finds_the_leader(shared: Cluster) -> None:
+    """A client that knows one follower writes, reads and lists through whoever leads."""
+    follower = shared.followers()[0]
+    async with Client(follower.address) as client:
+        assert await client.kv.put("library/a", "1") > 0
+        found = await client.kv.get("library/a")
+        assert found is not None
+        assert found.value == b"1"
+        assert await client.kv.cas("library/a", "1", "2")
+        assert not await client.kv.cas("library/a", "1", "3")
+        assert [item.key for item in (await client.kv.list("library/")).items] == ["library/a"]
+        assert await client.kv.delete("library/a")
+        assert await client.kv.get("library/a") is None
+        assert {row["name"] for row in await client.members()} == {"s0", "s1", "s2"}

@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+ROUNDS ?= 20
 
-.PHONY: help setup demo test unit lint format check clean
+.PHONY: help setup demo test unit chaos lint format check clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +29,9 @@ test: $(READY)  ## Run all tests
 
 unit: $(READY)  ## Run the unit tests alone
 	@$(RUN) -m pytest tests/unit
+
+chaos: $(READY) ## The chaos tests for long: ROUNDS=20 rounds of each story
+	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -rP
 
 lint: $(READY)  ## Style and types
 	@$(RUN) -m ruff check .

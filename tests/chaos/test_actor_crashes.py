@@ -9,7 +9,7 @@ from tests.support.cluster import Cluster
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 ACTORS = ("persistence", "links", "gossip", "raft", "reconciler", "gateway", "http")
 CRASHES_BORNE = 3

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.story import chaos
 from tests.support.cluster import Cluster
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
 def test_the_leader_is_cut_off(cluster: Cluster, seed: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.story import chaos
 from tests.support.cluster import Cluster
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 FAILOVER_MAX_S = 10.0
 """The promise is 2 s (median); this is for a busy machine."""

@@ -146,7 +146,9 @@ class Admission:
         if self._own.is_leaving:
             return NOT_READY, f"{own.name} at {own.address} is leaving"
         namesake = self._roster.namesake(claim)
-        if namesake is not None:
+        known = self._roster.get(claim.id)
+        # A live member may meet again whatever its name: it is one of us already.
+        if namesake is not None and (known is None or not known.is_live):
             return NAME_TAKEN, (
                 f"the name {claim.name} is taken by {namesake.id} at {namesake.address}, which is "
                 f"{namesake.status.value}. Start {claim.address} with another --name, or stop the other server"

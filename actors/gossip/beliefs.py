@@ -285,6 +285,9 @@ class Beliefs:
         if merged.liveness is Liveness.ALIVE and merged.incarnation > known.incarnation:
             return f"says so itself, incarnation {merged.incarnation}"
         suspicion = self._suspicions.get(merged.id)
+        if merged.liveness is Liveness.SUSPECT and known.liveness is not Liveness.SUSPECT:
+            longest_s = Terms.of(self._shared.config, self._roster.live_count).timeout_s(0)
+            return f"incarnation {merged.incarnation} has up to {longest_s:.1f} s to object"
         if merged.liveness is Liveness.DEAD and known.liveness is not Liveness.DEAD:
             waited = f" after {now - suspicion.started:.1f} s of suspicion" if suspicion is not None else ""
             gone = sum(accusation.evidence in PROCESS_GONE for accusation in merged.accusers)

@@ -15,10 +15,11 @@ class Send:
 
 @frozen
 class Changed:
-    """A member's status, name, address or tags changed. old_status: "" for a new member."""
+    """A member's status, name, address or tags changed. old_status: "" for a new member; reason: for the log."""
 
     member: Member
     old_status: str
+    reason: str
     forgotten: bool = False
 
 

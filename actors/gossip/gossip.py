@@ -259,10 +259,10 @@ class GossipActor(Actor):
 
     def _report(self, change: Changed) -> None:
         member = change.member
-        level = logging.WARNING if member.status == Status.FAILED else logging.INFO
-        was = f", was {change.old_status}" if change.old_status else ""
+        level = logging.WARNING if member.status == Status.FAILED and not change.forgotten else logging.INFO
         status = "forgotten" if change.forgotten else member.status
-        _log.log(level, "%s at %s is %s%s", member.name, member.address, status, was)
+        why = f" ({change.reason})" if change.reason else ""
+        _log.log(level, "%s at %s is %s%s", member.name, member.address, status, why)
         news = MemberChanged(member, change.old_status, change.forgotten)
         for listener in self._listeners:
             listener.tell(news)

@@ -43,6 +43,11 @@ class Gossiper:
         if self._push_pull_at == inf:
             self._push_pull_at = now + self._shared.rng.random() * self._config.push_pull_interval_s
 
+    def catch_up(self, now: float) -> None:
+        """This server was away: ask what was said meanwhile, perhaps that it is dead."""
+        if self._push_pull_at != inf:
+            self._push_pull_at = now
+
     def stop_exchanges(self) -> None:
         """This server has left: it passes on that it has, and takes no further part."""
         self._push_pull_at = inf

@@ -17,7 +17,7 @@ from attrs import define
 from actors.gossip.effects import JoinDone
 from actors.gossip.member import Status
 from actors.gossip.messages import MYSELF, Join
-from actors.gossip.shared import INFO
+from actors.gossip.shared import INFO, WARNING
 
 if TYPE_CHECKING:
     from actors.gossip.member import Claim
@@ -63,7 +63,9 @@ class Seeker:
 
     def hint(self, now: float, address: str) -> None:
         """A peer to be joined and, for ever, to be found again."""
-        if address != self._roster.own.address:
+        if address == self._roster.own.address:
+            self._shared.note(WARNING, f"peer {address} is this server itself, and is ignored")
+        else:
             self._seek(now, address).kept = True
 
     def ask(self, now: float, address: str) -> None:
@@ -229,5 +231,5 @@ class Seeker:
         if seek.attempts & (seek.attempts - 1) == 0:
             self._shared.note(
                 INFO,
-                f"no way to {seek.address} yet ({error}), attempt {seek.attempts}; going on every {distance_s:.1f} s",
+                f"no way to {seek.address} yet ({error}), attempt {seek.attempts}; next in {distance_s:.1f} s",
             )

@@ -64,7 +64,7 @@ class Shared:
 
     def changed(self, now: float, claim: Claim, old_status: str, *, forgotten: bool = False) -> None:
         """Tell the rest of this server."""
-        self.out.append(Changed(self.roster.view(claim, now), old_status, forgotten))
+        self.out.append(Changed(self.roster.view(claim, now), old_status, self.trails.last(claim.id), forgotten))
 
     def trace(self, now: float, member_id: str, event: str, detail: str = "", *, by: str = "") -> None:
         """Add a step to a member's trail."""

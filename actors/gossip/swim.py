@@ -117,8 +117,8 @@ class Swim:
 
     def start(self, now: float, *, hints: Iterable[str], remembered: Iterable[Claim]) -> list[Effect]:
         """Begin. hints: peers to join. remembered: members from before, failed ones too; all are looked for again."""
-        self._own.announce(now, Intent.JOIN)
         self._beliefs.remember(now, remembered)
+        self._own.announce(now, Intent.JOIN)
         for hint in hints:
             self._seeker.hint(now, hint)
         for claim in self._roster.others():
@@ -226,6 +226,8 @@ class Swim:
             self._shared.awareness.add(1)
             for part in self._timed:
                 part.postpone(late_s)
+            if late_s > self.config.suspicion_min_s(self._roster.live_count):
+                self._gossiper.catch_up(now)
         self._due = inf
 
     def _finish(self, now: float) -> list[Effect]:

@@ -41,6 +41,11 @@ class Trails:
         """The steps of one member, oldest first."""
         yield from self._steps.get(member_id, ())
 
+    def last(self, member_id: str) -> str:
+        """What the latest step says; "" for a member nothing has happened to."""
+        steps = self._steps.get(member_id)
+        return steps[-1].detail if steps else ""
+
     def forget(self, member_id: str) -> None:
         """The member was reaped."""
         self._steps.pop(member_id, None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.gossip.config import LOCAL
 from actors.gossip.gossip import IdentityError
 from actors.gossip.messages import (
     ForceLeave,
+    Gossip,
     GossipStatusRequest,
     Join,
     JoinPeers,
@@ -20,7 +22,7 @@ from actors.gossip.messages import (
 from actors.gossip.own import RESERVE
 from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House
-from tests.unit.gossip.lone import claim
+from tests.unit.gossip.lone import SUSPECT, claim
 from transport.wire import PROTOCOL_VERSION, Header, encode_body
 
 
@@ -241,3 +243,20 @@ async def test_an_impossible_name_is_one_clear_line(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         with pytest.raises(IdentityError, match="cannot join a cluster as n0: the tags have more than 512 characters"):
             await house.start("n0", cluster_id="c0", tags={"note": "x" * 600})
+
+
+@story
+async def test_an_objection_beyond_what_is_reserved_waits_for_the_disk(tmp_path: Path) -> None:
+    """An incarnation far above its own is claimed of a server: it writes down a higher one, then uses it."""
+    async with House(tmp_path) as house:
+        servers = await house.cluster(2)
+        me = servers[0].identity
+        far = claim("n0", 5000, liveness=SUSPECT, accusers=("x",), address=servers[0].address)
+
+        servers[1].stage.system.ref("gossip", "n0:7946", owner="gossip").tell(Gossip([replace(far, id=me.id)]))
+        await servers[0].stage.settle(1)
+
+        view = await servers[1].ask(MembersRequest())
+        assert {member.name: (member.incarnation, member.status) for member in view.members}["n0"] == (5001, "alive")
+        await servers[0].stop()
+        assert servers[0].disk().incarnation == 5001 + RESERVE

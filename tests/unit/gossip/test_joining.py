@@ -280,3 +280,13 @@ def test_an_unsound_join_is_refused() -> None:
 
     assert (forged.reason, nameless.reason) == ("the claim is about another server", "a counter is out of range")
     assert notes(lone.effects).count("refused to let") == 2
+
+
+def test_a_peer_that_is_this_server_itself() -> None:
+    """It is ignored, and the log says so: such a server would wait for ever."""
+    lone = Lone(cluster_id="")
+
+    effects = lone.do(lone.core.start(lone.now, hints=["me:1"], remembered=()))
+
+    assert "peer me:1 is this server itself, and is ignored" in notes(effects)
+    assert sent(lone.wait(30), Join) == []

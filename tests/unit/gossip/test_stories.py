@@ -124,7 +124,7 @@ def test_an_event_loop_blocked_for_ten_seconds_kills_nobody(seed: int) -> None:
     net.run(10)
     hosts[0].resume()
 
-    assert net.took(lambda: net.agree(hosts), 10) < 5.0
+    assert net.took(lambda: net.agree(hosts), 10) < 0.5
     assert failures(hosts[:1]) == []
     assert failures(hosts[1:], but=(hosts[0],)) == []
     assert hosts[0].core.report.status(net.now)["counters"]["stalls"] == 1
@@ -155,7 +155,7 @@ def test_a_stopped_server_is_back(seed: int) -> None:
 
     hosts[2].resume()
 
-    assert net.took(lambda: net.agree(hosts), 10) < 2.0
+    assert net.took(lambda: net.agree(hosts), 10) < 0.5
 
 
 @pytest.mark.parametrize("minutes", [1, 20])

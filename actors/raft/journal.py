@@ -210,10 +210,8 @@ class Journal(EngineJournal):
         term = self.term_at(index)
         if term is None:
             raise AssertionError(f"no entry {index} to compact the log to")
+        # What of it was not saved yet need not be: the write says that the log goes on behind this index.
         self._log[: index - self.anchor_index + 1] = [(NO_OP, index, term)]
-        unsaved = self._unsaved
-        if unsaved.first_index is not None and unsaved.first_index <= index:
-            unsaved.first_index = index + 1 if self.last_index > index else None
 
     # --- writes ---------------------------------------------------------------------------------------------------
 

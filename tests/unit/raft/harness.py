@@ -102,6 +102,8 @@ class Simulation:
             self._resume(server)
             self._restart(server)
         deadline = self.now + QUIET_S
+        # A transfer that was begun in the storm may still come true, or is given up.
+        self.run_until(self.now + 1.5 * self.timing.election_max_s)
         while (why := why_not_agreed(self.servers)) and self.now < deadline:
             self.run_until(self.now + 0.25)
         require(not why, f"no agreement after {QUIET_S} quiet seconds: {why}")
@@ -340,6 +342,13 @@ class Simulation:
         server.snapshot(self.now, 0)
         self._wake(server)
 
+    def _rumour(self, server: SimServer) -> None:
+        """A server is told that its leader's process is dead, which may or may not be so."""
+        leader = server.core.state.leader
+        if leader is not None:
+            server.core.peer_gone(server.clock(self.now), leader)
+            self._wake(server)
+
     def _abdicate(self, server: SimServer) -> None:
         server.core.abdicate(server.clock(self.now))
         self._wake(server)
@@ -374,6 +383,7 @@ _FAULTS = (
     Simulation._transfer,
     Simulation._transfer,
     Simulation._abdicate,
+    Simulation._rumour,
     Simulation._cut_short,
     Simulation._change,
     Simulation._change,

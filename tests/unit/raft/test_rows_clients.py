@@ -128,7 +128,7 @@ def test_row_19_late_answer_of_an_earlier_run_answers_no_read() -> None:
     stage.read("s1")
     stage.lose()
 
-    stage.hand(Letter("s0", "s1", ReadIndexReply(1, asked.request, 2)))
+    stage.hand(Letter("s0", "s1", ReadIndexReply(1, asked.request, 1)))
 
     assert stage["s1"].reads_answered == 0
 

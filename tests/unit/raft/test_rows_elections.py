@@ -52,6 +52,8 @@ def test_row_07_only_voters_count() -> None:
     stage.hand(Letter("s1", "s0", VoteReply(1, 1, pre=False, granted=False)))
 
     assert stage["s0"].core.role == "candidate"
+    stage.hand(Letter("s1", "s0", VoteReply(1, 1, pre=False, granted=True)))
+    assert stage["s0"].core.role == "leader"
 
 
 def test_row_07_pre_votes_are_counted_by_voter_too() -> None:
@@ -108,6 +110,19 @@ def test_row_08_vote_request_moves_nobody_that_hears_a_leader() -> None:
 
     assert [reply.granted for reply in stage.letters(VoteReply, target="s2")] == [False, False]
     assert (stage.term("s0"), stage.term("s1"), stage["s0"].leads) == (1, 1, True)
+
+
+def test_row_08_no_pre_vote_while_a_leader_is_heard() -> None:
+    """Whoever hears the leader does not help to replace it; an election timeout later it does."""
+    stage = Stage()
+    stage.elect("s0")
+    request = VoteRequest(2, 2, 1, pre=True, transfer=False)
+
+    stage.hand(Letter("s2", "s1", request))
+    stage.now += TIMING.election_min_s
+    stage.hand(Letter("s2", "s1", request))
+
+    assert [reply.granted for reply in stage.letters(VoteReply, target="s2")] == [False, True]
 
 
 def test_row_08_pre_vote_looks_at_the_log() -> None:

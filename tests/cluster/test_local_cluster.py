@@ -48,7 +48,7 @@ def test_a_users_afternoon(do: Do, ports: int) -> None:
     up = do("up", "3", "--base-port", str(ports))
     assert up.code == 0, up
     assert "server-2" in up.out
-    assert "voters" in up.err, "what is being waited for is shown"
+    assert "waiting: " in up.err, "what is missing is shown"
     assert [row["state"] for row in rows(do)] == ["running"] * 3
     assert sorted(str(row["role"]) for row in rows(do)) == ["follower", "follower", "leader"]
     address = f"127.0.0.1:{ports + 10}"

@@ -11,8 +11,8 @@ from actors.gossip.config import LAN, LOCAL
 from actors.gossip.member import Intent
 from tests.unit.gossip.simnet import Host, Net
 
-CHAOS_RUNS = 40
-CALM_RUNS = 10
+CHAOS_RUNS = 25
+CALM_RUNS = 8
 
 
 class Chaos:

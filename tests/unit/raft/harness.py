@@ -372,6 +372,7 @@ class Simulation:
 
 _FAULTS = (
     Simulation._crash,
+    Simulation._crash,
     Simulation._crash_all,
     Simulation._pause,
     Simulation._cut,

@@ -33,6 +33,8 @@ class SystemLimits:
     """Asks of this server waiting for an answer; the next one is refused."""
     dead_letters: int = 256
     """Different dead letters kept; all are counted."""
+    kill_delay_s: float = 0.05
+    """From an operator's kill to the death: the answer has to be out before, also when it is the links that die."""
     slow_handler_s: float = 0.1
     """A handler that takes longer is logged with its stack."""
     lag_period_s: float = 0.25

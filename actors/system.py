@@ -243,7 +243,7 @@ class System:
     def kill(self, name: str, incarnation: int) -> str:
         """End an incarnation because an operator says so; returns a line that says what happens.
 
-        It ends in the next turn of the loop, so that an actor that kills itself still answers.  Raises ValueError when
+        It ends a moment later, so that the answer leaves before the actors go that carry it.  Raises ValueError when
         that incarnation is not running: a command given twice must not kill twice.
         """
         cell = self._running(name)
@@ -252,8 +252,12 @@ class System:
         if cell.doomed:
             raise ValueError(f"{cell.label} is being killed already: nothing done")
         cell.doomed = True
-        self.loop.call_soon(cell.crash, OperatorKill("killed by an operator"))
+        self.loop.call_later(self.limits.kill_delay_s, self._carry_out_kill, cell, incarnation)
         return f"killed {cell.label}; its supervisor starts {name}@{incarnation + 1}"
+
+    def _carry_out_kill(self, cell: Cell, incarnation: int) -> None:
+        if cell.incarnation == incarnation:
+            cell.crash(OperatorKill("killed by an operator"))
 
     def crash(self, name: str) -> None:
         """The fault hook: a real crash of the actor, counted as one.  Raises ValueError when it is not running."""

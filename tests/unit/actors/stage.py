@@ -78,7 +78,7 @@ class Stage:
             rng=random.Random(1),
             clock=loop.time,
             wall_clock=loop.time,
-            limits=limits,
+            limits=limits or SystemLimits(kill_delay_s=0.0),
         )
         # A story that wants the watch to look says so itself: a thread looks whenever it likes.
         self.system.handler_watch.stop()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from actors.raft.journal import Write
-from storage.raft_db import RaftWrite, RaftWritten
+from storage.raft_db import RaftWrite, RaftWritten, SnapshotSave
 
 RETRY_S = 0.25
 
@@ -29,7 +29,7 @@ class Disk:
         self._tell = tell
         self._open: deque[RaftWrite] = deque()
         self._unstored_cluster_id: str | None = None
-        self._staged = 0
+        self._staged: SnapshotSave | None = None
         self.error = ""
         """Why the disk takes nothing at present; "" when it does."""
 
@@ -37,15 +37,16 @@ class Disk:
         """Keep the cluster id with the next write."""
         self._unstored_cluster_id = cluster_id
 
-    def expect_staged(self, chunks: int) -> None:
-        """The next snapshot's chunks are staged already: its write names only their number."""
-        self._staged = chunks
+    def expect_staged(self, snapshot: SnapshotSave) -> None:
+        """This snapshot's chunks are staged already: its write names only their number."""
+        self._staged = snapshot
 
     def write(self, write: Write) -> None:
         """Send a write on its way."""
         snapshot = write.snapshot
-        if snapshot is not None and self._staged:
-            snapshot, self._staged = evolve(snapshot, chunks=[], staged=self._staged), 0
+        # A leader's snapshot may have taken its place in the same turn, and that one has chunks of its own.
+        if snapshot is not None and snapshot is self._staged:
+            snapshot = evolve(snapshot, chunks=[], staged=len(snapshot.chunks))
         message = RaftWrite(
             incarnation=self._incarnation,
             sequence=write.sequence,

@@ -105,7 +105,7 @@ class Snapshotting:
             keep_from_term=keep_from_term,
             discard_log=False,
         )
-        self._disk.expect_staged(len(chunks))
+        self._disk.expect_staged(snapshot)
         self._core.save_snapshot(self._context.now(), snapshot)
         self._waiting_for = journal.next_promise
         self._context.me.tell(Tick())

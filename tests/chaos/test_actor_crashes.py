@@ -28,7 +28,7 @@ def restarted(server: Server, actor: str, before: int) -> None:
 def crash(story: Story, server: Server, actor: str) -> None:
     """Crash one actor of a server, and wait until it and the cluster work again."""
     before = server.actor(actor)["incarnation"]
-    server.ask("fault.crash", {"actor": actor})
+    server.crash(actor)
     restarted(server, actor, before)
     story.recovered(f"{actor} of {server} crashed")
 

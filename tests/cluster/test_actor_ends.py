@@ -16,7 +16,7 @@ def test_four_crashes_in_30_s_end_the_process(cluster: Cluster, actor: str) -> N
     cluster.form(3)
     victim = cluster.followers()[0]
     for incarnation in range(1, 4):
-        victim.ask("fault.crash", {"actor": actor})
+        victim.crash(actor)
 
         def runs(after: int = incarnation) -> bool:
             row = victim.actor(actor)
@@ -25,7 +25,7 @@ def test_four_crashes_in_30_s_end_the_process(cluster: Cluster, actor: str) -> N
         wait_until(f"{actor} runs again", runs)
     cluster.agree()
 
-    victim.ask("fault.crash", {"actor": actor})
+    victim.crash(actor)
 
     assert victim.wait_exit() == 70
     line = victim.wait_log(r"CRITICAL quorate\.node: giving up: (.*)").group(1)

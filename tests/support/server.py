@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from storage.kv import Changed, Found, Page, decode_result, delete, get, list_keys, put
 from tests.support.command import PROGRAM, Outcome, environment, run
 from tests.support.waiting import wait_until
+from transport.client_errors import OutcomeUnknown
 from transport.errors import QuorateError
 from transport.keys import load
 from transport.sync_client import SyncClient
@@ -175,6 +177,12 @@ class Server:
         """One row of `actors list`."""
         row: dict[str, Any] = next(row for row in self.ask("actors.list") if row["name"] == name)
         return row
+
+    def crash(self, actor: str) -> None:
+        """Make an actor fail, by the fault hook."""
+        # What the crash takes down with it may be what would have answered.
+        with suppress(OutcomeUnknown):
+            self.ask("fault.crash", {"actor": actor})
 
     # --- its store --------------------------------------------------------------------------------------------------
 

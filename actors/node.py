@@ -41,6 +41,7 @@ from actors.system import System
 from storage.data_dir import DataDir
 from storage.kv import KeyValueStore
 from storage.serf_db import SerfState
+from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, error_of
@@ -193,7 +194,11 @@ class Node:
             ChildSpec(
                 "raft",
                 partial(
-                    RaftActor, identity=identity, config=config, machine=self._machine, found_cluster=found_cluster
+                    RaftActor,
+                    identity=identity,
+                    config=config,
+                    machine=lambda: SessionMachine(self._machine()),
+                    found_cluster=found_cluster,
                 ),
             ),
             ChildSpec("reconciler", partial(Reconciler, policy=Policy(config.max_voters, timing.stable_s))),

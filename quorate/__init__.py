@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Overloaded,
         Refused,
         RequestFailed,
+        SessionExpired,
         TooLarge,
         Unreachable,
     )
@@ -48,6 +49,7 @@ __all__ = [
     "QuorateError",
     "Refused",
     "RequestFailed",
+    "SessionExpired",
     "StateMachine",
     "TooLarge",
     "Unreachable",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from zlib import crc32
 
+from storage.chunk_stream import ChunkStream
 from storage.errors import BadSnapshotError
 from storage.sorted_map import SortedMap
 from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX
@@ -47,7 +48,7 @@ def write_snapshot(revision: int, count: int, records: Iterable[tuple[str, bytes
 
 def read_snapshot(chunks: Iterable[bytes]) -> tuple[int, SortedMap]:
     """The revision and the records of a snapshot. Raises BadSnapshotError when the chunks are not a whole one."""
-    stream = _Stream(chunks)
+    stream = ChunkStream(chunks)
     magic, revision, count = _HEADER.unpack(stream.take(_HEADER.size))
     if magic != _MAGIC:
         raise BadSnapshotError("a snapshot of the key-value store does not begin like this")
@@ -71,40 +72,3 @@ def read_snapshot(chunks: Iterable[bytes]) -> tuple[int, SortedMap]:
     if not stream.is_at_end():
         raise BadSnapshotError("there is more behind the end of the snapshot")
     return revision, records
-
-
-class _Stream:
-    """The bytes of some chunks, taken in pieces of any length."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._buffer = b""
-        self._at = 0
-        self.checksum = 0
-        """Of all bytes taken."""
-
-    def take(self, length: int) -> bytes:
-        """The next bytes. Raises BadSnapshotError when there are not as many."""
-        end = self._at + length
-        if end > len(self._buffer):
-            self._refill(length)
-            end = length
-        piece = self._buffer[self._at : end]
-        self._at = end
-        self.checksum = crc32(piece, self.checksum)
-        return piece
-
-    def is_at_end(self) -> bool:
-        """Whether every byte was taken."""
-        return self._at == len(self._buffer) and not any(self._chunks)
-
-    def _refill(self, length: int) -> None:
-        parts = [self._buffer[self._at :]]
-        size = len(parts[0])
-        while size < length:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                raise BadSnapshotError(f"the snapshot ends {length - size} bytes early")
-            parts.append(chunk)
-            size += len(chunk)
-        self._buffer, self._at = b"".join(parts), 0

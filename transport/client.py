@@ -1,33 +1,46 @@
 """The client for asyncio programs: any server as the entry, the leader followed, many asks under way at once.
 
 What lives here: which servers there are and which one is asked, and what is tried again.  What does not: single
-connections (client_link.py), batches and deadlines (client_asks.py), and what commands mean: those are bytes here
-(quorate.Client adds the key-value store).
+connections (client_link.py), batches, deadlines and what is asked again (client_asks.py), and what commands mean: those
+are bytes here (quorate.Client adds the key-value store).
 
-A command is tried again only when it was certainly not applied; an `OutcomeUnknown` is the caller's to decide about.
-Reads and questions are tried again until their deadline.
+Commands belong to a session of the client's, opened by the first of them.  So a command whose outcome is unknown, since
+its leader died or a server kept quiet, is sent again under its number until its deadline, and applied once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import zmq
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
+from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_random_exponential
 
 from transport.address import parse_address
-from transport.client_asks import PROPOSE, READ, Ask, AskLimits, Asks
-from transport.client_errors import ClientError, NoLeader, Overloaded, TooLarge, Unreachable
+from transport.client_asks import AskLimits, Asks
+from transport.client_batches import COMMANDS, READS, SESSION_COMMANDS, Ask
+from transport.client_errors import (
+    BadRequest,
+    ClientError,
+    NoLeader,
+    OutcomeUnknown,
+    Overloaded,
+    RequestFailed,
+    TooLarge,
+    Unreachable,
+)
 from transport.client_link import ClientLink
 from transport.client_protocol import Response
+from transport.client_session import ClientSession
 from transport.errors import AddressError
 from transport.keys import ClusterKey, load
+from transport.session_protocol import NONCE_BYTES, SESSION_ID_BYTES, SESSION_OPEN
 
 if TYPE_CHECKING:
     from transport.address import Address
@@ -47,15 +60,20 @@ REFRESH_TIMEOUT_S: Final = 1.0
 RETRY_FIRST_S: Final = 0.02
 RETRY_MAX_S: Final = 0.5
 
+_back_off = wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MAX_S)
+
 _REACHABLE: Final = frozenset({"alive", "suspect", "leaving"})
-_AGAIN: Final = (NoLeader, Overloaded)
+_PASSING: Final = (NoLeader, Overloaded, Unreachable, OutcomeUnknown)
+"""Why a session may come to be open later."""
 
 
 class Client:
     """A client of one cluster.  Use it in an `async with`, which connects and closes it.
 
     addresses: one or more servers; the others are found through them.  key: the cluster's or a client's key file.
-    timeout_s: how long a call may take, unless it says otherwise.  Every call raises a ClientError when it fails.
+    timeout_s: how long a call may take, unless it says otherwise.  exactly_once: whether commands are sent in a
+    session; without one, a command whose outcome is unknown is not sent again.  Every call raises a ClientError when
+    it fails.
     """
 
     def __init__(
@@ -63,17 +81,21 @@ class Client:
         *addresses: str,
         key: ClusterKey | str | Path | None = None,
         timeout_s: float = 5.0,
+        exactly_once: bool = True,
         limits: AskLimits | None = None,
     ) -> None:
         self._seeds = [parse_address(address) for address in addresses or (DEFAULT_ADDRESS,)]
         self._key = load(key) if isinstance(key, str | Path) else key
         self._timeout_s = timeout_s
-        self._asks = Asks(limits or AskLimits(), self._send)
+        self._lane = SESSION_COMMANDS if exactly_once else COMMANDS
+        self._asks = Asks(limits or AskLimits(), self._send, _pause_s)
         self._links: dict[str, ClientLink] = {}
         self._leader = ""
         self._preferred = ""
         self._pump_due = False
         self._tick_due = False
+        self._opening = False
+        self._held = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -125,11 +147,17 @@ class Client:
     async def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
         """Have a command applied by the state machine of every server, and return its result.
 
-        When this returns, the command is on disk on a majority.
+        When this returns, the command is on disk on a majority, and was applied once, however often it was sent.
+        Raises OutcomeUnknown when the deadline passes without an answer, SessionExpired (which is one) when the cluster
+        has forgotten the session while the command was tried again.
         """
         if len(command) > COMMAND_BYTES_MAX:
             raise TooLarge(f"a command of {len(command)} bytes is over the limit of {COMMAND_BYTES_MAX}")
-        result: bytes = await self._call(PROPOSE, command, timeout_s)
+        ask, promise = self._ask(self._lane, command, timeout_s)
+        try:
+            result: bytes = await promise
+        finally:
+            ask.finish()
         return result
 
     async def read(self, query: bytes, *, consistency: str = "linearizable", timeout_s: float | None = None) -> bytes:
@@ -137,12 +165,16 @@ class Client:
 
         "linearizable": no older than the moment of this call.  "stale": what one server has, at once.
         """
-        result, _, _ = await self._call(READ, [query, consistency], timeout_s)
-        return bytes(result)
+        if consistency not in READS:
+            raise BadRequest(f"the consistency is one of {', '.join(sorted(READS))}, not {consistency!r}")
+        _, promise = self._ask(consistency, query, timeout_s)
+        result: bytes = await promise
+        return result
 
     async def call(self, op: str, arguments: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:
         """An operator's request by its name, such as "raft.peers", and its JSON-like answer."""
-        return await self._call(op, dict(arguments or {}), timeout_s)
+        _, promise = self._ask(op, dict(arguments or {}), timeout_s)
+        return await promise
 
     async def status(self) -> dict[str, Any]:
         """One server's view of itself and its cluster."""
@@ -154,37 +186,42 @@ class Client:
         rows: list[dict[str, Any]] = await self.call("members")
         return rows
 
-    async def _call(self, op: str, body: Any, timeout_s: float | None) -> Any:
-        limit_s = self._timeout_s if timeout_s is None else timeout_s
-        deadline = self._loop.time() + limit_s
-        try:
-            return await self._ask(op, body, deadline)
-        except _AGAIN:
-            self._look_elsewhere()
-        # Only now: building a retry costs more than a whole call does.
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_AGAIN),
-            wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MAX_S),
-            stop=stop_after_delay(max(0.0, deadline - self._loop.time())),
-            before_sleep=lambda _: self._look_elsewhere(),
-            reraise=True,
-        )
-        return await retrying(self._ask_again, op, body, deadline)
-
-    async def _ask_again(self, op: str, body: Any, deadline: float) -> Any:
-        # tenacity awaits what a coroutine function returns, and hands on a future as it is.
-        return await self._ask(op, body, deadline)
-
-    def _ask(self, op: str, body: Any, deadline: float) -> asyncio.Future[Any]:
+    def _ask(self, op: str, body: Any, timeout_s: float | None) -> tuple[Ask, asyncio.Future[Any]]:
         if self._closed:
             raise Unreachable("the client is closed")
         promise = self._loop.create_future()
-        self._asks.add(Ask(op, body, deadline, promise))
+        ask = Ask(op, body, self._loop.time() + (self._timeout_s if timeout_s is None else timeout_s), promise)
+        self._asks.add(ask)
         self._pump_soon()
         if not self._tick_due:
             self._tick_due = True
             self._loop.call_later(TICK_S, self._tick)
-        return promise
+        return ask, promise
+
+    # --- the session ------------------------------------------------------------------------------------------------
+
+    def _open_session(self) -> None:
+        self._opening = True
+        # Random, so that a client of a cluster that was begun anew does not hit a session of somebody else's in it.
+        _, promise = self._ask(SESSION_OPEN, os.urandom(NONCE_BYTES), None)
+        promise.add_done_callback(self._opened)
+
+    def _opened(self, promise: asyncio.Future[Any]) -> None:
+        self._opening = False
+        if promise.cancelled():
+            return
+        error = promise.exception()
+        if error is None:
+            session_id = promise.result()
+            if isinstance(session_id, bytes) and len(session_id) == SESSION_ID_BYTES:
+                self._asks.use_session(ClientSession(session_id))
+            else:
+                self._asks.no_session(RequestFailed("the server opened a session without giving its id"))
+        elif isinstance(error, _PASSING):
+            self._asks.session_trouble = error
+        elif isinstance(error, ClientError):
+            self._asks.no_session(error)
+        self._pump_soon()
 
     # --- what the connections say -----------------------------------------------------------------------------------
 
@@ -193,7 +230,9 @@ class Client:
         return link is not None and link.send(frame)
 
     def _on_answer(self, response: Response) -> None:
-        self._asks.answered(response)
+        refused_by = self._asks.answered(self._loop.time(), response)
+        if refused_by and refused_by == self._preferred:
+            self._look_elsewhere()
         self._pump_soon()
 
     def _on_change(self, link: ClientLink) -> None:
@@ -213,9 +252,21 @@ class Client:
 
     def _pump(self) -> None:
         self._pump_due = False
-        link = self._best()
-        if link is not None and not self._closed:
-            self._asks.flush(self._loop.time(), link.address)
+        if self._closed:
+            return
+        if not self._opening and self._asks.wants_session:
+            self._open_session()
+        now, link = self._loop.time(), self._best()
+        held_s = self._asks.held_s(now)
+        if held_s and not self._held:
+            self._held = True
+            self._loop.call_later(held_s, self._unhold)
+        elif link is not None and not held_s:
+            self._asks.flush(now, link.address)
+
+    def _unhold(self) -> None:
+        self._held = False
+        self._pump_soon()
 
     def _tick(self) -> None:
         self._tick_due = False
@@ -297,8 +348,15 @@ class Client:
         leaders = [str(row["address"]) for row in live if row["role"] == "leader"]
         if leaders:
             self._leader = leaders[0]
+            self._leave_stalled()
             self._pump_soon()
         return bool(leaders)
+
+    def _leave_stalled(self) -> None:
+        """A server that leads no more and owes answers for long may be one that was stopped: its asks go elsewhere."""
+        since = self._asks.waits_since(self._preferred)
+        if self._preferred != self._leader and since is not None and self._loop.time() - since > STALL_S:
+            self._asks.take_back(self._preferred)
 
     def _open_link(self, address: Address) -> None:
         if str(address) not in self._links and len(self._links) < LINKS_MAX:
@@ -309,3 +367,10 @@ class Client:
     def _close_link(self, address: str) -> None:
         self._links.pop(address).close()
         self._asks.lost(address, "the server left the cluster")
+
+
+def _pause_s(refusals: int) -> float:
+    """How long to leave the cluster alone after refusals in a row."""
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = refusals
+    return _back_off(state)

@@ -1,69 +1,76 @@
-"""What a client has asked and not heard yet: a queue, what is under way on which server, and deadlines.
+"""What a client has asked and not heard yet: queues, what is under way on which server, and deadlines.
 
-What lives here: batching, keeping answers and asks together, and which asks survive a lost connection.  Time and
-sockets come in as arguments; a future is only ever given its result.  What does not: connections (client_link.py),
-which server is best, and trying again after a refusal (client.py).
+What lives here: batching, keeping answers and asks together, and what is asked again.  Time and sockets come in as
+arguments; a future is only ever given its result.  What does not: connections (client_link.py), which server is best
+(client.py), and the numbers of a session's commands (client_session.py).
 
 1. An ask is under way on one server at a time, under a number that is used once.
-2. When a server is lost, asks that change nothing are asked again elsewhere; the others end as OutcomeUnknown.
-3. At its deadline an ask that is still queued was certainly not carried out; one under way may have been.
+2. What was certainly not done is asked again after a pause, until its deadline.
+3. What may have been done is asked again elsewhere when that does no harm: what changes nothing, and the commands of a
+   session, under the sequences they have had.  The rest ends as OutcomeUnknown.
+4. At its deadline an ask that was never under way was certainly not carried out; another one may have been.
+5. A command that found its session expired at its first attempt gets a number in the next session.  One that may have
+   been applied ends as SessionExpired: under another number it could be applied twice.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import msgspec
 from attrs import define, field, frozen
 
-from transport.client_errors import ClientError, OutcomeUnknown, Unreachable, error_of
+from transport.client_batches import (
+    COMMANDS,
+    LINEARIZABLE,
+    READS,
+    SESSION_COMMANDS,
+    STALE,
+    Ask,
+    decode_values,
+    encode_asks,
+    is_one_request,
+)
+from transport.client_errors import (
+    ClientError,
+    OutcomeUnknown,
+    Overloaded,
+    RequestFailed,
+    SessionExpired,
+    Unreachable,
+    error_of,
+)
 from transport.client_frames import CHANGES_NOTHING, encode_request
-from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client_protocol import Code, Request, Response
+from transport.client_session import ClientSession
+from transport.session_protocol import NOT_NOW, SESSION_OPEN, Failure
 from transport.wire import WireError
 
-PROPOSE: Final = "propose"
-READ: Final = "read"
+ANSWER_MARGIN_S: Final = 0.1
+"""A server is given so much less time than there is: what it says at its deadline should arrive before ours."""
 
-_decode_results = msgspec.msgpack.Decoder(list[bytes]).decode
+ATTEMPT_GRACE_S: Final = 0.25
+"""How long after the end of an attempt a server is taken for one that stands still."""
 
-
-class Promise(Protocol):
-    """The part of an asyncio future that an ask needs."""
-
-    def done(self) -> bool:
-        """Whether it has a result, or its caller has given up."""
-
-    def set_result(self, result: Any, /) -> None:
-        """The answer."""
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """Why there is none."""
+_HARMLESS: Final = CHANGES_NOTHING | READS
+_REPEATED: Final = _HARMLESS | {SESSION_COMMANDS}
+_IN_ATTEMPTS: Final = READS | {SESSION_COMMANDS, SESSION_OPEN}
+_NOT_DONE: Final = frozenset({Code.NO_LEADER, Code.OVERLOADED})
 
 
 @frozen
 class AskLimits:
-    """batch_commands_max, batch_bytes_max: commands in one request.  under_way_max: commands and questions without an
-    answer; more wait in the queue, where they make larger batches.  read_attempt_s: the time one server gets for a
-    read; a cut-off server would otherwise use up the time in which another one has a leader.  A command gets all of its
-    caller's time, since the end of an attempt could leave its outcome unknown.
+    """batch_commands_max, batch_bytes_max: commands or queries in one request.  under_way_max: commands and questions
+    without an answer; more wait in the queue, where they make larger batches.  attempt_s: the time one server gets for
+    what may be asked again elsewhere; a cut-off server would otherwise use up the time in which another one has a
+    leader.  Anything else gets all of its caller's time, since the end of an attempt could leave its outcome unknown.
     """
 
     batch_commands_max: int = 256
     batch_bytes_max: int = 256 * 1024
     under_way_max: int = 4_096
-    read_attempt_s: float = 2.0
-
-
-@define(eq=False, slots=True)
-class Ask:
-    """One question or one command.  body: the command, or the arguments of the operation."""
-
-    op: str
-    body: Any
-    deadline: float
-    promise: Promise
+    attempt_s: float = 2.0
 
 
 @define
@@ -76,19 +83,42 @@ class _Flight:
 
 @define
 class Asks:
-    """All asks of one client.  `send(address, frame)` says whether a connection took the frame."""
+    """All asks of one client.
+
+    send(address, frame): says whether a connection took the frame.  pause(refusals): for how long to leave the cluster
+    alone after so many refusals in a row, in seconds.
+    """
 
     limits: AskLimits
     send: Callable[[str, bytes], bool]
-    _queue: deque[Ask] = field(factory=deque, init=False)
+    pause: Callable[[int], float]
+    session: ClientSession | None = field(default=None, init=False)
+    session_trouble: ClientError | None = field(default=None, init=False)
+    """Why there is no session yet."""
+    _queues: dict[str, deque[Ask]] = field(init=False)
+    _questions: deque[Ask] = field(factory=deque, init=False)
     _flights: dict[int, _Flight] = field(factory=dict, init=False)
     _under_way: int = field(default=0, init=False)
     _last_id: int = field(default=0, init=False)
+    _refusals: int = field(default=0, init=False)
+    _held_until: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._queues = {lane: deque() for lane in (SESSION_COMMANDS, COMMANDS, LINEARIZABLE, STALE)}
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""
-        return not self._queue and not self._flights
+        return not self._flights and not any(self._all_queues())
+
+    @property
+    def wants_session(self) -> bool:
+        """Whether commands wait for a session to be opened."""
+        return self.session is None and any(ask.session is None for ask in self._queues[SESSION_COMMANDS])
+
+    def held_s(self, now: float) -> float:
+        """For how long nothing is sent, after refusals."""
+        return max(0.0, self._held_until - now)
 
     def waits_since(self, address: str) -> float | None:
         """Since when a server has owed its oldest answer; None when it owes none."""
@@ -96,116 +126,225 @@ class Asks:
 
     def add(self, ask: Ask) -> None:
         """Queue an ask."""
-        self._queue.append(ask)
+        self._queue_of(ask).append(ask)
+
+    def use_session(self, session: ClientSession) -> None:
+        """The session for the commands that have none."""
+        self.session = session
+        self.session_trouble = None
+
+    # --- sending ----------------------------------------------------------------------------------------------------
 
     def flush(self, now: float, address: str) -> None:
         """Send what is queued to a server, as far as the window and the connection allow."""
-        while self._queue and self._under_way < self.limits.under_way_max:
-            asks = self._next_batch()
-            if asks and not self.launch(now, address, asks):
-                self._queue.extendleft(reversed(asks))
-                return
-
-    def _next_batch(self) -> list[Ask]:
-        """What goes into one request: consecutive commands, or one question; nobody's asks left out."""
-        batch: list[Ask] = []
-        size = 0
-        room = min(self.limits.batch_commands_max, self.limits.under_way_max - self._under_way)
-        while self._queue and len(batch) < room:
-            ask = self._queue[0]
-            if not ask.promise.done():
-                if batch and (ask.op != PROPOSE or size + len(ask.body) > self.limits.batch_bytes_max):
+        if now < self._held_until:
+            return
+        for queue in self._all_queues():
+            while queue and self._under_way < self.limits.under_way_max:
+                asks = self._next_batch(queue)
+                if not asks:
                     break
-                batch.append(ask)
-                size += len(ask.body) if ask.op == PROPOSE else 0
-            self._queue.popleft()
-            if batch and ask.op != PROPOSE:
-                break
-        return batch
+                if not self.launch(now, address, asks):
+                    queue.extendleft(reversed(asks))
+                    return
 
     def launch(self, now: float, address: str, asks: list[Ask]) -> bool:
-        """Send consecutive commands, or one question, to this very server; False when there is no connection to it."""
+        """Send asks that fit into one request to this very server; False when there is no connection to it."""
         self._last_id += 1
-        op = asks[0].op
-        body = [ask.body for ask in asks] if op == PROPOSE else asks[0].body
         ends = max(ask.deadline for ask in asks)
-        timeout_s = min(ends - now, self.limits.read_attempt_s) if op == READ else ends - now
-        request = Request(self._last_id, op, encode_payload(body), max(1, round(timeout_s * 1000)))
+        timeout_s = ends - now
+        if asks[0].op in _IN_ATTEMPTS:
+            timeout_s = min(self.limits.attempt_s, max(timeout_s - ANSWER_MARGIN_S, timeout_s / 2))
+            ends = min(ends, now + timeout_s + ATTEMPT_GRACE_S)
+        op, payload = encode_asks(asks)
+        request = Request(self._last_id, op, payload, max(1, round(timeout_s * 1000)))
         if not self.send(address, encode_request(request)):
             return False
         self._flights[request.id] = _Flight(address, asks, now, ends)
         self._under_way += len(asks)
         return True
 
-    def answered(self, response: Response) -> None:
-        """An answer has come; one to an ask that is over is forgotten."""
+    def _next_batch(self, queue: deque[Ask]) -> list[Ask]:
+        """What goes into one request; nobody's asks left out.  Empty when nothing of this queue can go now."""
+        batch: list[Ask] = []
+        size = 0
+        room = min(self.limits.batch_commands_max, self.limits.under_way_max - self._under_way)
+        while queue and len(batch) < room:
+            ask = queue[0]
+            if not ask.promise.done():
+                if batch:
+                    size += len(ask.body)
+                    if size > self.limits.batch_bytes_max or not is_one_request(batch[-1], ask):
+                        break
+                elif ask.op == SESSION_COMMANDS and ask.session is None:
+                    # The first of new commands: the others that follow it get their numbers from the same session.
+                    room = min(room, self.session.room if self.session else 0)
+                    if room <= 0:
+                        break
+                    size = len(ask.body)
+                else:
+                    size = len(ask.body)
+                batch.append(ask)
+            queue.popleft()
+        if batch and batch[0].op == SESSION_COMMANDS and batch[0].session is None:
+            self._number(batch)
+        return batch
+
+    def _number(self, batch: Sequence[Ask]) -> None:
+        session = self.session
+        assert session is not None, "there was room in it"
+        for sequence, ask in enumerate(batch, session.claim(len(batch))):
+            ask.session = session
+            ask.sequence = sequence
+
+    # --- what becomes of it -----------------------------------------------------------------------------------------
+
+    def answered(self, now: float, response: Response) -> str:
+        """An answer has come; one to an ask that is over is forgotten.  Returns the server if it would not do it."""
         flight = self._land(response.id)
         if flight is None:
-            return
-        if response.code == Code.OUTCOME_UNKNOWN and flight.asks[0].op in CHANGES_NOTHING:
-            # The gateway died over it; its next incarnation can be asked.
-            self._queue.extendleft(reversed(flight.asks))
-            return
-        if response.code != Code.OK:
+            return ""
+        if response.code == Code.OK:
+            self._deliver(now, flight, response.payload)
+            return ""
+        if response.code in _NOT_DONE:
+            self._hold(now, flight.asks, lambda: error_of(response))
+            return flight.address
+        if response.code == Code.OUTCOME_UNKNOWN and flight.asks[0].op in _REPEATED:
+            # The gateway died over it, or lost its leader; another one, or its next incarnation, can be asked.
             for ask in flight.asks:
-                _fail(ask, error_of(response))
-            return
-        try:
-            values = _values(flight, response.payload)
-        except (WireError, ValueError) as error:
-            for ask in flight.asks:
-                _fail(ask, _lost(ask, f"the answer of {flight.address} makes no sense: {error}"))
-            return
-        for ask, value in zip(flight.asks, values, strict=True):
-            if not ask.promise.done():
-                ask.promise.set_result(value)
+                ask.doubt = True
+            kind = Unreachable if flight.asks[0].op in _HARMLESS else OutcomeUnknown
+            self._hold(now, flight.asks, lambda: kind(response.message))
+            return flight.address
+        if response.code == Code.SESSION_EXPIRED:
+            self._expired(flight.asks)
+            return ""
+        for ask in flight.asks:
+            _fail(ask, _doubted(ask, error_of(response)))
+        return ""
 
     def lost(self, address: str, why: str) -> None:
         """The connection to a server is gone, and with it every answer that was to come."""
-        again: list[Ask] = []
+        self.take_back(address)
         for number in [number for number, flight in self._flights.items() if flight.address == address]:
             flight = self._land(number)
             assert flight is not None, "it was found a moment ago"
             for ask in flight.asks:
-                if ask.op in CHANGES_NOTHING:
-                    again.append(ask)
-                else:
-                    _fail(ask, _lost(ask, f"{address}: {why} before the answer came"))
-        self._queue.extendleft(reversed(again))
+                _fail(ask, _unanswered(ask, f"{address}: {why} before the answer came"))
+
+    def take_back(self, address: str) -> None:
+        """Ask elsewhere what a server has been asked, as far as that does no harm."""
+        again: list[Ask] = []
+        for number, flight in list(self._flights.items()):
+            if flight.address == address and flight.asks[0].op in _REPEATED:
+                self._land(number)
+                again += flight.asks
+        self._again(again)
 
     def expire(self, now: float, trouble: str) -> set[str]:
         """End the asks whose deadline is over; `trouble` says why nothing could be sent, as far as is known.
 
-        Returns the servers that let a deadline pass.
+        Returns the servers that let a deadline or an attempt pass.
         """
         silent: set[str] = set()
-        if any(ask.deadline <= now for ask in self._queue):
-            kept: deque[Ask] = deque()
-            for ask in self._queue:
-                if ask.deadline <= now:
-                    _fail(ask, Unreachable(trouble))
-                else:
-                    kept.append(ask)
-            self._queue = kept
+        for queue in self._all_queues():
+            if any(ask.deadline <= now for ask in queue):
+                over = [ask for ask in queue if ask.deadline <= now]
+                kept = [ask for ask in queue if ask.deadline > now]
+                queue.clear()
+                queue.extend(kept)
+                for ask in over:
+                    _fail(ask, self._never_answered(ask, trouble))
         for number, flight in list(self._flights.items()):
             for ask in flight.asks:
                 if ask.deadline <= now:
                     silent.add(flight.address)
-                    _fail(ask, _lost(ask, f"no answer from {flight.address} in time"))
+                    _fail(ask, _unanswered(ask, f"no answer from {flight.address} in time"))
             if flight.ends <= now:
                 self._land(number)
+                silent.add(flight.address)
+                self._again(flight.asks)
         return silent
 
     def end(self, why: str) -> None:
         """The client is closed."""
-        for ask in self._queue:
-            _fail(ask, Unreachable(why))
-        self._queue.clear()
         for address in {flight.address for flight in self._flights.values()}:
             self.lost(address, why)
-        for ask in self._queue:
-            _fail(ask, Unreachable(why))
-        self._queue.clear()
+        for queue in self._all_queues():
+            for ask in queue:
+                _fail(ask, _doubted(ask, Unreachable(why)))
+            queue.clear()
+
+    def no_session(self, error: ClientError) -> None:
+        """No session will be opened: the commands that wait for one come to nothing."""
+        for ask in self._queues[SESSION_COMMANDS]:
+            if ask.session is None:
+                _fail(ask, _same(error))
+
+    def _deliver(self, now: float, flight: _Flight, payload: bytes) -> None:
+        self._refusals = 0
+        try:
+            values = decode_values(flight.asks, payload)
+        except (WireError, ValueError) as error:
+            for ask in flight.asks:
+                _fail(ask, _unanswered(ask, f"the answer of {flight.address} makes no sense: {error}"))
+            return
+        not_now: list[Ask] = []
+        for ask, value in zip(flight.asks, values, strict=True):
+            if ask.promise.done():
+                continue
+            if type(value) is bytes or not ask.is_batched:
+                ask.promise.set_result(value)
+            elif isinstance(value, Failure):
+                _fail(ask, RequestFailed(value.why))
+            elif value == NOT_NOW:
+                not_now.append(ask)
+            else:
+                _fail(ask, _unanswered(ask, f"{flight.address} has no answer to it any more"))
+        if not_now and not_now[0].op in READS:
+            # The answers that came had to end somewhere; the rest is asked for at once.
+            self._again(not_now)
+        elif not_now:
+            self._hold(now, not_now, lambda: Overloaded("too many results of the session are not acknowledged yet"))
+
+    def _expired(self, asks: Sequence[Ask]) -> None:
+        if asks[0].session is self.session:
+            self.session = None
+        for ask in asks:
+            if ask.doubt:
+                why = "the session expired while the command was tried again: it may or may not be applied"
+                _fail(ask, SessionExpired(why))
+            else:
+                ask.session = None
+        self._queues[SESSION_COMMANDS].extendleft(ask for ask in reversed(asks) if not ask.promise.done())
+
+    def _hold(self, now: float, asks: Sequence[Ask], error: Callable[[], ClientError]) -> None:
+        """Ask again after a pause, which many refusals at the same time share."""
+        if now >= self._held_until:
+            self._refusals += 1
+            self._held_until = now + self.pause(self._refusals)
+        kept = []
+        for ask in asks:
+            # Another attempt could only make an uncertain end of a certain one.
+            if ask.deadline - now <= ANSWER_MARGIN_S:
+                _fail(ask, _doubted(ask, error()))
+            elif not ask.promise.done():
+                ask.trouble = error()
+                kept.append(ask)
+        if kept:
+            self._queue_of(kept[0]).extendleft(reversed(kept))
+
+    def _again(self, asks: Sequence[Ask]) -> None:
+        """Ask again, without knowing what became of it."""
+        for ask in reversed(asks):
+            ask.doubt = True
+            if not ask.promise.done():
+                self._queue_of(ask).appendleft(ask)
+
+    def _never_answered(self, ask: Ask, trouble: str) -> ClientError:
+        known = ask.trouble or (self.session_trouble if ask.op == SESSION_COMMANDS else None)
+        return _doubted(ask, _same(known) if known else Unreachable(trouble))
 
     def _land(self, number: int) -> _Flight | None:
         flight = self._flights.pop(number, None)
@@ -213,20 +352,29 @@ class Asks:
             self._under_way -= len(flight.asks)
         return flight
 
+    def _queue_of(self, ask: Ask) -> deque[Ask]:
+        return self._queues.get(ask.op, self._questions)
 
-def _values(flight: _Flight, payload: bytes) -> Iterable[Any]:
-    if flight.asks[0].op != PROPOSE:
-        return [decode_payload(payload)]
-    results = _decode_results(payload)
-    if len(results) != len(flight.asks):
-        raise WireError(f"{len(results)} results for {len(flight.asks)} commands")
-    return results
+    def _all_queues(self) -> list[deque[Ask]]:
+        return [*self._queues.values(), self._questions]
 
 
-def _lost(ask: Ask, why: str) -> ClientError:
-    if ask.op in CHANGES_NOTHING:
+def _doubted(ask: Ask, error: ClientError) -> ClientError:
+    """An error that promises nothing was done, unless an earlier attempt may have done it."""
+    if ask.doubt and ask.op == SESSION_COMMANDS and error.certainly_not_applied:
+        return OutcomeUnknown(f"{error}; an earlier attempt may have been applied")
+    return error
+
+
+def _unanswered(ask: Ask, why: str) -> ClientError:
+    if ask.op in _HARMLESS:
         return Unreachable(why)
     return OutcomeUnknown(f"{why}; what was asked may or may not have been done")
+
+
+def _same(error: ClientError) -> ClientError:
+    """An error for another caller: one caller's traceback is not another's."""
+    return type(error)(str(error))
 
 
 def _fail(ask: Ask, error: ClientError) -> None:

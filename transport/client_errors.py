@@ -40,6 +40,14 @@ class OutcomeUnknown(ClientError):  # noqa: N818
     certainly_not_applied = False
 
 
+class SessionExpired(OutcomeUnknown):
+    """A command was sent again, and its session had expired meanwhile.  It was not applied this time.
+
+    Whether it was before, nobody can tell any more: a session expires by thousands of others being used since.  A
+    command whose session is found expired at the first attempt is sent again in a new session, by itself.
+    """
+
+
 class Overloaded(ClientError):  # noqa: N818
     """The server has too much to do.  Nothing was changed."""
 
@@ -70,6 +78,7 @@ _BY_CODE: dict[str, type[ClientError]] = {
     Code.BAD_REQUEST: BadRequest,
     Code.NO_LEADER: NoLeader,
     Code.OUTCOME_UNKNOWN: OutcomeUnknown,
+    Code.SESSION_EXPIRED: SessionExpired,
     Code.TOO_LARGE: TooLarge,
     Code.OVERLOADED: Overloaded,
     Code.NOT_FOUND: NotFound,

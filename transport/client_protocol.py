@@ -31,6 +31,8 @@ class Code(StrEnum):
     """No leader could be reached in time. The request was certainly not carried out."""
     OUTCOME_UNKNOWN = "outcome_unknown"
     """The request may or may not have been carried out."""
+    SESSION_EXPIRED = "session_expired"
+    """There is no such session any more. The request was certainly not carried out, this time."""
     TOO_LARGE = "too_large"
     OVERLOADED = "overloaded"
     """Too many requests are in progress. The request was certainly not carried out."""

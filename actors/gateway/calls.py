@@ -4,8 +4,9 @@ What lives here: two plain records without clock or messages to send.  `ClientCa
 gateway: it is sent, perhaps sent again, and answered as a whole.  `PeerCall` is what another gateway forwarded: it is
 tried once, and each of its commands is answered for itself.  Who is asked and when is the core's.
 
-What may be sent again follows from the codes alone.  A command whose outcome nobody knows is never sent a second time;
-a query may be, as often as one likes.
+What may be sent again follows from the codes and the kind of request.  A raw command whose outcome nobody knows is
+never sent a second time; a query may be, as often as one likes, and so may the commands of a session, which the state
+machine applies once (storage/sessions.py).  A session's batch is one command here, and one answer.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from storage.envelope import ENVELOPE_BYTES_MAX, EXPIRED, OPEN, RAW, SESSION, wrap_queries
 from transport.client_protocol import Code, Request, Response, encode_payload
+from transport.session_protocol import NONCE_BYTES, SESSION_OPEN, SESSION_PROPOSE, decode_commands
 
 if TYPE_CHECKING:
     from actors.actor import Sender
 
 PROPOSE: Final = "propose"
 READ: Final = "read"
+DATA: Final = frozenset({PROPOSE, READ, SESSION_OPEN, SESSION_PROPOSE})
+"""Operations on what is replicated."""
+
 LINEARIZABLE: Final = "linearizable"
 STALE: Final = "stale"
 
@@ -32,6 +38,7 @@ NO_LEADER: Final = "no_leader"
 OVERLOADED: Final = "overloaded"
 TOO_LARGE: Final = "too_large"
 OUTCOME_UNKNOWN: Final = "outcome_unknown"
+FAILED: Final = "failed"
 
 ELSEWHERE: Final = frozenset({NOT_LEADER, NO_LEADER})
 """Certainly not applied, and another server or another moment may do better."""
@@ -39,14 +46,16 @@ ELSEWHERE: Final = frozenset({NOT_LEADER, NO_LEADER})
 NOT_APPLIED: Final = ELSEWHERE | {OVERLOADED, TOO_LARGE}
 """Certainly not applied."""
 
-_WHY: Final = {
+_WHY: Final[dict[str, str]] = {
     NO_LEADER: "no leader answered in time, nothing was changed; 'raft peers' shows which voters are missing",
     OVERLOADED: "too many requests are in progress; nothing was changed, try again later",
     TOO_LARGE: "a command is larger than the cluster accepts; nothing was changed",
+    Code.SESSION_EXPIRED: "the session has expired, nothing was applied this time",
 }
 
 _decode_commands = msgspec.msgpack.Decoder(list[bytes]).decode
-_decode_query = msgspec.msgpack.Decoder(tuple[bytes, str]).decode
+_decode_query = msgspec.msgpack.Decoder(tuple[bytes | list[bytes], str]).decode
+_decode_nonce = msgspec.msgpack.Decoder(bytes).decode
 
 
 class Phase(Enum):
@@ -58,6 +67,23 @@ class Phase(Enum):
     """With this server's Raft."""
     FORWARDED = auto()
     """With the gateway of the leader."""
+
+
+class Kind(Enum):
+    """What a client's request is, and so how its answer is put together."""
+
+    RAW = auto()
+    """Commands, each by itself."""
+    SESSION = auto()
+    """Commands of a session: one envelope."""
+    OPEN = auto()
+    """A session is wanted."""
+    QUERY = auto()
+    QUERIES = auto()
+    """Queries in one envelope."""
+
+
+READS: Final = frozenset({Kind.QUERY, Kind.QUERIES})
 
 
 def refusal(request_id: int, code: str, why: str = "") -> Response:
@@ -88,10 +114,15 @@ class ClientCall:
     __slots__ = (
         "base",
         "commands",
+        "count",
         "deadline",
+        "doubt",
         "elsewhere",
+        "failure",
         "give_up",
         "id",
+        "kind",
+        "largest",
         "leader",
         "linearizable",
         "outstanding",
@@ -106,13 +137,20 @@ class ClientCall:
         "watermark",
     )
 
-    def __init__(self, sender: Sender, request_id: int, commands: Sequence[bytes], deadline: float) -> None:
+    def __init__(
+        self, kind: Kind, sender: Sender, request_id: int, commands: Sequence[bytes], parts: Sequence[bytes]
+    ) -> None:
+        self.kind = kind
         self.sender = sender
         self.id = request_id
         self.commands = commands
-        self.size = sum(map(len, commands))
-        self.deadline = deadline
-        self.reads = False
+        """In their envelopes."""
+        self.size = sum(map(len, parts))
+        self.count = len(parts)
+        """The client's commands or queries, which share an envelope or have one each."""
+        self.largest = max(map(len, parts), default=0)
+        self.deadline = 0.0
+        self.reads = kind in READS
         self.linearizable = True
         self.elsewhere = False
         """Whether this server's Raft has said that it cannot answer: the next attempt goes to the leader."""
@@ -133,6 +171,10 @@ class ClientCall:
         """Position -> code of each command whose last answer was no result."""
         self.watermark = (0, 0)
         """Applied index and age in ms of the state that answered a query."""
+        self.doubt = False
+        """Whether some attempt may have applied a command without an answer."""
+        self.failure = ""
+        """What the state machine said when it failed."""
 
     def take(self, key: int, code: str, result: bytes) -> None:
         """Note the answer to one command of the present attempt."""
@@ -140,8 +182,12 @@ class ClientCall:
         self.outstanding -= 1
         if code == OK:
             self.results[position] = result
-        else:
-            self.verdicts[position] = code
+            return
+        self.verdicts[position] = code
+        if code == OUTCOME_UNKNOWN:
+            self.doubt = True
+        elif code == FAILED:
+            self.failure = result.decode(errors="replace")
 
     def abandon(self, code: str) -> None:
         """Hold `code` for the answer to every command of the present attempt that has none."""
@@ -149,10 +195,11 @@ class ClientCall:
             if self.results[position] is None:
                 self.verdicts.setdefault(position, code)
         self.outstanding = 0
+        self.doubt = self.doubt or code == OUTCOME_UNKNOWN
 
     def again(self) -> bool:
         """Prepare another attempt at what was not applied; False when that could apply a command twice or not help."""
-        repeatable = ELSEWHERE | {OUTCOME_UNKNOWN} if self.reads else ELSEWHERE
+        repeatable = ELSEWHERE if self.kind is Kind.RAW else ELSEWHERE | {OUTCOME_UNKNOWN}
         if not self.verdicts or not repeatable.issuperset(self.verdicts.values()):
             return False
         self.todo = sorted(self.verdicts)
@@ -165,27 +212,92 @@ class ClientCall:
     def outcome(self) -> Response:
         """The answer to the client, from the last answers to its commands."""
         if not self.verdicts:
-            payload = [self.results[0], *self.watermark] if self.reads else self.results
-            return Response(self.id, Code.OK, encode_payload(payload))
+            return self._answer()
         codes = set(self.verdicts.values())
         if self.reads:
             code = codes.pop()
-            return refusal(self.id, NO_LEADER if code == OUTCOME_UNKNOWN else code)
+            return refusal(self.id, NO_LEADER if code == OUTCOME_UNKNOWN else code, self.failure)
         applied = len(self.commands) - len(self.verdicts)
-        if not applied and codes <= NOT_APPLIED:
-            return refusal(self.id, min(codes))
+        if not applied and not self.doubt:
+            if codes <= NOT_APPLIED:
+                return refusal(self.id, min(codes))
+            if codes == {FAILED}:
+                return refusal(self.id, FAILED, f"the state machine failed: {self.failure}")
         many = f"; {applied} of the {len(self.commands)} commands sent together were" if len(self.commands) > 1 else ""
         return refusal(self.id, OUTCOME_UNKNOWN, f"no answer from the leader: it may or may not be applied{many}")
 
+    def _answer(self) -> Response:
+        """The answer when the state machine has answered everything."""
+        results = [result for result in self.results if result is not None]
+        if self.kind is Kind.RAW:
+            return Response(self.id, Code.OK, encode_payload([result[1:] for result in results]))
+        (result,) = results
+        if self.kind is Kind.QUERY:
+            return Response(self.id, Code.OK, encode_payload([result, *self.watermark]))
+        if self.kind is Kind.QUERIES:
+            return Response(self.id, Code.OK, encode_payload([msgspec.Raw(result), *self.watermark]))
+        kind, content = result[:1], result[1:]
+        if kind == SESSION:
+            return Response(self.id, Code.OK, content)
+        if kind == OPEN:
+            return Response(self.id, Code.OK, encode_payload(content))
+        if kind != EXPIRED:
+            return refusal(self.id, Code.BAD_REQUEST, content.decode(errors="replace"))
+        if self.doubt:
+            why = "the session has expired: it may or may not have been applied before that"
+            return refusal(self.id, OUTCOME_UNKNOWN, why)
+        return refusal(self.id, Code.SESSION_EXPIRED)
+
+    def excess(self, command_bytes_max: int, commands_max: int) -> str:
+        """Which limit the request is over, in words; "" if none."""
+        if self.count > commands_max:
+            return f"{self.count} commands in one request are over the limit of {commands_max}"
+        if self.largest > command_bytes_max:
+            return f"a command of {self.largest} bytes is over the limit of {command_bytes_max}"
+        if self.kind is Kind.SESSION and len(self.commands[0]) > command_bytes_max + ENVELOPE_BYTES_MAX:
+            return f"{self.size} bytes of a session's commands in one request are over the limit of {command_bytes_max}"
+        return ""
+
 
 def parsed(sender: Sender, request: Request, deadline: float) -> ClientCall:
-    """A proposal or a query as a call.  Raises ValueError (msgspec's errors are such) when it makes no sense."""
-    if request.op == PROPOSE:
-        return ClientCall(sender, request.id, _decode_commands(request.payload), deadline)
-    query, consistency = _decode_query(request.payload)
+    """A request about data as a call.  Raises ValueError (msgspec's errors are such) when it makes no sense."""
+    call = _PARSERS[request.op](sender, request)
+    call.deadline = deadline
+    return call
+
+
+def _parsed_raw(sender: Sender, request: Request) -> ClientCall:
+    commands = _decode_commands(request.payload)
+    return ClientCall(Kind.RAW, sender, request.id, [RAW + command for command in commands], commands)
+
+
+def _parsed_session(sender: Sender, request: Request) -> ClientCall:
+    commands = decode_commands(request.payload).commands
+    return ClientCall(Kind.SESSION, sender, request.id, [SESSION + request.payload], commands)
+
+
+def _parsed_open(sender: Sender, request: Request) -> ClientCall:
+    nonce = _decode_nonce(request.payload)
+    if len(nonce) != NONCE_BYTES:
+        raise ValueError(f"a session is opened with {NONCE_BYTES} random bytes, not {len(nonce)}")
+    return ClientCall(Kind.OPEN, sender, request.id, [OPEN + nonce], [nonce])
+
+
+def _parsed_read(sender: Sender, request: Request) -> ClientCall:
+    asked, consistency = _decode_query(request.payload)
     if consistency not in (LINEARIZABLE, STALE):
         raise ValueError(f"the consistency is {LINEARIZABLE} or {STALE}, not {consistency!r}")
-    call = ClientCall(sender, request.id, [query], deadline)
-    call.reads = True
+    if isinstance(asked, bytes):
+        call = ClientCall(Kind.QUERY, sender, request.id, [RAW + asked], [asked])
+    else:
+        call = ClientCall(Kind.QUERIES, sender, request.id, [wrap_queries(asked)], asked)
     call.linearizable = consistency == LINEARIZABLE
     return call
+
+
+_PARSERS: Final = {
+    PROPOSE: _parsed_raw,
+    READ: _parsed_read,
+    SESSION_OPEN: _parsed_open,
+    SESSION_PROPOSE: _parsed_session,
+}

@@ -6,14 +6,14 @@ not: messages actually sent, timers, and operators' requests (gateway.py and adm
 1. A request is answered exactly once, at the latest one tick after its deadline.
 2. Commands go to this server's Raft when it leads, else in one hop to the leader's gateway.  Queries go to this
    server's Raft, which asks the leader; only when it cannot, to the leader's gateway.
-3. What was certainly not applied is sent again, after a pause or when a leader is known, until the deadline.  What may
-   have been applied is answered "outcome_unknown".  See calls.py for which is which.
+3. What was certainly not applied is sent again, after a pause or when a leader is known, until the deadline; so is what
+   may have been, if it belongs to a session, else it is answered "outcome_unknown".  See calls.py for which is which.
 4. Every attempt has keys of its own, and a key is used once: an answer without a request is counted and forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from actors.gateway.calls import (
@@ -94,15 +94,15 @@ class GatewayCore:
         except ValueError as error:
             self._refuse(sender, request.id, Code.BAD_REQUEST, f"a {request.op} request that does not decode: {error}")
             return
-        too_large = self._too_large(call.commands)
+        too_large = call.excess(self._limits.command_bytes_max, self._limits.commands_per_request_max)
         if too_large:
             self._refuse(sender, request.id, TOO_LARGE, too_large)
-        elif not self._admits(len(call.commands), call.size):
+        elif not self._admits(call.count, call.size):
             self._refuse(sender, request.id, OVERLOADED)
         elif not call.commands:
             self._answers.append(Answer(sender, call.outcome()))
         else:
-            self._admit(call, len(call.commands))
+            self._admit(call, call.count)
             self._ready.append(call)
 
     def forward(self, now: float, sender: Sender, msg: Forward) -> None:
@@ -322,7 +322,7 @@ class GatewayCore:
         if response.code == OUTCOME_UNKNOWN:
             self.stats.unknown_outcomes += 1
         self._answers.append(Answer(call.sender, response))
-        self._close(call, len(call.commands))
+        self._close(call, call.count)
 
     def _close(self, call: ClientCall | PeerCall, count: int) -> None:
         del self._open[call]
@@ -342,15 +342,6 @@ class GatewayCore:
         self._open[call] = None
         self._pending += count
         self._pending_bytes += call.size
-
-    def _too_large(self, commands: Sequence[bytes]) -> str:
-        limits = self._limits
-        if len(commands) > limits.commands_per_request_max:
-            return f"{len(commands)} commands in one request are over the limit of {limits.commands_per_request_max}"
-        largest = max(map(len, commands), default=0)
-        if largest > limits.command_bytes_max:
-            return f"a command of {largest} bytes is over the limit of {limits.command_bytes_max}"
-        return ""
 
     def _refuse(self, sender: Sender, request_id: int, code: str, why: str = "") -> None:
         self.stats.refused += 1

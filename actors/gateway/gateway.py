@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.actor import Actor, Context, Died, Sender, handles
 from actors.asks import AskError
 from actors.gateway.admin import Admin
-from actors.gateway.calls import NOT_LEADER, OVERLOADED, PROPOSE, READ
+from actors.gateway.calls import DATA, NOT_LEADER, OVERLOADED
 from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, Effect, ToRaft
 from actors.gateway.limits import GatewayLimits
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from actors.gateway.control import Control
 
-_DATA: Final = frozenset({PROPOSE, READ})
 _GONE: Final = frozenset({"failed", "left"})
 _LEADER_TIMEOUT_S: Final = 1.0
 
@@ -62,7 +61,7 @@ class Gateway(Actor):
     @handles(Request)
     def on_request(self, msg: Request, sender: Sender) -> None:
         """From a client, or from an actor of this server that asks on a client's behalf."""
-        if msg.op in _DATA:
+        if msg.op in DATA:
             self._core.request(self.context.now(), sender, msg)
         else:
             self._operate(AdminForward(msg.op, msg.payload, msg.timeout_ms), sender, msg.id, hop=True)

@@ -10,11 +10,16 @@ from typing import Final
 
 import msgspec
 
+from storage.envelope import ENVELOPE_BYTES_MAX
+
 COMMAND_BYTES_MAX: Final = 1024 * 1024
 """The largest command a client may propose."""
 
+WRAPPED_BYTES_MAX: Final = COMMAND_BYTES_MAX + ENVELOPE_BYTES_MAX
+"""The largest command in its envelope."""
+
 ENTRY_BYTES_MAX: Final = COMMAND_BYTES_MAX + 1024
-"""The largest entry: many small commands, or one of COMMAND_BYTES_MAX with its framing."""
+"""The largest entry: many small commands, or one of WRAPPED_BYTES_MAX with its framing."""
 
 COMMANDS_PER_ENTRY_MAX: Final = 4096
 

@@ -23,7 +23,7 @@ from actors.raft.applier import Applier
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
-from actors.raft.entries import COMMAND_BYTES_MAX, COMMANDS_PER_ENTRY_MAX, encode_commands
+from actors.raft.entries import COMMAND_BYTES_MAX, COMMANDS_PER_ENTRY_MAX, WRAPPED_BYTES_MAX, encode_commands
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import (
     Append,
@@ -247,10 +247,10 @@ class RaftActor(Actor):
         if code:
             self._applier.refuse([key for key, _ in proposals], code)
             return
-        too_large = [key for key, command in proposals if len(command) > COMMAND_BYTES_MAX]
+        too_large = [key for key, command in proposals if len(command) > WRAPPED_BYTES_MAX]
         if too_large:
             self._applier.refuse(too_large, "too_large")
-            proposals = [item for item in proposals if len(item[1]) <= COMMAND_BYTES_MAX]
+            proposals = [item for item in proposals if len(item[1]) <= WRAPPED_BYTES_MAX]
         for batch in _batches(proposals):
             appended = self._core.propose(self.context.now(), encode_commands([command for _, command in batch]))
             keys = [key for key, _ in batch]

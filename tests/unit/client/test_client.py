@@ -9,36 +9,54 @@ from typing import Any
 
 import pytest
 
-from quorate import Client, Conflict, NoLeader, OutcomeUnknown, TooLarge, Unreachable
+from quorate import Client, Conflict, NoLeader, OutcomeUnknown, SessionExpired, TooLarge, Unreachable
+from storage.envelope import EXPIRED, OPEN, RAW, SESSION, wrap_queries
 from storage.kv import KeyValueStore
+from storage.sessions import SessionLimits, SessionMachine
 from tests.ports import free_ports
 from tests.unit.client.servers import HANG_UP, FakeServer, ok
 from transport.client_protocol import Request, Response, decode_payload
+from transport.session_protocol import SESSION_OPEN, SESSION_PROPOSE
 
 Served = Response | bytes | None
 
 
-class Script:
-    """One server's part: the members it names, and how it answers commands."""
+WRITES = ("propose", SESSION_PROPOSE)
 
-    def __init__(self, propose: Callable[[Request], Served] | None = None) -> None:
+
+class Script:
+    """One server's part: the members it names, and how it answers commands.  Servers of one cluster share a machine."""
+
+    def __init__(
+        self, propose: Callable[[Request], Served] | None = None, machine: SessionMachine | None = None
+    ) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.store = KeyValueStore()
-        self.propose = propose or self._apply
+        self.machine = machine or SessionMachine(KeyValueStore())
+        self.propose = propose or self.apply
 
     def __call__(self, request: Request) -> Served:
         """Answer one request."""
         payload = decode_payload(request.payload)
         if request.op == "members":
             return ok(request, self.rows)
-        if request.op == "propose":
+        if request.op in WRITES:
             return self.propose(request)
+        if request.op == SESSION_OPEN:
+            return ok(request, self.machine.apply(OPEN + payload)[1:])
         if request.op == "read":
-            return ok(request, [self.store.read(payload[0]), 1, 0])
+            answers = decode_payload(self.machine.read(wrap_queries(payload[0])))
+            return ok(request, [answers, 1, 0])
         return ok(request, {"op": request.op})
 
-    def _apply(self, request: Request) -> Response:
-        return ok(request, [self.store.apply(command) for command in decode_payload(request.payload)])
+    def apply(self, request: Request) -> Response:
+        """As a gateway answers, with the state machine at hand."""
+        if request.op == "propose":
+            commands = decode_payload(request.payload)
+            return ok(request, [self.machine.apply(RAW + command)[1:] for command in commands])
+        result = self.machine.apply(SESSION + request.payload)
+        if result == EXPIRED:
+            return Response(request.id, "session_expired", b"", "expired")
+        return Response(request.id, "ok", result[1:])
 
 
 def row(server: FakeServer, role: str) -> dict[str, Any]:
@@ -47,8 +65,8 @@ def row(server: FakeServer, role: str) -> dict[str, Any]:
 
 
 def count(server: FakeServer, op: str) -> int:
-    """How many requests of a kind a server got."""
-    return sum(request.op == op for request in server.requests)
+    """How many requests of a kind a server got; "write": commands, in a session or not."""
+    return sum(request.op in (WRITES if op == "write" else (op,)) for request in server.requests)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -87,7 +105,7 @@ async def test_concurrent_calls_share_a_request() -> None:
             revisions = await asyncio.gather(*(client.kv.put(f"k{i}", b"") for i in range(100)))
 
         assert revisions == list(range(1, 101))
-        assert count(server, "propose") == 1
+        assert count(server, "write") == 1
 
 
 async def test_the_leader_is_found_and_asked() -> None:
@@ -99,15 +117,15 @@ async def test_the_leader_is_found_and_asked() -> None:
             await until(lambda: client._best() is client._links.get(two.address))
             await client.kv.put("a", "1")
 
-        assert (count(one, "propose"), count(two, "propose")) == (0, 1)
+        assert (count(one, "write"), count(two, "write")) == (0, 1)
 
 
-async def test_a_command_that_may_have_been_applied_is_not_sent_again() -> None:
-    """The leader died over a write: the other server is there, and is not given it."""
+async def test_a_raw_command_that_may_have_been_applied_is_not_sent_again() -> None:
+    """The leader died over a write without a session: the other server is there, and is not given it."""
     one_script, two_script = Script(), Script(lambda _: HANG_UP)
     with FakeServer(one_script) as one, FakeServer(two_script) as two:
         one_script.rows = two_script.rows = [row(one, "follower"), row(two, "leader")]
-        async with Client(one.address, timeout_s=20) as client:
+        async with Client(one.address, timeout_s=20, exactly_once=False) as client:
             await until(lambda: client._best() is client._links.get(two.address))
             started = time.monotonic()
             with pytest.raises(OutcomeUnknown):
@@ -116,36 +134,107 @@ async def test_a_command_that_may_have_been_applied_is_not_sent_again() -> None:
             one_script.rows = [row(one, "leader")]
             assert await client.kv.put("b", "2") == 1
 
-        assert count(one, "propose") == 1
+        assert count(one, "write") == 1
+
+
+async def test_a_command_that_was_applied_without_an_answer_is_applied_once() -> None:
+    """The leader applied a write and died before it said so: the next one is given it too, and says what it was."""
+    script = Script()
+
+    def apply_and_die(request: Request) -> Served:
+        script.apply(request)
+        return HANG_UP
+
+    dying = Script(apply_and_die, script.machine)
+    with FakeServer(script) as one, FakeServer(dying) as two:
+        script.rows = dying.rows = [row(one, "follower"), row(two, "leader")]
+        async with Client(one.address, timeout_s=20) as client:
+            await until(lambda: client._best() is client._links.get(two.address))
+
+            assert await client.kv.put("a", "1") == 1
+            assert await client.kv.put("b", "2") == 2
+
+        assert (count(one, "write"), count(two, "write")) == (2, 1)
+
+
+async def test_an_expired_session_is_replaced_when_nothing_is_in_doubt() -> None:
+    """A client that slept while others came finds its session gone: its next command certainly was not applied yet."""
+    script = Script(machine=SessionMachine(KeyValueStore(), SessionLimits(sessions_max=1)))
+    with FakeServer(script) as server:
+        async with Client(server.address) as sleeper, Client(server.address) as other:
+            assert await sleeper.kv.put("a", "1") == 1
+            assert await other.kv.put("b", "2") == 2
+            assert await sleeper.kv.put("c", "3") == 3
+
+        assert count(server, SESSION_OPEN) == 3
+
+
+async def test_a_command_in_doubt_is_not_applied_in_another_session() -> None:
+    """It may have been applied before its session expired: nobody can tell, and that is what the caller hears."""
+    script = Script()
+
+    def apply_and_forget(request: Request) -> Served:
+        script.apply(request)
+        script.machine = SessionMachine(KeyValueStore())
+        script.propose = script.apply
+        return HANG_UP
+
+    script.propose = apply_and_forget
+    port = free_ports(1)
+    with FakeServer(script, port) as server:
+        client = Client(server.address, timeout_s=20)
+        await client.connect()
+        waiting = asyncio.create_task(client.kv.put("a", "1"))
+        await until(lambda: count(server, "write") == 1)
+    with FakeServer(script, port):
+        with pytest.raises(SessionExpired) as caught:
+            await waiting
+        assert not caught.value.certainly_not_applied
+        assert caught.value.exit_code == 4
+        assert await client.kv.put("b", "2") == 1
+        await client.close()
+
+
+async def test_concurrent_reads_share_a_request() -> None:
+    """By consistency; every caller gets its own answer."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            await asyncio.gather(*(client.kv.put(f"k{i}", f"{i}") for i in range(50)))
+            linearizable = [client.kv.get(f"k{i}") for i in range(50)]
+            stale = [client.kv.get(f"k{i}", consistency="stale") for i in range(50)]
+            found = await asyncio.gather(*linearizable, *stale)
+
+        assert [one.value for one in found if one] == [b"%d" % i for i in range(50)] * 2
+        assert count(server, "read") == 2
 
 
 async def test_a_leader_that_keeps_quiet_is_left_when_there_is_another() -> None:
-    """A stopped process keeps its connections: the others tell who leads now, and later writes go there."""
-    stopped, served = Script(lambda _: None), Script()
+    """A stopped process keeps its connections: the others tell who leads now, and its asks and later ones go there."""
+    served = Script()
+    stopped = Script(lambda _: None, served.machine)
     with FakeServer(stopped) as one, FakeServer(served) as two:
         stopped.rows = served.rows = [row(one, "leader"), row(two, "follower")]
         async with Client(one.address, two.address, timeout_s=30) as client:
             await until(lambda: client._best() is client._links.get(one.address))
             first = asyncio.create_task(client.kv.put("a", "1"))
-            await until(lambda: count(one, "propose") == 1)
+            await until(lambda: count(one, "write") == 1)
             served.rows = [row(one, "follower"), row(two, "leader")]
             await until(lambda: client._best() is client._links.get(two.address))
 
-            assert await client.kv.put("b", "2") == 1
-            assert not first.done(), "what the first one was given may have been applied"
-            first.cancel()
+            assert sorted(await asyncio.gather(client.kv.put("b", "2"), first)) == [1, 2]
 
 
 async def test_no_leader_is_tried_again_elsewhere() -> None:
     """A server cut off from its cluster says so; the next one has a leader."""
-    lonely, served = Script(lambda request: Response(request.id, "no_leader", b"", "no leader")), Script()
+    served = Script()
+    lonely = Script(lambda request: Response(request.id, "no_leader", b"", "no leader"), served.machine)
     with FakeServer(lonely) as one, FakeServer(served) as two:
         async with Client(one.address, two.address) as client:
             await until(lambda: all(link.is_up for link in client._links.values()))
             client._preferred = one.address
             assert await client.kv.put("a", "1") == 1
 
-        assert (count(one, "propose") >= 1, count(two, "propose")) == (True, 1)
+        assert (count(one, "write") >= 1, count(two, "write")) == (True, 1)
 
 
 async def test_no_leader_anywhere_ends_at_the_deadline() -> None:
@@ -156,7 +245,7 @@ async def test_no_leader_anywhere_ends_at_the_deadline() -> None:
             with pytest.raises(NoLeader):
                 await client.kv.put("a", "1", timeout_s=0.3)
 
-        assert count(server, "propose") > 1
+        assert count(server, "write") > 1
 
 
 async def test_reads_go_to_another_server_when_theirs_is_lost() -> None:
@@ -177,14 +266,15 @@ async def test_reads_go_to_another_server_when_theirs_is_lost() -> None:
 async def test_a_server_that_comes_back_is_used_again() -> None:
     """The connection is made anew by itself; calls made meanwhile wait for it."""
     port = free_ports(1)
-    with FakeServer(Script(), port) as server:
+    script = Script()
+    with FakeServer(script, port) as server:
         client = Client(server.address, timeout_s=20)
         await client.connect()
         await client.kv.put("a", "1")
     await until(lambda: not client._links[f"127.0.0.1:{port}"].is_up)
     waiting = asyncio.create_task(client.kv.put("b", "2"))
-    with FakeServer(Script(), port):
-        assert await waiting == 1
+    with FakeServer(script, port):
+        assert await waiting == 2
         await client.close()
 
 
@@ -210,7 +300,7 @@ async def test_closing_ends_calls_in_progress() -> None:
         client = Client(server.address)
         await client.connect()
         waiting = asyncio.create_task(client.kv.put("a", "1"))
-        await until(lambda: count(server, "propose") == 1)
+        await until(lambda: count(server, "write") == 1)
         await client.close()
         with pytest.raises(OutcomeUnknown):
             await waiting
@@ -225,8 +315,8 @@ async def test_a_cancelled_call_disturbs_nobody() -> None:
     with FakeServer(script) as server:
         async with Client(server.address, timeout_s=20) as client:
             first = asyncio.create_task(client.kv.put("a", "1"))
-            await until(lambda: count(server, "propose") == 1)
-            script.propose = script._apply
+            await until(lambda: count(server, "write") == 1)
+            script.propose = script.apply
             second = asyncio.create_task(client.kv.put("b", "2"))
             first.cancel()
 

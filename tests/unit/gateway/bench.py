@@ -1,9 +1,14 @@
-"""A gateway's core on the bench: a clock by hand, and the neighbours' answers written down by the test."""
+"""A gateway's core on the bench: a clock by hand, and the neighbours' answers written down by the test.
+
+Raw commands and their results are shown and taken without their envelope.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from attrs import evolve
 
 from actors.actor import Sender
 from actors.gateway.calls import LINEARIZABLE, PROPOSE, READ
@@ -12,6 +17,7 @@ from actors.gateway.effects import Answer, Effect, ToGateway, ToRaft
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
+from storage.envelope import EXPIRED, MALFORMED, OPEN, RAW, SESSION
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
 
 EPOCH = 7
@@ -32,6 +38,7 @@ class Bench:
         self.core = GatewayCore(self.limits, epoch=EPOCH, first_key=FIRST_KEY)
         self.answers: dict[int, Response] = {}
         self.effects: list[Effect] = []
+        self._asked: set[int] = set()
 
     # --- what happens to it ---
 
@@ -53,12 +60,12 @@ class Bench:
         self.core.request(self.now, CLIENT, Request(request_id, READ, encode_payload([query, consistency]), timeout_ms))
 
     def results(self, *batch: tuple[int, str, bytes], applied: int = 9, age_ms: int = 0) -> None:
-        """This server's Raft answers."""
-        self.core.results(self.now, Results(list(batch), applied, age_ms))
+        """This server's Raft answers, to proposals as the state machine does: in an envelope."""
+        self.core.results(self.now, Results(self._wrapped(batch), applied, age_ms))
 
     def forwarded(self, *batch: tuple[int, str, bytes], epoch: int = EPOCH) -> None:
         """The leader's gateway answers."""
-        self.core.forwarded(self.now, Forwarded(epoch, list(batch), 9, 0))
+        self.core.forwarded(self.now, Forwarded(epoch, self._wrapped(batch), 9, 0))
 
     def pass_time(self, seconds: float) -> None:
         """Time goes by, with every tick in it."""
@@ -76,18 +83,29 @@ class Bench:
             if isinstance(effect, Answer):
                 assert effect.response.id not in self.answers, "a request is answered once"
                 self.answers[effect.response.id] = effect.response
-            else:
-                rest.append(effect)
+                continue
+            rest.append(effect)
+            message = effect.message
+            if isinstance(message, Read) or (isinstance(message, Forward) and message.reads):
+                self._asked |= {item[0] for item in message.batch}
         self.effects += rest
         return rest
 
+    def _wrapped(self, batch: Iterable[tuple[int, str, bytes]]) -> list[tuple[int, str, bytes]]:
+        """Answers as Raft gives them: the result of a command in an envelope, that of a query as it is."""
+        kinds = (RAW, SESSION, OPEN, EXPIRED, MALFORMED)
+        return [
+            (key, code, result if code != "ok" or key in self._asked or result[:1] in kinds else RAW + result)
+            for key, code, result in batch
+        ]
+
     def proposals(self) -> list[tuple[int, bytes]]:
         """End a turn that gives Raft at most one batch of commands, and nothing else to do."""
-        return _only(self.turn(), Propose)
+        return [(key, command.removeprefix(RAW)) for key, command in _only(self.turn(), Propose)]
 
     def queries(self) -> list[tuple[int, bytes, bool]]:
         """End a turn that gives Raft at most one batch of queries, and nothing else to do."""
-        return _only(self.turn(), Read)
+        return [(key, query.removeprefix(RAW), how) for key, query, how in _only(self.turn(), Read)]
 
     def forward(self) -> Forward:
         """End a turn that forwards one frame to the leader, and does nothing else."""
@@ -95,7 +113,7 @@ class Bench:
         assert isinstance(effect, ToGateway)
         assert isinstance(effect.message, Forward)
         assert effect.address == OTHER_ADDRESS
-        return effect.message
+        return evolve(effect.message, batch=[(key, one.removeprefix(RAW)) for key, one in effect.message.batch])
 
     def back_to_peer(self) -> list[tuple[int, str, bytes]]:
         """End a turn that answers the peer that forwarded, and does nothing else."""
@@ -103,7 +121,7 @@ class Bench:
         assert isinstance(effect, ToGateway)
         assert isinstance(effect.message, Forwarded)
         assert effect.address == PEER.address
-        return effect.message.results
+        return [(key, code, result.removeprefix(RAW)) for key, code, result in effect.message.results]
 
     def code(self, request_id: int) -> str:
         """How a request was answered; "" while it is not."""

@@ -24,6 +24,7 @@ from actors.raft.messages import (
     TransferLeadership,
 )
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
+from storage.envelope import RAW
 from tests.unit.actors.stage import Stage
 from transport.client_frames import encode_request
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
@@ -71,17 +72,20 @@ class Raft(Actor):
     @handles(Propose)
     def on_propose(self, msg: Propose, sender: Sender) -> None:
         """Apply at once, or say that another server leads."""
-        self.server.batches.append([command for _, command in msg.batch])
+        batch = [(key, command.removeprefix(RAW)) for key, command in msg.batch]
+        self.server.batches.append([command for _, command in batch])
         if not self.server.answers:
             return
         leads = self.server.leader == self.server.address
-        done = [(key, "ok", command.upper()) if leads else (key, "not_leader", b"") for key, command in msg.batch]
+        done = [(key, "ok", RAW + command.upper()) if leads else (key, "not_leader", b"") for key, command in batch]
         self.context.ref("gateway").tell(Results(done, 12, 0))
 
     @handles(Read)
     def on_read(self, msg: Read, sender: Sender) -> None:
         """Answer every query with itself."""
-        self.context.ref("gateway").tell(Results([(key, "ok", query) for key, query, _ in msg.batch], 12, 0))
+        self.context.ref("gateway").tell(
+            Results([(key, "ok", query.removeprefix(RAW)) for key, query, _ in msg.batch], 12, 0)
+        )
 
     @handles(TransferLeadership)
     def on_transfer(self, msg: TransferLeadership, sender: Sender) -> Json:

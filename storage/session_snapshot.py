@@ -1,0 +1,71 @@
+"""The bytes of the sessions at the head of a snapshot.
+
+Layout: magic and the last session's number; per session, the least recently used first, its length and its record; a
+length of 0; a CRC-32 of all before it. The application's own snapshot begins with the next chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from storage.chunk_stream import ChunkStream
+from storage.errors import BadSnapshotError
+from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX
+from transport.session_protocol import SESSION_ID_BYTES, Failure
+
+Record = tuple[bytes, int, dict[int, bytes | Failure]]
+"""A session's id, its first unacknowledged sequence, and what became of those from there on."""
+
+_MAGIC: Final = b"QSM1"
+_HEADER: Final = Struct(">4sQ")
+_NUMBER: Final = Struct(">I")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def write_sessions(last_number: int, records: Sequence[Record]) -> Iterator[bytes]:
+    """The chunks, each made when it is taken."""
+    checksum = 0
+    buffer = bytearray(_HEADER.pack(_MAGIC, last_number))
+    for record in records:
+        encoded = _encode(record)
+        buffer += _NUMBER.pack(len(encoded))
+        buffer += encoded
+        while len(buffer) >= SNAPSHOT_CHUNK_BYTES_MAX:
+            chunk = bytes(buffer[:SNAPSHOT_CHUNK_BYTES_MAX])
+            del buffer[:SNAPSHOT_CHUNK_BYTES_MAX]
+            checksum = crc32(chunk, checksum)
+            yield chunk
+    buffer += _NUMBER.pack(0)
+    rest = bytes(buffer) + _NUMBER.pack(crc32(buffer, checksum))
+    yield rest[:SNAPSHOT_CHUNK_BYTES_MAX]
+    if len(rest) > SNAPSHOT_CHUNK_BYTES_MAX:
+        yield rest[SNAPSHOT_CHUNK_BYTES_MAX:]
+
+
+def read_sessions(chunks: Iterable[bytes]) -> tuple[int, list[Record], Iterator[bytes]]:
+    """The last session's number, the records, and the chunks behind them. Raises BadSnapshotError."""
+    stream = ChunkStream(chunks)
+    magic, last_number = _HEADER.unpack(stream.take(_HEADER.size))
+    if magic != _MAGIC:
+        raise BadSnapshotError("a snapshot does not begin like this: it is of another release")
+    records: list[Record] = []
+    while (length := _NUMBER.unpack(stream.take(_NUMBER.size))[0]) != 0:
+        try:
+            record = _decode(stream.take(length))
+        except ValueError as error:
+            raise BadSnapshotError(f"a session of the snapshot does not decode: {error}") from error
+        if len(record[0]) != SESSION_ID_BYTES:
+            raise BadSnapshotError("a session of the snapshot has no proper id")
+        records.append(record)
+    expected = stream.checksum
+    if _NUMBER.unpack(stream.take(_NUMBER.size)) != (expected,):
+        raise BadSnapshotError("the sessions of the snapshot do not match their checksum")
+    if not stream.is_between_chunks():
+        raise BadSnapshotError("there is more behind the end of the sessions")
+    return last_number, records, stream.untouched()

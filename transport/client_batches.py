@@ -1,0 +1,115 @@
+"""What a client asks, and how several asks travel as one request.
+
+What lives here: pure functions between asks and payloads.  What does not: when they are sent, and what becomes of them
+(client_asks.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from attrs import define
+
+from transport.client_errors import ClientError
+from transport.client_protocol import decode_payload, encode_payload
+from transport.client_session import ClientSession
+from transport.session_protocol import SESSION_PROPOSE, Outcome, decode_outcomes
+from transport.wire import WireError
+
+COMMANDS: Final = "propose"
+"""Commands without a session."""
+
+SESSION_COMMANDS: Final = SESSION_PROPOSE
+LINEARIZABLE: Final = "linearizable"
+STALE: Final = "stale"
+READS: Final = frozenset({LINEARIZABLE, STALE})
+"""Queries go by their consistency: those that share it share a request."""
+
+_READ: Final = "read"
+_BATCHED: Final = READS | {COMMANDS, SESSION_COMMANDS}
+
+_decode_results = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode_read = msgspec.msgpack.Decoder(tuple[list[Outcome], int, int]).decode
+
+
+class Promise(Protocol):
+    """The part of an asyncio future that an ask needs."""
+
+    def done(self) -> bool:
+        """Whether it has a result, or its caller has given up."""
+
+    def set_result(self, result: Any, /) -> None:
+        """The answer."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Why there is none."""
+
+
+@define(eq=False, slots=True)
+class Ask:
+    """One command, one query, or one question by the name of its operation.
+
+    op: one of the constants above, or an operation.  body: the command, the query, or the operation's arguments.
+    sequence: the command's number in `session`, from its first attempt on.  doubt: whether an attempt may have been
+    carried out without an answer.  trouble: what was said to the latest attempt that certainly was not.
+    """
+
+    op: str
+    body: Any
+    deadline: float
+    promise: Promise
+    session: ClientSession | None = None
+    sequence: int = 0
+    doubt: bool = False
+    trouble: ClientError | None = None
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether asks of this kind share requests."""
+        return self.op in _BATCHED
+
+    def finish(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self.session is not None:
+            self.session.finish(self.sequence)
+
+
+def is_one_request(before: Ask, ask: Ask) -> bool:
+    """Whether an ask can go right behind another of its queue."""
+    if before.op != SESSION_COMMANDS:
+        return before.is_batched
+    if before.session is not ask.session:
+        return False
+    return ask.session is None or ask.sequence == before.sequence + 1
+
+
+def encode_asks(asks: Sequence[Ask]) -> tuple[str, bytes]:
+    """The operation and the payload of a request for all of them."""
+    first = asks[0]
+    if not first.is_batched:
+        return first.op, encode_payload(first.body)
+    bodies = [ask.body for ask in asks]
+    if first.op in READS:
+        return _READ, encode_payload([bodies, first.op])
+    if first.session is None:
+        return COMMANDS, encode_payload(bodies)
+    return SESSION_PROPOSE, first.session.payload(first.sequence, bodies)
+
+
+def decode_values(asks: Sequence[Ask], payload: bytes) -> Sequence[Any]:
+    """What each of them is answered with.  Raises WireError or ValueError for a payload that makes no sense."""
+    first = asks[0]
+    if not first.is_batched:
+        return [decode_payload(payload)]
+    values: Sequence[Outcome]
+    if first.op in READS:
+        values, _, _ = _decode_read(payload)
+    elif first.session is None:
+        values = _decode_results(payload)
+    else:
+        values = decode_outcomes(payload)
+    if len(values) != len(asks):
+        raise WireError(f"{len(values)} answers to {len(asks)} asks")
+    return values

@@ -19,7 +19,6 @@ from unittest import mock
 
 from attrs import evolve
 
-from actors.config import RaftTiming
 from actors.raft import leader as leader_module
 from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import Configure
@@ -42,12 +41,12 @@ _TICK_SLACK_S: Final = 1e-6
 class Simulation:
     """One run.  ``trace`` sums up everything that was delivered, so that two runs can be compared."""
 
-    def __init__(self, seed: int, timing: RaftTiming | None = None) -> None:
+    def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
         self.weather = Weather.of(self.rng)
         self.network = network_of(self.rng)
-        self.timing = timing or RaftTiming()
+        self.timing = self.weather.timing
         self.now = 10.0
         self.judge = Judge()
         self.trace = 0
@@ -175,7 +174,7 @@ class Simulation:
     def _crash(self, server: SimServer) -> None:
         server.crash(self.rng.choice((0, 0, 1, 99)))
         self._turns.discard(server.id)
-        self.later(self.rng.uniform(0.05, 3.0), partial(self._restart, server))
+        self.later(self.rng.choice((0.05, 0.5, 2.0)), partial(self._restart, server))
 
     def _resume(self, server: SimServer) -> None:
         if server.is_paused and server.running is not None:
@@ -313,22 +312,28 @@ class Simulation:
 
     def _pause(self, server: SimServer) -> None:
         server.is_paused = True
-        self.later(self.rng.choice((0.1, 1.0, 3.0)), partial(self._resume, server))
+        self.later(self.rng.choice((0.1, 0.5, 2.0)), partial(self._resume, server))
 
     def _cut(self, server: SimServer) -> None:
         other = self.rng.choice(list(self.servers))
-        self.network.cuts.add((server.id, other) if self.rng.random() < 0.5 else (other, server.id))
+        self._cut_for_a_while({(server.id, other) if self.rng.random() < 0.5 else (other, server.id)})
 
     def _isolate(self, server: SimServer) -> None:
         inbound, outbound = self.rng.choice(((True, True), (True, False), (False, True)))
-        for other in self.servers:
-            if inbound:
-                self.network.cuts.add((other, server.id))
-            if outbound:
-                self.network.cuts.add((server.id, other))
+        others = [other for other in self.servers if other != server.id]
+        self._cut_for_a_while(
+            {(other, server.id) for other in others if inbound} | {(server.id, other) for other in others if outbound}
+        )
 
-    def _mend(self, _: SimServer) -> None:
-        self.network.cuts.clear()
+    def _split(self, _: SimServer) -> None:
+        """Two halves that do not hear each other."""
+        ids = list(self.servers)
+        half = set(self.rng.sample(ids, len(ids) // 2))
+        self._cut_for_a_while({(one, other) for one in ids for other in ids if (one in half) != (other in half)})
+
+    def _cut_for_a_while(self, links: set[tuple[str, str]]) -> None:
+        self.network.cuts |= links
+        self.later(self.rng.choice((0.2, 0.8, 2.0)), partial(self.network.cuts.difference_update, links))
 
     def _transfer(self, server: SimServer) -> None:
         leaders = self._leaders()
@@ -378,9 +383,8 @@ _FAULTS = (
     Simulation._cut,
     Simulation._cut,
     Simulation._isolate,
-    Simulation._mend,
-    Simulation._mend,
-    Simulation._mend,
+    Simulation._isolate,
+    Simulation._split,
     Simulation._transfer,
     Simulation._transfer,
     Simulation._abdicate,

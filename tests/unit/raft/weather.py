@@ -6,7 +6,11 @@ import random
 
 from attrs import frozen
 
+from actors.config import RaftTiming
 from tests.unit.raft.network import KINDS, Network
+
+# More elections in the same time, some of them because a message was merely late.
+_HASTY = RaftTiming(heartbeat_s=0.03, election_min_s=0.15, election_max_s=0.3)
 
 
 @frozen
@@ -29,24 +33,26 @@ class Weather:
     fault_every_s: float
     window_messages: int
     uses_codec: bool
+    timing: RaftTiming
 
     @classmethod
     def of(cls, rng: random.Random) -> Weather:
         """The weather of a run."""
         is_founded = rng.random() < 0.3
         return cls(
-            voters=1 if is_founded else rng.choice((1, 2, 3, 3, 3, 4, 5)),
+            voters=1 if is_founded else rng.choice((1, 2, 3, 3, 4, 5, 5)),
             spares=rng.randint(1, 4) if is_founded else rng.choice((0, 0, 1, 2)),
             is_founded=is_founded,
             storm_s=rng.uniform(5.0, 12.0),
-            disk_s=rng.choice((0.0, 0.002, 0.02, 0.2)),
+            disk_s=rng.choice((0.0, 0.002, 0.005, 0.02, 0.2)),
             turn_s=rng.choice((0.0, 0.002, 0.03)),
             entries_max=rng.choice((1, 3, 64)),
             snapshot_every=rng.choice((5, 20, 100, 10_000)),
             tail=rng.choice((0, 2, 10, 30)),
-            fault_every_s=rng.choice((0.2, 0.7, 2.0)),
+            fault_every_s=rng.choice((0.3, 0.8, 2.0)),
             window_messages=rng.choice((1, 4, 512)),
             uses_codec=rng.random() < 0.1,
+            timing=rng.choice((RaftTiming(), _HASTY)),
         )
 
 
@@ -55,7 +61,7 @@ def network_of(rng: random.Random) -> Network:
     return Network(
         rng=rng,
         kind=rng.choice(KINDS),
-        loss=rng.choice((0.0, 0.01, 0.05, 0.2)),
+        loss=rng.choice((0.0, 0.01, 0.03, 0.1)),
         repeat=rng.choice((0.0, 0.02, 0.2)),
         delay_s=rng.choice((0.001, 0.005, 0.03)),
         late=rng.choice((0.0, 0.01, 0.05)),

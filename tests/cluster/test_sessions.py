@@ -1,0 +1,99 @@
+"""Exactly once with real processes: the leader is killed again and again over writes that are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from quorate import Client
+from storage.kv import Changed, cas, decode_result
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+
+SEED = 20_260_714
+WORKERS = 24
+ROUNDS = 4
+STEPS_BETWEEN = 150
+
+
+class Counters:
+    """Workers that each count up a key of their own by compare-and-set, from each number to the next.
+
+    A step that is applied twice is seen at once: the second time the value is not the old one any more, so that the
+    step would be answered with a conflict though it was made.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.counts = [0] * WORKERS
+        self.stop = asyncio.Event()
+        self._client = client
+        self._steps = 0
+        self._waiting: list[tuple[int, asyncio.Event]] = []
+
+    async def work(self, worker: int) -> None:
+        """Count until told to stop; nothing may fail."""
+        key = f"counter/{worker}"
+        while not self.stop.is_set():
+            count = self.counts[worker]
+            old = str(count).encode() if count else None
+            result = decode_result(await self._client.propose(cas(key, old, str(count + 1).encode()), timeout_s=60))
+            assert isinstance(result, Changed), f"{key}, step {count + 1}: {result}"
+            self.counts[worker] += 1
+            self._steps += 1
+            for steps, event in self._waiting:
+                if self._steps >= steps:
+                    event.set()
+
+    async def more(self, steps: int) -> None:
+        """Wait for so many more steps of all workers together."""
+        event = asyncio.Event()
+        self._waiting.append((self._steps + steps, event))
+        await event.wait()
+
+
+async def test_no_step_is_lost_or_made_twice_while_leaders_are_killed(cluster: Cluster) -> None:
+    """No caller hears of it: each write is tried again under its number and answered with its first result."""
+    await asyncio.to_thread(cluster.form)
+    rng = random.Random(SEED)
+    async with Client(*(server.address for server in cluster.servers), timeout_s=30) as client:
+        counters = Counters(client)
+        async with asyncio.TaskGroup() as tasks:
+            for worker in range(WORKERS):
+                tasks.create_task(counters.work(worker))
+            for _ in range(ROUNDS):
+                await counters.more(rng.randint(STEPS_BETWEEN, 2 * STEPS_BETWEEN))
+                leader = await asyncio.to_thread(cluster.leader)
+                await asyncio.to_thread(leader.kill)
+                await counters.more(STEPS_BETWEEN)
+                await asyncio.to_thread(leader.start)
+                await asyncio.to_thread(cluster.agree)
+            counters.stop.set()
+
+    state = await asyncio.to_thread(cluster.same_state)
+    stored = [int(state[f"counter/{worker}"][0]) for worker in range(WORKERS)]
+    assert stored == counters.counts, f"seed {SEED}"
+    # Every step is one change of the store, and nothing else was changed.
+    revision = max(revision for _, revision in state.values())
+    assert revision == sum(counters.counts), f"seed {SEED}"
+
+
+async def test_a_session_outlives_every_server_and_a_snapshot(cluster: Cluster) -> None:
+    """Killed together and started again, from a snapshot and the log: the session of a client that waits goes on."""
+    await asyncio.to_thread(cluster.form)
+    async with Client(*(server.address for server in cluster.servers), timeout_s=60) as client:
+        assert await client.kv.put("a", "1") == 1
+        for server in cluster.servers:
+            await asyncio.to_thread(server.ask, "raft.snapshot")
+        for server in cluster.servers:
+            await asyncio.to_thread(server.kill)
+        waiting = asyncio.create_task(client.kv.put("b", "2"))
+        for server in cluster.servers:
+            await asyncio.to_thread(server.start)
+
+        assert await waiting == 2
+        session = client._asks.session
+        assert session is not None
+        assert session._id == b"\x00" * 7 + b"\x01" + session._id[8:], "the first and only one"

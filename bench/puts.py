@@ -14,55 +14,32 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.closed_loop import Call, closed_loop
+from bench.loads import VALUE
+from bench.ports import Ports
+from bench.sample import summarise
+from bench.usage import cpu_s, rss_mb
 from commands.cluster_wait import look_with, wait_until_they_agree
-from commands.local_cluster import LocalCluster, LocalServer, Settings
+from commands.local_cluster import PORT_STEP, LocalCluster, Settings
 from quorate import Client
 
-BASE_PORT = 27_946
-VALUE = b"x" * 256
 START_TIMEOUT_S = 30.0
-CLOCK_TICKS_A_SECOND = 100
 
 
-async def measure(call: Callable[[int], Awaitable[Any]], in_flight: int, seconds: float) -> tuple[float, float, float]:
+async def measure(call: Call, in_flight: int, seconds: float) -> tuple[float, float, float]:
     """Keep ``in_flight`` calls going; returns calls a second, and p50 and p99 of the latency in milliseconds."""
-    latencies: list[float] = []
-    end = time.perf_counter() + seconds
-
-    async def worker(number: int) -> None:
-        while (began := time.perf_counter()) < end:
-            await call(number)
-            latencies.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(worker(number) for number in range(in_flight)))
-    elapsed = time.perf_counter() - began
-    latencies.sort()
-    return len(latencies) / elapsed, _at(latencies, 0.5) * 1000, _at(latencies, 0.99) * 1000
+    latencies_s, elapsed_s = await closed_loop(call, in_flight, seconds)
+    sample = summarise(latencies_s, elapsed_s, batch=1, warm_up_calls=0)
+    return sample.rate, sample.p50_ms, sample.p99_ms
 
 
-def _at(ordered: list[float], fraction: float) -> float:
-    return ordered[min(int(len(ordered) * fraction), len(ordered) - 1)]
-
-
-def cpu_s(server: LocalServer) -> float:
-    """Processor time a server has used so far."""
-    assert server.process is not None
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_A_SECOND
-
-
-def rss_mb(server: LocalServer) -> float:
-    """Memory a server has now."""
-    assert server.process is not None
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+def pids(cluster: LocalCluster) -> list[int]:
+    """The servers' processes."""
+    return [server.process.pid for server in cluster.servers if server.process is not None]
 
 
 async def run(cluster: LocalCluster, options: argparse.Namespace) -> None:
@@ -72,7 +49,7 @@ async def run(cluster: LocalCluster, options: argparse.Namespace) -> None:
     async with Client(*(server.address for server in cluster.servers)) as client:
         await client.kv.put("key-0", VALUE)
         call = (lambda n: client.kv.get("key-0")) if options.get else (lambda n: client.kv.put(f"key-{n}", VALUE))
-        began, cpu = time.monotonic(), [cpu_s(server) for server in cluster.servers]
+        began, cpu = time.monotonic(), [cpu_s(pid) for pid in pids(cluster)]
         for _ in range(options.repeats):
             for load in loads:
                 results[load].append(await measure(call, load, options.seconds))
@@ -81,11 +58,11 @@ async def run(cluster: LocalCluster, options: argparse.Namespace) -> None:
     for load, rows in results.items():
         rate, p50, p99 = (statistics.median(column) for column in zip(*rows, strict=True))
         print(f"{load:>9} {rate:>11,.0f} {p50:>8.2f} {p99:>8.2f}")
-    for server, before in zip(cluster.servers, cpu, strict=True):
-        print(f"{server.name}: {(cpu_s(server) - before) / elapsed:.0%} CPU, {rss_mb(server):.0f} MB")
-    before_idle, idle = [cpu_s(server) for server in cluster.servers], 5.0
+    for server, pid, before in zip(cluster.servers, pids(cluster), cpu, strict=True):
+        print(f"{server.name}: {(cpu_s(pid) - before) / elapsed:.0%} CPU, {rss_mb(pid):.0f} MB")
+    before_idle, idle = [cpu_s(pid) for pid in pids(cluster)], 5.0
     await asyncio.sleep(idle)
-    shares = [(cpu_s(server) - before) / idle for server, before in zip(cluster.servers, before_idle, strict=True)]
+    shares = [(cpu_s(pid) - before) / idle for pid, before in zip(pids(cluster), before_idle, strict=True)]
     print("idle: " + ", ".join(f"{share:.1%}" for share in shares) + " CPU")
 
 
@@ -98,12 +75,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--get", action="store_true", help="linearizable gets instead of puts")
     options = parser.parse_args()
+    offsets = [PORT_STEP * index + extra for index in range(options.servers) for extra in (0, 1)]
     with tempfile.TemporaryDirectory(prefix="quorate-bench-") as folder:
         cluster = LocalCluster(Path(folder))
         with cluster.locked(create=True):
             try:
                 began = time.monotonic()
-                cluster.up(options.servers, Settings(base_port=BASE_PORT))
+                cluster.up(options.servers, Settings(base_port=Ports().base(offsets)))
                 wait_until_they_agree(cluster, look_with(None), options.servers, START_TIMEOUT_S)
                 print(f"{options.servers} servers agree {time.monotonic() - began:.2f} s after the first was launched")
                 asyncio.run(run(cluster, options))

@@ -1,0 +1,163 @@
+"""A comparison's result: what was measured, what follows from it, and how it is shown as tables.
+
+What lives here: medians over the repeats and ratios within each repeat.  What does not: measuring (compare.py) and
+drawing (plot.py).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from bench.machine import Machine
+from bench.sample import Measured
+
+QUORATE = "Quorate"
+ETCD = "etcd"
+PYSYNCOBJ = "PySyncObj"
+_COLUMNS = (QUORATE, ETCD, PYSYNCOBJ)
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """A server that has just been started and has nothing to do.  cpu_percent: of one core."""
+
+    cpu_percent: list[float]
+    rss_mb: list[float]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """runs: by the load's name, by the system's name, one for each repeat, in order."""
+
+    began: str
+    seconds: float
+    machine: Machine
+    etcd: str
+    idle: dict[str, Idle]
+    labels: dict[str, str]
+    runs: dict[str, dict[str, list[Measured]]]
+    run_again: list[str] = []
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The medians of one system under one load."""
+
+    system: str
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    servers_cpu_s: float
+    client_cpu_s: float
+    rss_mb: float
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """Quorate's rate divided by another system's of the same repeat: median, least and most over the repeats."""
+
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"**{self.median:.2f}x** ({self.least:.2f} to {self.most:.2f})"
+
+
+def median_row(system: str, measured: Sequence[Measured]) -> Row:
+    """The medians of several runs; of memory, that of the largest server."""
+    return Row(
+        system=system,
+        rate=_median(each.sample.rate for each in measured),
+        p50_ms=_median(each.sample.p50_ms for each in measured),
+        p99_ms=_median(each.sample.p99_ms for each in measured),
+        servers_cpu_s=_median(each.servers_cpu_s for each in measured),
+        client_cpu_s=_median(each.client_cpu_s for each in measured),
+        rss_mb=_median(max(each.servers_rss_mb) for each in measured),
+    )
+
+
+def rows_of(runs: dict[str, list[Measured]]) -> dict[str, Row]:
+    """The median row of each system under one load; of several configurations of PySyncObj, the fastest."""
+    rows: dict[str, Row] = {}
+    for system, measured in runs.items():
+        column = PYSYNCOBJ if system.startswith(PYSYNCOBJ) else system
+        row = median_row(system, measured)
+        if column not in rows or row.rate > rows[column].rate:
+            rows[column] = row
+    return rows
+
+
+def ratio(ours: Sequence[Measured], theirs: Sequence[Measured]) -> Ratio:
+    """Repeat by repeat, so that a slow moment of the machine is in both."""
+    ratios = [mine.sample.rate / other.sample.rate for mine, other in zip(ours, theirs, strict=True)]
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def ratios_of(runs: dict[str, list[Measured]]) -> dict[str, Ratio]:
+    """Quorate against each other system under one load."""
+    rows = rows_of(runs)
+    if QUORATE not in runs:
+        return {}
+    return {column: ratio(runs[QUORATE], runs[row.system]) for column, row in rows.items() if column != QUORATE}
+
+
+def tables(result: Result) -> str:
+    """The result as Markdown."""
+    parts = [_speed_table(result), _batches_beside_single_puts(result), _cost_table(result), _idle_table(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _speed_table(result: Result) -> str:
+    lines = [
+        "| load | Quorate /s, p50, p99 ms | etcd | raw PySyncObj (syncs nothing) | Quorate/etcd | Quorate/PySyncObj |",
+        "|---|---|---|---|---|---|",
+    ]
+    for load, runs in result.runs.items():
+        rows, ratios = rows_of(runs), ratios_of(runs)
+        cells = [_speed(rows.get(column)) for column in _COLUMNS]
+        cells += [str(ratios.get(column, "-")) for column in _COLUMNS[1:]]
+        lines.append(f"| {result.labels[load]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _speed(row: Row | None) -> str:
+    if row is None:
+        return "-"
+    configuration = row.system.removeprefix(PYSYNCOBJ).strip() if row.system.startswith(PYSYNCOBJ) else ""
+    figures = f"{row.rate:,.0f}, {row.p50_ms:.2f}, {row.p99_ms:.2f}"
+    return f"{figures} ({configuration})" if configuration else figures
+
+
+def _batches_beside_single_puts(result: Result) -> str:
+    """Quorate's batches beside etcd's single puts: etcd has no batch that is not a transaction."""
+    batched, single = result.runs.get("put-512x16", {}), result.runs.get("put-512", {})
+    if QUORATE not in batched or ETCD not in single:
+        return ""
+    found = ratio(batched[QUORATE], single[ETCD])
+    return f"Quorate's puts in batches of 16 against etcd's single puts, both with 512 in flight: {found}."
+
+
+def _cost_table(result: Result) -> str:
+    lines = [
+        "| load | CPU s per 1,000, servers (client): Quorate | etcd | PySyncObj | MB: Quorate | etcd | PySyncObj |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for load, runs in result.runs.items():
+        rows = rows_of(runs)
+        found = [rows.get(column) for column in _COLUMNS]
+        costs = [f"{row.servers_cpu_s:.3f} ({row.client_cpu_s:.3f})" if row else "-" for row in found]
+        memory = [f"{row.rss_mb:.0f}" if row else "-" for row in found]
+        lines.append(f"| {result.labels[load]} | {' | '.join(costs + memory)} |")
+    return "\n".join(lines)
+
+
+def _idle_table(result: Result) -> str:
+    lines = ["| idle, freshly started | CPU of a core, each server | MB |", "|---|---|---|"]
+    for system, idle in result.idle.items():
+        shares = ", ".join(f"{share:.1f} %" for share in idle.cpu_percent)
+        lines.append(f"| {system} | {shares} | {', '.join(f'{memory:.0f}' for memory in idle.rss_mb)} |")
+    return "\n".join(lines)
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)

@@ -1,0 +1,35 @@
+"""What a process has used so far, out of /proc: processor time and memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+_USER_TICKS_FIELD = 11
+_SYSTEM_TICKS_FIELD = 12
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[_USER_TICKS_FIELD]) + int(fields[_SYSTEM_TICKS_FIELD])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def total_cpu_s(pids: Iterable[int]) -> float:
+    """Processor time of several processes together."""
+    return sum(cpu_s(pid) for pid in pids)
+
+
+def rss_mb(pid: int) -> float:
+    """Memory that is resident now, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def ended_children_cpu_s() -> float:
+    """Processor time of this process's children that have ended and were waited for: the clients of a benchmark."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,103 @@
+"""Medians, ratios and loads of the comparison."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bench.closed_loop import closed_loop
+from bench.loads import LOADS, Kind, Load, parse_load
+from bench.machine import Machine
+from bench.report import Idle, Ratio, Result, ratio, ratios_of, rows_of, tables
+from bench.sample import Measured, Sample, SampleError, summarise
+
+
+def measured(rate: float, *, rss_mb: float = 50.0) -> Measured:
+    """A run with this rate."""
+    sample = Sample(rate=rate, p50_ms=1000 / rate, p99_ms=2000 / rate, done=int(rate))
+    return Measured(sample, servers_cpu_s=0.1, client_cpu_s=0.05, servers_rss_mb=[rss_mb, 1.0, 2.0])
+
+
+def test_ratios_are_taken_repeat_by_repeat() -> None:
+    """A slow moment of the machine is in both rates of a repeat, and divides out."""
+    ours, theirs = [measured(20), measured(200), measured(40)], [measured(10), measured(100), measured(10)]
+    assert ratio(ours, theirs) == Ratio(median=2.0, least=2.0, most=4.0)
+
+
+def test_the_fastest_configuration_stands_for_pysyncobj() -> None:
+    """Under each load anew, by its median."""
+    runs = {
+        "Quorate": [measured(30)] * 3,
+        "PySyncObj flush": [measured(rate) for rate in (10, 100, 11)],
+        "PySyncObj batch": [measured(15)] * 3,
+    }
+    assert rows_of(runs)["PySyncObj"].system == "PySyncObj batch"
+    assert ratios_of(runs)["PySyncObj"].median == 2.0
+
+
+def test_memory_is_that_of_the_largest_server() -> None:
+    """And the median of it over the repeats."""
+    assert rows_of({"etcd": [measured(1, rss_mb=memory) for memory in (80, 60, 70)]})["etcd"].rss_mb == 70
+
+
+def test_a_result_is_shown_as_tables() -> None:
+    """Every load and system is named, and batches are set beside etcd's single puts."""
+    loads = [Load(Kind.PUT, 512), Load(Kind.PUT, 512, batch=16)]
+    runs = {load.name: {"Quorate": [measured(600)], "etcd": [measured(100)]} for load in loads}
+    result = Result(
+        began="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+        machine=Machine("cpu", 2, 8, "6.1", "ext4", 0.1, 0.0, "3.11", "0", "abc", "0.3.17"),
+        etcd="3.4.23",
+        idle={"Quorate": Idle([1.0, 1.0, 1.0], [50.0, 50.0, 50.0])},
+        labels={load.name: load.label for load in loads},
+        runs=runs,
+    )
+    text = tables(result)
+    assert "| put, 512 in flight in batches of 16 | 600, 1.67, 3.33 | 100, 10.00, 20.00 | - | **6.00x**" in text
+    assert "against etcd's single puts, both with 512 in flight: **6.00x** (6.00 to 6.00)." in text
+    assert "| Quorate | 1.0 %, 1.0 %, 1.0 % | 50, 50, 50 |" in text
+
+
+@pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)
+def test_a_load_is_found_by_its_name(load: Load) -> None:
+    """Names are what goes over a client's command line."""
+    assert parse_load(load.name) == load
+
+
+@pytest.mark.parametrize("name", ["put", "put-x", "put-10x3", "put-0", "scan-1", "get-64x8"])
+def test_a_name_of_no_load_is_refused(name: str) -> None:
+    """With a ValueError, which argparse turns into a usage line."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the texts are those of int(), Kind and parse_load()
+        parse_load(name)
+
+
+def test_a_batch_counts_as_many_puts_and_one_wait() -> None:
+    """The rate is of puts, the latency of the batch."""
+    sample = summarise([0.010, 0.020], 0.5, batch=16, warm_up_calls=3)
+    assert sample == Sample(rate=64.0, p50_ms=20.0, p99_ms=20.0, done=80)
+
+
+def test_no_answer_in_time_is_no_figure() -> None:
+    """Rather than a division by zero, or a rate of 0 that looks like a measurement."""
+    with pytest.raises(SampleError):
+        summarise([], 1.0, batch=1, warm_up_calls=0)
+
+
+async def test_a_closed_loop_keeps_so_many_calls_going() -> None:
+    """Each caller calls again only when it has its answer."""
+    going, most, numbers = 0, 0, set[int]()
+
+    async def call(number: int) -> None:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        numbers.add(number)
+        await asyncio.sleep(0)
+        going -= 1
+
+    latencies_s, elapsed_s = await closed_loop(call, callers=5, seconds=0.01)
+    assert (most, going, numbers) == (5, 0, set(range(5)))
+    assert len(latencies_s) >= 5
+    assert elapsed_s >= 0.01

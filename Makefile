@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 ROUNDS ?= 20
 
-.PHONY: help setup demo test unit chaos lint format check clean
+.PHONY: help setup demo test unit chaos lint format check bench failover clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +44,19 @@ format: $(READY) ## Put the code into the project's format
 	@$(RUN) -m ruff check --fix .
 
 check: lint test ## What has to pass before a change lands
+
+bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (10 minutes), into docs/
+	@$(RUN) -m bench.needs
+	@$(RUN) -m bench.compare
+
+failover: $(BENCH_READY) ## Time failovers of Quorate and etcd (5 minutes), into docs/
+	@$(RUN) -m bench.needs
+	@$(RUN) -m bench.failover
+
+$(BENCH_READY): $(READY)
+	@$(RUN) -m bench.needs
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 clean:          ## Remove the virtual environment and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -37,6 +37,7 @@ def draw(result: Result, path: Path) -> None:
                 _bars(above, below, number + shift, row, column)
     _annotate(above, result, rows)
     above.set(yscale="log", ylabel="a second (log scale)", title=_title(result))
+    above.title.set_fontsize(9)
     below.set(yscale="log", ylabel="ms: bar p50, mark p99 (log scale)")
     below.set_xticks(
         range(len(rows)), [label.replace(" in batches", "\nin batches") for label in result.labels.values()]
@@ -63,15 +64,15 @@ def _annotate(axes: Any, result: Result, rows: list[dict[str, Row]]) -> None:
         ratio = ratios_of(runs).get(ETCD)
         if ratio is not None:
             top = max(row.rate for row in found.values())
-            axes.annotate(f"{ratio.median:.1f}x etcd", (number, top), ha="center", va="bottom")
+            axes.annotate(f"{ratio.median:.2f}x etcd", (number, top), ha="center", va="bottom")
     axes.margins(y=0.25)
 
 
 def _title(result: Result) -> str:
     machine = result.machine
     return (
-        f"256-byte values, three servers and the client as processes of one machine with {machine.cores} cores; "
-        f"Quorate and etcd {result.etcd} sync every write to disk"
+        f"256-byte values, three servers and a client as processes of one machine with {machine.cores} cores\n"
+        f"Quorate and etcd {result.etcd} sync every write to disk; gets are linearizable"
     )
 
 

@@ -90,10 +90,10 @@ def drive(addresses: list[str], load: Load, seconds: float) -> Sample:
     front = FrontEnd(addresses[0])
     front.send(RequestFrame([Asked(0, Kind.PUT, [KEY], VALUE)]))
     front.receive()
-    loop = _Loop(front, load)
+    loop, start_cpu_s = _Loop(front, load), time.process_time()
     warm_up, _ = loop.run(WARM_UP_S)
     latencies_s, elapsed_s = loop.run(seconds)
-    return summarise(latencies_s, elapsed_s, batch=load.batch, warm_up_calls=len(warm_up))
+    return summarise(latencies_s, elapsed_s, batch=load.batch, warm_up_calls=len(warm_up), start_cpu_s=start_cpu_s)
 
 
 if __name__ == "__main__":

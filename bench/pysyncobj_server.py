@@ -23,7 +23,8 @@ from bench.pysyncobj_protocol import CONFIGURATIONS, Answer, AnswerFrame, Asked,
 
 SERVERS = 3
 _READABLE = 1
-_TICK_S = {"flush": 0.001, "batch": 0.005}
+_TICK_S = 0.005
+"""The longest wait for an event; whatever happens ends it."""
 
 
 class _Waiting:
@@ -48,7 +49,6 @@ class Server:
             SyncObjConf(autoTick=False, **CONFIGURATIONS[configuration]),
             consumers=[self._dict],
         )
-        self._tick_s = _TICK_S[configuration]
         self._router: zmq.SyncSocket = zmq.Context.instance().socket(zmq.ROUTER)
         self._router.setsockopt(zmq.SNDHWM, 0)
         self._router.setsockopt(zmq.RCVHWM, 0)
@@ -63,7 +63,7 @@ class Server:
         # Between applying and polling: an answer made in a tick does not wait for the next event.
         self._engine.addOnTickCallback(self._turn)
         while True:
-            self._engine.doTick(self._tick_s)
+            self._engine.doTick(_TICK_S)
 
     def _turn(self) -> None:
         for client, answers in self._answers.items():

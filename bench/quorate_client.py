@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from bench.client_process import client_main
 from bench.closed_loop import Call, closed_loop
@@ -19,10 +20,10 @@ def drive(addresses: list[str], load: Load, seconds: float) -> Sample:
 async def _drive(addresses: list[str], load: Load, seconds: float) -> Sample:
     async with Client(*addresses) as client:
         await client.kv.put(KEY, VALUE)
-        call = _call(client, load)
+        call, start_cpu_s = _call(client, load), time.process_time()
         warm_up, _ = await closed_loop(call, load.callers, WARM_UP_S)
         latencies_s, elapsed_s = await closed_loop(call, load.callers, seconds)
-    return summarise(latencies_s, elapsed_s, batch=load.batch, warm_up_calls=len(warm_up))
+    return summarise(latencies_s, elapsed_s, batch=load.batch, warm_up_calls=len(warm_up), start_cpu_s=start_cpu_s)
 
 
 def _call(client: Client, load: Load) -> Call:

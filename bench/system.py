@@ -43,7 +43,7 @@ def measure(system: System, load: Load, seconds: float) -> Measured:
     servers_before, client_before = total_cpu_s(system.pids), ended_children_cpu_s()
     sample = system.run(load, seconds)
     servers = total_cpu_s(system.pids) - servers_before
-    client = ended_children_cpu_s() - client_before
+    client = ended_children_cpu_s() - client_before - sample.start_cpu_s
     return Measured(
         sample=sample,
         servers_cpu_s=servers / sample.done * 1000,

@@ -198,7 +198,8 @@ class Leader:
         for peer, progress in self.progress.items():
             prev = engine.next_index(peer) - 1
             term = journal.term_at(prev)
-            is_open = engine.match_index(peer) < prev or progress.must_compare
+            # An append may be lost although its entries came another way: unanswered, it would fill the window.
+            is_open = engine.match_index(peer) < prev or progress.in_flight or progress.must_compare
             if term is not None and is_open and not progress.has_snapshot_pending:
                 self._send(peer, prev, term, [])
 

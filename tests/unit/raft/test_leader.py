@@ -64,6 +64,30 @@ def test_lost_append_is_found_by_a_probe() -> None:
     assert stage.commit("s0") == 3
 
 
+def test_lost_append_does_not_fill_the_window_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent twice, the entries came late the first time, and the second append is lost: the window opens again."""
+    monkeypatch.setattr(leader_module, "WINDOW_MESSAGES", 1)
+    stage = Stage()
+    stage.elect("s0")
+    stage.propose("s0")
+    late = [letter for letter in stage.mail if letter.target == "s1"]
+    stage.lose()
+    stage.beat("s0")
+    probe = [letter for letter in stage.mail if letter.target == "s1" and isinstance(letter.message, Append)]
+    stage.deliver()
+    stage.deliver(lambda letter: letter.target == "s0")
+    assert stage.lose(lambda letter: isinstance(letter.message, Append) and bool(letter.message.entries)) > 0
+    for letter in [*late, *probe]:
+        stage.hand(letter)
+    stage.settle()
+    assert stage.state("s0").engine.match_index("s1") == 3
+
+    stage.propose("s0")
+    stage.pass_time(0.5)
+
+    assert stage.last_index("s1") == 4
+
+
 def test_idle_follower_learns_the_commit_index() -> None:
     """With nothing more to send, a heartbeat brings it."""
     stage = Stage()

@@ -83,13 +83,18 @@ class SessionLife(RuleBasedStateMachine):
     def acknowledge(self, data: st.DataObject) -> None:
         """The client has answers, or its callers have given up."""
         client = data.draw(st.sampled_from(self.clients[-4:]))
-        client.acknowledged = data.draw(st.integers(client.acknowledged, client.next))
+        client.acknowledged = data.draw(st.just(client.next) | st.integers(client.acknowledged, client.next))
+        self.submit(client, client.acknowledged, client.next, 1)
+        client.next += 1
 
     @precondition(lambda self: self.frames)
     @rule(data=st.data(), twice=st.booleans())
     def deliver(self, data: st.DataObject, twice: bool) -> None:
         at = data.draw(st.integers(0, len(self.frames) - 1))
-        client, acknowledged, first, count = self.frames[at] if twice else self.frames.pop(at)
+        self.submit(*(self.frames[at] if twice else self.frames.pop(at)))
+
+    def submit(self, client: ClientModel, acknowledged: int, first: int, count: int) -> None:
+        """The log gets a frame; what must hold of its outcomes."""
         before = list(self.bench.diary.lines)
         commands = [client.command(sequence) for sequence in range(first, first + count)]
         result = self.log(envelope(client.session, first, *commands, acknowledged=acknowledged))

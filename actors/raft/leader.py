@@ -11,7 +11,10 @@ Rules:
 4. At most ``WINDOW_BYTES`` and ``WINDOW_MESSAGES`` are on their way to one peer; the engine itself has no window.
 5. Whatever is not acknowledged is probed once a heartbeat with an empty append on the same ordered lane: it arrives
    after everything sent before, so its answer says exactly whether something was lost.
-6. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).
+6. A change of the configuration is on the leader's own disk before anybody else has it.  Else a leader of two that
+   takes the other's vote, and forgets so in a crash, would need that vote: the other one has the longer log and
+   refuses, and by that log it must not stand itself.
+7. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).
 """
 
 from collections import deque
@@ -120,7 +123,7 @@ class Leader:
 
     def flush(self) -> None:
         """Send what may be sent."""
-        if not self._is_replication_due:
+        if not self._is_replication_due or self._has_unsaved_change:
             return
         self._is_replication_due = False
         engine, last = self._state.engine, self._state.journal.last_index
@@ -135,6 +138,10 @@ class Leader:
             anything |= may_send
         if anything:
             engine.replicate()
+
+    @property
+    def _has_unsaved_change(self) -> bool:
+        return self._state.configurations.latest_index > self._state.journal.durable_index
 
     def on_engine_append(self, peer: str, message: Message) -> None:
         """The engine sends entries to a peer."""

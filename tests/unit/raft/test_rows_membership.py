@@ -242,3 +242,34 @@ def test_removed_server_disturbs_nobody() -> None:
 
     assert stage["s0"].leads
     assert (stage.term("s0"), stage.term("s1")) == (1, 1)
+
+
+def test_change_is_on_the_leaders_disk_before_anybody_has_it() -> None:
+    """A leader that forgot in a crash that it took the other voter's vote needs that vote, and would never get it.
+
+    The other one has the longer log, so it refuses; and it is a standby by that log, so it does not stand itself.
+    """
+    stage = Stage(voters=2)
+    stage.elect("s0")
+    stage.slow_disks.add("s0")
+    assert stage.change("s0", "demote", "s1") == ""
+    stage.settle()
+    stage.restart("s0")
+    stage.slow_disks.clear()
+
+    stage.pass_time(5.0)
+
+    assert stage["s0"].leads or stage["s1"].leads
+
+
+def test_change_waits_for_the_disk_and_goes() -> None:
+    """It is sent when it is on disk, without waiting for a heartbeat."""
+    stage = Stage(voters=3)
+    stage.elect("s0")
+    stage.slow_disks.add("s0")
+    assert stage.change("s0", "demote", "s2") == ""
+    assert not stage.letters(Append)
+
+    stage.catch_up_disk("s0")
+
+    assert len(stage.letters(Append)) == 2

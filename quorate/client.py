@@ -53,8 +53,8 @@ class Machine(Protocol):
 class KeyValue:
     """The key-value store.  Values are bytes; `str` is taken as UTF-8.
 
-    Every call raises a ClientError when it fails.  A client sends a write again until its deadline, and it is made once;
-    one that raises OutcomeUnknown may have been made.
+    Every call raises a ClientError when it fails.  A client sends a write again until its deadline, and makes it
+    once; one that raises OutcomeUnknown may have been made.
     """
 
     def __init__(self, machine: Machine) -> None:

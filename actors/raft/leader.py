@@ -13,7 +13,8 @@ Rules:
    after everything sent before, so its answer says exactly whether something was lost.
 6. A change of the configuration is on the leader's own disk before anybody else has it.  Else a leader of two that
    takes the other's vote, and forgets so in a crash, would need that vote: the other one has the longer log and
-   refuses, and by that log it must not stand itself.
+   refuses, and by that log it must not stand itself.  For the same reason whoever loses its vote gets the change once
+   it is committed.
 7. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).
 """
 
@@ -127,10 +128,12 @@ class Leader:
             return
         self._is_replication_due = False
         engine, last = self._state.engine, self._state.journal.last_index
+        held_back = self._held_back()
         anything = False
         for peer, progress in self.progress.items():
             may_send = (
-                not progress.is_window_full
+                peer not in held_back
+                and not progress.is_window_full
                 and not progress.has_snapshot_pending
                 and self._state.journal.anchor_index < engine.next_index(peer) <= last
             )
@@ -142,6 +145,13 @@ class Leader:
     @property
     def _has_unsaved_change(self) -> bool:
         return self._state.configurations.latest_index > self._state.journal.durable_index
+
+    def _held_back(self) -> frozenset[str]:
+        configurations = self._state.configurations
+        index = configurations.latest_index
+        if index <= self._state.engine.commit:
+            return frozenset()
+        return configurations.at(index - 1).voters - configurations.latest.voters
 
     def on_engine_append(self, peer: str, message: Message) -> None:
         """The engine sends entries to a peer."""

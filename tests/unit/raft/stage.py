@@ -64,8 +64,8 @@ class Stage:
         self.judge.disks = {one.id: one.disk for one in self.servers.values()}
         for id_ in ids[: voters + standbys]:
             self.servers[id_].disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
-        for one in self.servers.values():
-            one.start(self.now, seed=0)
+        for seed, one in enumerate(self.servers.values()):
+            one.start(self.now, seed)
 
     def __getitem__(self, id_: str) -> SimServer:
         return self.servers[id_]
@@ -101,7 +101,7 @@ class Stage:
         """Lose everything that is not on disk, and start again."""
         one = self.servers[id_]
         one.crash(kept=0)
-        one.start(self.now, seed=1)
+        one.start(self.now, seed=100 + one.incarnation)
 
     # --- the post -------------------------------------------------------------------------------------------------
 

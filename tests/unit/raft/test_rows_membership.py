@@ -264,12 +264,41 @@ def test_change_is_on_the_leaders_disk_before_anybody_has_it() -> None:
 
 def test_change_waits_for_the_disk_and_goes() -> None:
     """It is sent when it is on disk, without waiting for a heartbeat."""
-    stage = Stage(voters=3)
+    stage = Stage(voters=3, strangers=1)
     stage.elect("s0")
     stage.slow_disks.add("s0")
-    assert stage.change("s0", "demote", "s2") == ""
+    assert stage.change("s0", "add_standby", "s3") == ""
     assert not stage.letters(Append)
 
     stage.catch_up_disk("s0")
 
     assert len(stage.letters(Append)) == 2
+
+
+def test_change_reaches_whom_it_takes_the_vote_of_when_it_is_committed() -> None:
+    """Of four voters the leader takes s3's vote, and dies when only s3 could have heard: the other three elect one.
+
+    With the longer log s3 would refuse the two whose majority it is part of, and by that log it must not stand itself.
+    """
+    stage = Stage(voters=4)
+    stage.elect("s0")
+    assert stage.change("s0", "demote", "s3") == ""
+    stage.deliver(lambda letter: letter.target == "s3")
+    stage.lose()
+    stage.cut_off.add("s0")
+
+    stage.pass_time(5.0)
+
+    assert any(stage[id_].leads for id_ in ("s1", "s2", "s3"))
+
+
+def test_change_reaches_whom_it_took_the_vote_of() -> None:
+    """Once it is committed, at once."""
+    stage = Stage(voters=4)
+    stage.elect("s0")
+    stage.change("s0", "demote", "s3")
+
+    stage.settle()
+
+    assert stage.last_index("s3") == stage.last_index("s0")
+    assert voters(stage, "s3") == ["s0", "s1", "s2"]

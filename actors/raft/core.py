@@ -177,7 +177,9 @@ class RaftCore:
         """Draw the consequences of the events so far."""
         state = self.state
         if state.engine.is_leader:
-            state.engine.count()
+            # Nothing is committed that is not on this server's own disk, so there is something to count only then.
+            if state.journal.durable_index > state.engine.commit:
+                state.engine.count()
             self.handover.flush()
             self.sender.flush()
             self.leader.flush()

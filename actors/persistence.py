@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING
 
 from actors.actor import Actor, Context, Sender, handles
 from storage.errors import StorageError, WriteError
-from storage.raft_db import RaftLoad, RaftLoaded, RaftWrite, RaftWritten, SnapshotStage, SnapshotStaged
+from storage.raft_db import (
+    RaftLoad,
+    RaftLoaded,
+    RaftWrite,
+    RaftWritten,
+    SnapshotHold,
+    SnapshotPiece,
+    SnapshotRead,
+    SnapshotStage,
+    SnapshotStaged,
+)
 from storage.serf_db import SerfLoad, SerfLoaded, SerfWrite, SerfWritten, merged
 
 if TYPE_CHECKING:
@@ -67,6 +77,7 @@ class PersistenceActor(Actor):
     def load_raft(self, msg: RaftLoad, sender: Sender) -> RaftLoaded:
         """Everything in raft.db; from now on only this incarnation of the raft actor writes."""
         loaded = self._raft.load()
+        self._raft.hold(())
         self._raft_incarnation, self._written, self._refused = msg.incarnation, 0, None
         return loaded
 
@@ -110,6 +121,17 @@ class PersistenceActor(Actor):
             raise
         self._note_time("raft.db", began)
         return SnapshotStaged()
+
+    @handles(SnapshotRead)
+    def read_chunk(self, msg: SnapshotRead, sender: Sender) -> SnapshotPiece:
+        """One chunk of a snapshot, checked."""
+        return SnapshotPiece(self._raft.chunk(msg.index, msg.number))
+
+    @handles(SnapshotHold)
+    def hold_snapshots(self, msg: SnapshotHold, sender: Sender) -> None:
+        """Keep what is being sent to other servers."""
+        if msg.incarnation == self._raft_incarnation:
+            self._raft.hold(msg.indexes)
 
     # --- serf.db --------------------------------------------------------------------------------------------------
 

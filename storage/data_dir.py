@@ -56,9 +56,7 @@ class DataDir:
         data_dir = DataDir(path, lock)
         try:
             data_dir._make_files()
-            data_dir.open_raft().load()
-            data_dir.open_serf().load()
-            data_dir._check_together()
+            data_dir._check_content()
         except OSError as error:
             data_dir.close()
             raise DataDirError(f"cannot write to data directory {path}: {error.strerror or error}") from error
@@ -136,6 +134,14 @@ class DataDir:
         if serf.cluster_id:
             raise CorruptFile(raft, f"it is missing, and serf.db says this server belongs to cluster {serf.cluster_id}")
         RaftDb.create(raft, serf.server_id)
+
+    def _check_content(self) -> None:
+        raft = self.open_raft()
+        raft.load()
+        for _ in raft.chunks():
+            """Each is checked as it is read."""
+        self.open_serf().load()
+        self._check_together()
 
     def _check_together(self) -> None:
         raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()

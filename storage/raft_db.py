@@ -2,25 +2,31 @@
 
 Here: the messages between the raft actor and the persistence actor, and `RaftDb`, which carries them out. A `RaftWrite`
 is one transaction, on the disk when `write` returns. Not here: when to write and what may be said afterwards
-(actors/raft), which writes are allowed (journal_state.py), SQL (log_table.py, snapshot_table.py), SQLite's settings and
-errors (sqlite_file.py).
+(actors/raft), which writes are allowed (journal_state.py), SQL (log_table.py, snapshot_table.py), which chunks belong
+to which snapshot (snapshot_store.py), SQLite's settings and errors (sqlite_file.py).
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from storage.errors import CorruptFile, InvalidWriteError, WriteError
+from storage.errors import CorruptFile, InvalidWriteError
 from storage.journal_state import SCHEMA as STATE_SCHEMA
 from storage.journal_state import JournalState, fresh_state, put_state, read_state
 from storage.log_table import SCHEMA as LOG_SCHEMA
 from storage.log_table import Entry, LogTable
+from storage.snapshot_store import SnapshotStore, Staging
 from storage.snapshot_table import SCHEMA as SNAPSHOT_SCHEMA
-from storage.snapshot_table import SnapshotRow, SnapshotTable
+from storage.snapshot_table import SnapshotRow
 from storage.sqlite_file import SqliteFile, errors_of
 from transport.wire import message
 
 FILE_NAME = "raft.db"
+
+Chunk = tuple[int, bytes]
+"""A chunk of a snapshot with its number, from 0 without gaps."""
 
 
 @frozen
@@ -42,7 +48,7 @@ class SnapshotSave:
     configuration: bytes
     """The Raft configuration as of `index`, opaque here."""
     chunks: list[bytes]
-    """The whole state, or empty when `staged` chunks were written before with `SnapshotStage`."""
+    """The whole state, or empty when its chunks lie in raft.db already."""
     keep_from: int
     """Entries up to and with this index are deleted and it becomes the anchor: at most `index`, less to leave a tail
     of entries for slow followers. Where it lies behind the last entry written, `append` goes on from it."""
@@ -51,16 +57,33 @@ class SnapshotSave:
     """The snapshot comes from a leader and the log does not hold its last entry: nothing of the log stays, and
     `keep_from` is `index`."""
     staged: int = 0
-    """How many chunks were staged for this snapshot."""
+    """How many chunks lie in raft.db. Of one to save: they were staged, by `RaftWrite.stage` when it was `received`,
+    else by `SnapshotStage`. Of a loaded one: they are read one by one with `SnapshotRead`."""
+    received: bool = False
+    """The snapshot is a leader's."""
+    size: int = 0
+    """Bytes of the staged chunks."""
+
+    @property
+    def total(self) -> int:
+        """How many chunks it has."""
+        return len(self.chunks) or self.staged
+
+    def without_chunks(self) -> "SnapshotSave":
+        """The same, its chunks in raft.db."""
+        if not self.chunks:
+            return self
+        return evolve(self, chunks=[], staged=len(self.chunks), size=sum(map(len, self.chunks)))
 
 
 @message("raft.stage", retry=False)
 @frozen
 class SnapshotStage:
-    """One chunk of a snapshot in the making (an ask, answered by `SnapshotStaged`).
+    """One chunk of a snapshot that this server makes (an ask, answered by `SnapshotStaged`).
 
     Staged chunks are without effect until a `RaftWrite` names the snapshot with their number in `staged`. Staging chunk
-    by chunk keeps a large snapshot from blocking the loop in one transaction. Number 0 drops an unfinished staging.
+    by chunk keeps a large snapshot from blocking the loop in one transaction. Number 0 drops an unfinished staging. A
+    snapshot that is put in force, whosever, ends every staging.
     """
 
     incarnation: int
@@ -78,13 +101,39 @@ class SnapshotStaged:
     error: str = ""
 
 
+@message("raft.read_snapshot")
+@frozen
+class SnapshotRead:
+    """Asks for one chunk of the snapshot at `index` (answer: `SnapshotPiece`)."""
+
+    index: int
+    number: int
+
+
+@message("raft.snapshot_piece")
+@frozen
+class SnapshotPiece:
+    """The chunk, or None: there is no such snapshot any more."""
+
+    data: bytes | None
+
+
+@message("raft.hold_snapshots", retry=False)
+@frozen
+class SnapshotHold:
+    """Snapshots at these indexes stay readable when a newer one is put in force, until the next such message."""
+
+    incarnation: int
+    indexes: list[int]
+
+
 @message("raft.write", retry=False)
 @frozen
 class RaftWrite:
     """The journal operations of one turn of the raft actor: one transaction.
 
-    Done in this order: hard state, cluster id, truncation, snapshot, append, commit. None (or an empty list) leaves a
-    part as it is. Answered by `RaftWritten` once it is on the disk.
+    Done in this order: hard state, cluster id, truncation, a snapshot of one's own, staging, a leader's snapshot,
+    append, commit. None (or an empty list) leaves a part as it is. Answered by `RaftWritten` once it is on the disk.
     """
 
     incarnation: int
@@ -100,6 +149,8 @@ class RaftWrite:
     """The commit index as a hint for the next start; never lowered, and cut to the last entry."""
     cluster_id: str | None = None
     snapshot: SnapshotSave | None = None
+    stage: list[Chunk] = field(factory=list)
+    """Chunks of a leader's snapshot as they arrive; number 0 drops what was staged of another one."""
 
 
 @message("raft.written", urgent=True)
@@ -136,7 +187,7 @@ class RaftLoaded:
     commit: int
     """At least the snapshot's index, at most the last entry."""
     snapshot: SnapshotSave | None
-    """The last saved one, with all its chunks; its `keep_from` is the anchor."""
+    """The last saved one, its chunks left in raft.db; its `keep_from` is the anchor."""
 
 
 _SCHEMA = (*STATE_SCHEMA, *LOG_SCHEMA, *SNAPSHOT_SCHEMA)
@@ -150,16 +201,10 @@ class RaftDb:
         self._path = path
         self._file = SqliteFile(path, _SCHEMA)
         self._log = LogTable(self._file.connection, path)
-        self._snapshots = SnapshotTable(self._file.connection, path)
-        self._staging = 0
-        """The series of the snapshot in the making; 0 for none."""
-        self._staged_sizes: list[int] = []
-        self._has_garbage = True
         try:
             with errors_of(path):
                 self._state = read_state(self._file.connection, path)
-                self._snapshot = self._snapshots.describe()
-                self._last_series = self._snapshots.last_series()
+                self._snapshots = SnapshotStore(self._file.connection, path)
                 self._first_row = self._log.first_row(self._state.anchor_index + 1)
         except BaseException:
             self._file.abandon()
@@ -186,13 +231,13 @@ class RaftDb:
         return self._state == fresh_state(self.server_id)
 
     def load(self) -> RaftLoaded:
-        """Everything the file holds. Raises CorruptFile when any record is not what was written."""
+        """Everything the file holds but the snapshot's chunks. Raises CorruptFile when a record is not as written."""
         state = self._state
         with errors_of(self._path):
             anchor, last = (state.anchor_index, state.anchor_term), (state.last_index, state.last_term)
             entries = self._log.load(anchor, last)
-            chunks = self._snapshots.load(self._snapshot) if self._snapshot else []
         self._check_places(entries)
+        snapshot = self._snapshots.present.in_force
         return RaftLoaded(
             hard_state=HardState(state.term, state.voted_for),
             cluster_id=state.cluster_id,
@@ -200,12 +245,26 @@ class RaftDb:
             anchor_term=state.anchor_term,
             entries=entries,
             commit=state.commit_index,
-            snapshot=self._saved(self._snapshot, chunks) if self._snapshot else None,
+            snapshot=self._saved(snapshot) if snapshot else None,
         )
+
+    def chunks(self) -> Iterator[bytes]:
+        """The chunks of the snapshot in force, in order. Raises CorruptFile at one that is not as written."""
+        with errors_of(self._path):
+            yield from self._snapshots.load()
+
+    def chunk(self, index: int, number: int) -> bytes | None:
+        """One chunk of the snapshot at `index`, None when there is no such one any more. Raises CorruptFile."""
+        with errors_of(self._path):
+            return self._snapshots.read(index, number)
+
+    def hold(self, indexes: Iterable[int]) -> None:
+        """Keep snapshots at these indexes, and no others, readable when a newer one is put in force."""
+        self._snapshots.hold(indexes)
 
     def _check_places(self, entries: list[Entry]) -> None:
         """The records are sound one by one; now whether they fit together."""
-        state, snapshot = self._state, self._snapshot
+        state, snapshot = self._state, self._snapshots.present.in_force
         if state.last_term > state.term:
             raise CorruptFile(self._path, f"the log has an entry of term {state.last_term} in term {state.term}")
         if snapshot is None:
@@ -216,36 +275,30 @@ class RaftDb:
         if terms.get(snapshot.index) != snapshot.term:
             raise CorruptFile(self._path, f"the snapshot at {snapshot.index} does not belong to the log")
 
-    def _saved(self, row: SnapshotRow, chunks: list[bytes]) -> SnapshotSave:
+    def _saved(self, row: SnapshotRow) -> SnapshotSave:
         return SnapshotSave(
             index=row.index,
             term=row.term,
             configuration=row.configuration,
-            chunks=chunks,
+            chunks=[],
             keep_from=self._state.anchor_index,
             keep_from_term=self._state.anchor_term,
             discard_log=False,
+            staged=row.chunks,
+            size=row.size,
         )
 
     def stage(self, number: int, chunk: bytes) -> None:
-        """Keep a chunk of a snapshot in the making.
+        """Keep a chunk of a snapshot that this server makes.
 
         Raises WriteError when it cannot be kept, or does not follow the chunk before it; the staging is off then.
         """
-        if number == 0:
-            self._staging, self._staged_sizes, self._has_garbage = self._new_series(), [], True
-        if not self._staging or number != len(self._staged_sizes):
-            self._staging = 0
-            raise WriteError(f"chunk {number} of a snapshot does not follow the chunks staged before")
-        try:
-            with self._file.transaction():
-                has_garbage = self._snapshots.collect_garbage(self._kept_series(self._snapshot))
-                self._snapshots.put_chunk(self._staging, number, chunk)
-        except BaseException:
-            self._staging = 0
-            raise
-        self._has_garbage = has_garbage
-        self._staged_sizes.append(len(chunk))
+        snapshots = self._snapshots.present
+        self._snapshots.adopt(evolve(snapshots, made=Staging()))
+        with self._transaction():
+            snapshots = evolve(snapshots, made=self._snapshots.stage(snapshots.made, number, chunk))
+            self._snapshots.collect_garbage(snapshots)
+        self._snapshots.adopt(snapshots)
 
     def write(self, write: RaftWrite) -> None:
         """One transaction, on the disk when this returns.
@@ -253,26 +306,35 @@ class RaftDb:
         Raises WriteError (nothing kept, the file can be used), SyncError (unknown what was kept: close and reopen) or
         InvalidWriteError (a program error, nothing kept).
         """
-        snapshot = self._snapshot
-        with self._file.transaction():
+        save = write.snapshot
+        with self._transaction():
             state = self._with_promises(write)
             if write.truncate_from is not None:
                 state = self._truncate(state, write.truncate_from)
-            if write.snapshot is not None:
-                state = self._move_anchor(state, write.snapshot)
-                snapshot = self._put_snapshot(write.snapshot)
+            if save is not None:
+                state = self._move_anchor(state, save)
+            snapshots = self._snapshots.write(save, write.stage)
             if write.append:
                 state = state.appended(write.append)
                 self._log.append(write.append)
-            if write.snapshot is not None and self._term_of(state, write.snapshot.index) != write.snapshot.term:
-                raise InvalidWriteError(f"the snapshot at {write.snapshot.index} does not belong to the log")
-            state = state.committed(max(write.commit or 0, snapshot.index if snapshot else 0))
+            if save is not None and self._term_of(state, save.index) != save.term:
+                raise InvalidWriteError(f"the snapshot at {save.index} does not belong to the log")
+            in_force = snapshots.in_force
+            state = state.committed(max(write.commit or 0, in_force.index if in_force else 0))
             put_state(self._file.connection, state)
             first_row = self._collect_rows(state, len(write.append))
-            has_garbage = self._has_garbage and self._snapshots.collect_garbage(self._kept_series(snapshot))
-        self._state, self._first_row, self._has_garbage = state, first_row, has_garbage
-        if snapshot is not self._snapshot:
-            self._snapshot, self._staging, self._has_garbage = snapshot, 0, True
+            self._snapshots.collect_garbage(snapshots)
+        self._state, self._first_row = state, first_row
+        self._snapshots.adopt(snapshots)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._file.transaction():
+                yield
+        except BaseException:
+            self._snapshots.undo()
+            raise
 
     def close(self) -> None:
         """Fold the WAL into the file and close. Raises StorageError when that fails; closed it is all the same."""
@@ -292,8 +354,9 @@ class RaftDb:
     def _move_anchor(self, state: JournalState, save: SnapshotSave) -> JournalState:
         if save.keep_from > save.index or (save.discard_log and save.keep_from != save.index):
             raise InvalidWriteError(f"a log kept from {save.keep_from} beside a snapshot at {save.index}")
-        if self._snapshot is not None and save.index < self._snapshot.index:
-            raise InvalidWriteError(f"a snapshot at {save.index} after one at {self._snapshot.index}")
+        before = self._snapshots.present.in_force
+        if before is not None and save.index < before.index:
+            raise InvalidWriteError(f"a snapshot at {save.index} after one at {before.index}")
         if save.discard_log:
             self._log.delete_from(save.index + 1)
         if save.discard_log or save.keep_from > state.last_index:
@@ -301,27 +364,6 @@ class RaftDb:
         if self._term_of(state, save.keep_from) != save.keep_from_term:
             raise InvalidWriteError(f"entry {save.keep_from} does not have term {save.keep_from_term}")
         return state.anchored(save.keep_from, save.keep_from_term)
-
-    def _put_snapshot(self, save: SnapshotSave) -> SnapshotRow:
-        if save.staged == 0:
-            series, sizes = self._new_series(), [len(chunk) for chunk in save.chunks]
-            for number, chunk in enumerate(save.chunks):
-                self._snapshots.put_chunk(series, number, chunk)
-        else:
-            series, sizes = self._staging, self._staged_sizes
-            if save.chunks or not series or save.staged != len(sizes):
-                raise InvalidWriteError(f"{save.staged} staged chunks named where {len(sizes)} are kept")
-        row = SnapshotRow(series, save.index, save.term, save.configuration, len(sizes), sum(sizes))
-        self._snapshots.put_in_force(row)
-        return row
-
-    def _new_series(self) -> int:
-        # Rises also when the transaction is undone: a series never mixes two snapshots.
-        self._last_series += 1
-        return self._last_series
-
-    def _kept_series(self, snapshot: SnapshotRow | None) -> set[int]:
-        return {self._staging, snapshot.series if snapshot else 0}
 
     def _collect_rows(self, state: JournalState, appended: int) -> int:
         if self._first_row > state.anchor_index:

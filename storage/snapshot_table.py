@@ -9,6 +9,7 @@ series are garbage and are deleted a few at a time, as deleting a large snapshot
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -109,21 +110,33 @@ class SnapshotTable:
                 return series
             place = (series + 1) << _SERIES_SHIFT
 
-    def load(self, row: SnapshotRow) -> list[bytes]:
-        """The chunks of the snapshot in force, every one checked."""
+    def read(self, row: SnapshotRow, number: int) -> bytes:
+        """One chunk of a snapshot, checked."""
+        place = (row.series << _SERIES_SHIFT) + number
+        found = self._connection.execute("SELECT id, crc, data FROM chunks WHERE id = ?", (place,)).fetchone()
+        return self._checked(row, number, found)
+
+    def load(self, row: SnapshotRow) -> Iterator[bytes]:
+        """The chunks of a snapshot, every one checked."""
         low = row.series << _SERIES_SHIFT
         span = (low, low + CHUNKS_MAX)
-        chunks: list[bytes] = []
+        number = size = 0
         with closing(
             self._connection.execute("SELECT id, crc, data FROM chunks WHERE id >= ? AND id < ? ORDER BY id", span)
         ) as rows:
-            for place, crc, data in rows:
-                name = f"chunk {len(chunks)} of the snapshot at {row.index}"
-                if place != low + len(chunks):
-                    raise CorruptFile(self._path, f"{name} is missing")
-                if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
-                    raise CorruptFile(self._path, f"{name} does not match its checksum")
-                chunks.append(data)
-        if (len(chunks), sum(map(len, chunks))) != (row.chunks, row.size):
-            raise CorruptFile(self._path, f"the snapshot at {row.index} has {len(chunks)} of {row.chunks} chunks")
-        return chunks
+            for found in rows:
+                chunk = self._checked(row, number, found)
+                number += 1
+                size += len(chunk)
+                yield chunk
+        if (number, size) != (row.chunks, row.size):
+            raise CorruptFile(self._path, f"the snapshot at {row.index} has {number} of {row.chunks} chunks")
+
+    def _checked(self, row: SnapshotRow, number: int, found: tuple[int, int, object] | None) -> bytes:
+        name = f"chunk {number} of the snapshot at {row.index}"
+        if found is None or found[0] != (row.series << _SERIES_SHIFT) + number:
+            raise CorruptFile(self._path, f"{name} is missing")
+        place, crc, data = found
+        if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
+            raise CorruptFile(self._path, f"{name} does not match its checksum")
+        return data

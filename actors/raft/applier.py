@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 from actors.raft.entries import ForeignEntryError, decode_commands
 from storage.log_table import Entry
-from storage.raft_db import SnapshotSave
 from storage.state_machine import StateMachine
 
 _log = logging.getLogger("quorate.raft")
@@ -57,13 +56,12 @@ class Applier:
             self._resolve(self._pending.pop()[2], NOT_APPLIED)
         self._pending.append((index, term, keys))
 
-    def restore(self, snapshot: SnapshotSave) -> None:
-        """Set the state machine to a snapshot."""
-        if snapshot.chunks:
-            self._machine.restore(snapshot.chunks)
-        while self._pending and self._pending[0][0] <= snapshot.index:
+    def replace(self, machine: StateMachine, index: int) -> None:
+        """Go on with a state machine that was set to the snapshot at ``index``."""
+        self._machine = machine
+        while self._pending and self._pending[0][0] <= index:
             self._resolve(self._pending.popleft()[2], UNKNOWN)
-        self.applied = snapshot.index
+        self.applied = index
         self.bytes_since_snapshot = 0
         self._answer_reads()
 

@@ -10,9 +10,12 @@ The contract, for whoever drives it:
 1. Call events in any order; then ``flush()``.
 2. Persist ``take_write()`` in order, and call ``written(sequence)`` when it is on disk.
 3. Send ``take_messages()``: all of them may leave now.
-4. Apply ``committed()`` in order, or restore ``take_restore()`` first when there is one, and say ``applied(index)``.
-5. Answer reads of ``take_reads()`` whose index is applied; tell ``take_failed_reads()`` to try again.
-6. Call ``tick()`` at ``next_deadline()`` at the latest.
+4. Send ``take_chunks()`` too, with their bytes and checksum from disk, or not at all; the core keeps none.  Snapshots
+   of ``sender.in_use`` stay on disk, whatever newer one is written.
+5. Apply ``committed()`` in order and say ``applied(index)``; but first restore ``take_restore()`` when there is one.
+6. Answer reads of ``take_reads()`` whose index is applied; tell ``take_failed_reads()`` to try again.
+7. Call ``tick()`` at ``next_deadline()`` at the latest.
+8. When the disk refuses a write, keep it and ``halt()``; ``resume()`` when what was refused is on disk.
 
 Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
 ``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  Servers come and go:
@@ -55,6 +58,9 @@ from storage.raft_db import SnapshotSave
 
 UNCOMMITTED_ENTRIES_MAX = 4_096
 
+_WITHOUT_A_WRITE = (Heartbeat, ReadIndex)
+"""What a server whose disk refuses writes still takes."""
+
 
 class RaftCore:
     """One server's Raft."""
@@ -62,17 +68,16 @@ class RaftCore:
     def __init__(self, self_id: str, restored: RestoredLog, timing: RaftTiming, rng: Random, now: float) -> None:
         journal = Journal(restored.hard_state, restored.anchor, restored.entries, restored.commit)
         engine = Engine(self_id, journal, self._on_engine_message)
-        self.state = RaftState(
-            self_id, timing, rng, journal, engine, Outbox(journal), ConfigurationLog(), now, restored.snapshot
-        )
+        self.state = RaftState(self_id, timing, rng, journal, engine, Outbox(journal), ConfigurationLog(), now)
         self.applied_index = journal.anchor_index
+        self.is_halted = False
         self._restore: SnapshotSave | None = None
+        self._restore_after = 0
+        """The write that puts the snapshot to restore on disk."""
         if restored.snapshot is not None:
-            self.state.configurations.restart(
-                restored.snapshot.index, Configuration.decode(restored.snapshot.configuration)
-            )
-            self.applied_index = restored.snapshot.index
-            self._restore = restored.snapshot
+            self._restore = self.state.snapshot = snapshot = restored.snapshot.without_chunks()
+            self.state.configurations.restart(snapshot.index, Configuration.decode(snapshot.configuration))
+            self.applied_index = snapshot.index
         self.state.configurations.append(journal.entries(self.applied_index + 1, journal.last_index))
         self.leader = Leader(self.state)
         self.follower = Follower(self.state)
@@ -102,7 +107,8 @@ class RaftCore:
     def receive(self, now: float, sender: str, message: object) -> None:
         """A message of another server of this cluster."""
         self.state.now = now
-        self._handlers[type(message)](sender, message)
+        if not self.is_halted or isinstance(message, _WITHOUT_A_WRITE):
+            self._handlers[type(message)](sender, message)
 
     def tick(self, now: float) -> None:
         """Let timers act that are due."""
@@ -111,7 +117,7 @@ class RaftCore:
         self.reads.tick()
         if state.engine.is_leader:
             self._tick_leader()
-        elif self.election.tick():
+        elif not self.is_halted and self.election.tick():
             self._campaign(transfer=False)
 
     def propose(self, now: float, data: bytes) -> tuple[int, int] | None:
@@ -125,9 +131,12 @@ class RaftCore:
         return self.state.journal.last_index, self.state.engine.term
 
     def read(self, now: float, token: int) -> None:
-        """Ask for an index at which ``token`` reads linearizably."""
+        """Ask for an index at which ``token`` reads linearizably; a halted server would not get that far."""
         self.state.now = now
-        self.reads.request(token)
+        if self.is_halted:
+            self.reads.failed.append(token)
+        else:
+            self.reads.request(token)
 
     def configure(self, now: float, change: Configure) -> str:
         """Append one change of the configuration; returns "" or the reason why not (rows 12 and 14)."""
@@ -159,17 +168,33 @@ class RaftCore:
         self.election.hurry()
 
     def abdicate(self, now: float) -> None:
-        """Lead no longer: this server cannot keep what it would promise."""
+        """Lead no longer, and have the fittest other voter stand at once."""
         self.state.now = now
         if self.state.engine.is_leader:
+            self.handover.ask_successor()
             self._step_down(self.state.engine.term)
+
+    def halt(self, now: float) -> None:
+        """The disk refuses writes: who cannot keep promises must not lead, stand or vote.
+
+        It goes on hearing the leader; what would need a write is dropped as if lost on the way, which Raft lives with.
+        """
+        self.abdicate(now)
+        self.is_halted = self.state.outbox.is_mute = True
+
+    def resume(self, now: float) -> None:
+        """The disk has everything it had refused."""
+        self.state.now = now
+        self.is_halted = self.state.outbox.is_mute = False
+        self.election.reset()
 
     def save_snapshot(self, now: float, snapshot: SnapshotSave) -> None:
         """Keep a snapshot of our own state machine and cut the log behind it."""
         state = self.state
-        state.now, state.snapshot = now, snapshot
+        state.now, state.snapshot = now, snapshot.without_chunks()
         state.journal.save_snapshot(snapshot)
         state.configurations.compact(snapshot.index)
+        self.receiver.forget()
 
     # --- effects --------------------------------------------------------------------------------------------------
 
@@ -193,13 +218,21 @@ class RaftCore:
         """Messages that may leave now, as (server id, message)."""
         return self.state.outbox.take()
 
+    def take_chunks(self) -> list[tuple[str, SnapshotChunk]]:
+        """Chunks of snapshots that may leave now, as (server id, chunk), without their bytes and checksum."""
+        return self.sender.take_due()
+
     def take_restore(self) -> SnapshotSave | None:
-        """A snapshot that the state machine must be set to before anything else is applied."""
+        """A snapshot on disk that the state machine must be set to before anything else is applied."""
+        if self._restore is None or self.state.journal.written_sequence < self._restore_after:
+            return None
         restore, self._restore = self._restore, None
         return restore
 
     def committed(self, entries_max: int) -> list[Entry]:
-        """The next committed entries to apply."""
+        """The next committed entries to apply; none while there is a snapshot to restore."""
+        if self._restore is not None:
+            return []
         last = min(self.state.engine.commit, self.applied_index + entries_max)
         return self.state.journal.entries(self.applied_index + 1, last)
 
@@ -219,6 +252,8 @@ class RaftCore:
 
     def next_deadline(self) -> float:
         """When ``tick`` must be called next."""
+        if self.is_halted:
+            return self.reads.deadline
         deadline = self.leader.heartbeat_at if self.state.engine.is_leader else self.election.deadline
         return min(deadline, self.reads.deadline)
 
@@ -324,20 +359,8 @@ class RaftCore:
             return
         snapshot = self.receiver.on_chunk(sender, chunk)
         if snapshot is not None:
-            self._install(snapshot)
-            self.receiver.installed(sender, chunk.term, chunk.index)
-
-    def _install(self, snapshot: SnapshotSave) -> None:
-        state = self.state
-        state.journal.install_snapshot(snapshot)
-        state.configurations.restart(snapshot.index, Configuration.decode(snapshot.configuration))
-        state.configurations.append(state.journal.entries(snapshot.index + 1, state.journal.last_index))
-        state.snapshot = snapshot
-        state.verified_index = max(state.verified_index, snapshot.index)
-        state.engine.restart_at(snapshot.index)
-        state.reconfigured()
-        self.applied_index = snapshot.index
-        self._restore = snapshot
+            self.applied_index = snapshot.index
+            self._restore, self._restore_after = snapshot, self.state.journal.next_promise
 
     def _answer_old_term(self, sender: str, reply: object) -> None:
         # It may lead our very term by the time it hears this, so the answer names no round, sequence or snapshot that

@@ -11,10 +11,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from attrs import evolve
-
 from actors.raft.journal import Write
-from storage.raft_db import RaftWrite, RaftWritten, SnapshotSave
+from storage.raft_db import RaftWrite, RaftWritten
 
 RETRY_S = 0.25
 
@@ -29,7 +27,8 @@ class Disk:
         self._tell = tell
         self._open: deque[RaftWrite] = deque()
         self._unstored_cluster_id: str | None = None
-        self._staged: SnapshotSave | None = None
+        self._stuck_at = 0
+        """The first write that was refused or did not reach the persistence actor; counts while there is an error."""
         self.error = ""
         """Why the disk takes nothing at present; "" when it does."""
 
@@ -37,16 +36,8 @@ class Disk:
         """Keep the cluster id with the next write."""
         self._unstored_cluster_id = cluster_id
 
-    def expect_staged(self, snapshot: SnapshotSave) -> None:
-        """This snapshot's chunks are staged already: its write names only their number."""
-        self._staged = snapshot
-
     def write(self, write: Write) -> None:
         """Send a write on its way."""
-        snapshot = write.snapshot
-        # A leader's snapshot may have taken its place in the same turn, and that one has chunks of its own.
-        if snapshot is not None and snapshot is self._staged:
-            snapshot = evolve(snapshot, chunks=[], staged=len(snapshot.chunks))
         message = RaftWrite(
             incarnation=self._incarnation,
             sequence=write.sequence,
@@ -55,7 +46,8 @@ class Disk:
             append=write.append,
             commit=write.commit,
             cluster_id=self._unstored_cluster_id,
-            snapshot=snapshot,
+            snapshot=write.snapshot,
+            stage=write.stage,
         )
         self._unstored_cluster_id = None
         self._open.append(message)
@@ -67,11 +59,10 @@ class Disk:
         if answer.incarnation != self._incarnation or not self._open:
             return None
         if answer.error:
-            if not self.error:
-                _log.error("raft.db takes no writes: %s; trying again every %g s", answer.error, RETRY_S)
-            self.error = answer.error
+            if not self.error or answer.sequence <= self._stuck_at:
+                self._refused(answer.sequence, answer.error)
             return None
-        if self.error:
+        if self.error and answer.sequence >= self._stuck_at:
             _log.info("raft.db takes writes again")
             self.error = ""
         while self._open and self._open[0].sequence <= answer.sequence:
@@ -82,8 +73,16 @@ class Disk:
         """Try everything again that is not on disk."""
         if self.error:
             for message in self._open:
-                self._send(message)
+                if not self._send(message):
+                    return
 
-    def _send(self, message: RaftWrite) -> None:
-        if not self._tell(message):
-            self.error = "the persistence actor's mailbox is full"
+    def _send(self, message: RaftWrite) -> bool:
+        sent = self._tell(message)
+        if not sent:
+            self._refused(message.sequence, "the persistence actor's mailbox is full")
+        return sent
+
+    def _refused(self, sequence: int, error: str) -> None:
+        if not self.error:
+            _log.error("raft.db takes no writes: %s; trying again every %g s", error, RETRY_S)
+        self._stuck_at, self.error = sequence, error

@@ -21,7 +21,7 @@ from pysyncobj.journal import Journal as EngineJournal
 
 from actors.raft.entries import NO_OP
 from storage.log_table import Entry
-from storage.raft_db import HardState, SnapshotSave
+from storage.raft_db import Chunk, HardState, SnapshotSave
 
 FRESH_ANCHOR_INDEX = 1
 FRESH_ANCHOR_TERM = 0
@@ -37,6 +37,8 @@ class Write:
     append: list[Entry]
     commit: int | None
     snapshot: SnapshotSave | None
+    stage: list[Chunk] = field(factory=list)
+    """Chunks of a leader's snapshot, as they arrived."""
 
 
 @define
@@ -48,6 +50,7 @@ class _Unsaved:
     truncate_from: int | None = None
     first_index: int | None = None
     snapshot: SnapshotSave | None = None
+    stage: list[Chunk] = field(factory=list)
 
     @property
     def anything(self) -> bool:
@@ -56,7 +59,8 @@ class _Unsaved:
             self.hard_state
             or self.truncate_from is not None
             or self.first_index is not None
-            or (self.snapshot is not None)
+            or self.snapshot is not None
+            or bool(self.stage)
         )
 
 
@@ -190,7 +194,15 @@ class Journal(EngineJournal):
     def save_snapshot(self, snapshot: SnapshotSave) -> None:
         """Keep a snapshot of our own and drop the entries up to its ``keep_from``, in one write."""
         self._unsaved.snapshot = snapshot
+        # It ends the staging of a leader's (storage/snapshot_store.py).
+        self._unsaved.stage.clear()
         self._drop_to(snapshot.keep_from)
+
+    def stage(self, number: int, chunk: bytes) -> None:
+        """Keep a chunk of a leader's snapshot; number 0 begins one."""
+        if number == 0:
+            self._unsaved.stage.clear()
+        self._unsaved.stage.append((number, chunk))
 
     def install_snapshot(self, snapshot: SnapshotSave) -> None:
         """Take a leader's snapshot: a tail that matches it stays, anything else goes (Raft §7)."""
@@ -241,6 +253,7 @@ class Journal(EngineJournal):
             append=[] if first is None else self.entries(first, self.last_index),
             commit=self._commit if unsaved.commit else None,
             snapshot=unsaved.snapshot,
+            stage=unsaved.stage,
         )
 
     def written(self, sequence: int) -> None:

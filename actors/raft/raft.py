@@ -20,6 +20,7 @@ from actors.config import NodeConfig
 from actors.gossip.messages import MemberChanged
 from actors.identity import Identity
 from actors.raft.applier import Applier
+from actors.raft.chunk_post import ChunkPost
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
@@ -50,6 +51,7 @@ from actors.raft.messages import (
     VoteReply,
     VoteRequest,
 )
+from actors.raft.restoring import Restoring
 from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
 from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
@@ -93,10 +95,12 @@ class RaftActor(Actor):
         self._timing = config.raft_timing
         self._found_cluster = found_cluster
         self._applier = Applier(machine())
+        self._restoring = Restoring(context, machine, self._restored)
         self._disk = Disk(context.incarnation, context.ref("persistence").tell)
         self._gateway = context.ref("gateway")
         self._core: RaftCore
         self._snapshotting: Snapshotting
+        self._chunks: ChunkPost
         self._addresses: dict[str, str] = {}
         self._proposals: list[tuple[int, bytes]] = []
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
@@ -112,7 +116,8 @@ class RaftActor(Actor):
         )
         now = self.context.now()
         self._core = RaftCore(self._identity.id, _restored(loaded), self._timing, self.context.rng, now)
-        self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._disk, self._timing)
+        self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._timing)
+        self._chunks = ChunkPost(self.context, self._core, self._send)
         if loaded.cluster_id:
             self._identity.adopt_cluster(loaded.cluster_id)
         elif self._identity.cluster_id:
@@ -126,13 +131,16 @@ class RaftActor(Actor):
 
     def on_turn_end(self) -> None:
         """Draw the consequences of a batch of messages."""
+        self._mind_disk()
         self._propose()
         self._core.flush()
+        self._chunks.hold()
         write = self._core.take_write()
         if write is not None:
             self._disk.write(write)
         for peer, msg in self._core.take_messages():
             self._send(peer, msg)
+        self._chunks.send_due()
         self._apply()
         self._answer()
         self._report()
@@ -170,15 +178,10 @@ class RaftActor(Actor):
 
     @handles(RaftWritten)
     def _on_written(self, msg: RaftWritten, sender: Sender) -> None:
-        had_error = bool(self._disk.error)
         sequence = self._disk.on_written(msg)
         if sequence is not None:
             self._core.written(self.context.now(), sequence)
             self._snapshotting.written(sequence)
-        elif self._disk.error and not had_error:
-            # Whoever cannot keep an entry must not lead: the others can (DESIGN §5).
-            self._core.abdicate(self.context.now())
-            self.context.after(RETRY_S, RetryDisk())
 
     @handles(RetryDisk)
     def _on_retry_disk(self, msg: RetryDisk, sender: Sender) -> None:
@@ -189,8 +192,7 @@ class RaftActor(Actor):
     @handles(Tick)
     def _on_tick(self, msg: Tick, sender: Sender) -> None:
         self._armed_for = float("inf")
-        if not self._disk.error:
-            self._core.tick(self.context.now())
+        self._core.tick(self.context.now())
 
     @handles(Continue)
     def _on_continue(self, msg: Continue, sender: Sender) -> None:
@@ -239,6 +241,15 @@ class RaftActor(Actor):
 
     # --- the turn -------------------------------------------------------------------------------------------------
 
+    def _mind_disk(self) -> None:
+        """Whoever cannot keep an entry must not lead: the others can (DESIGN §5)."""
+        core, now = self._core, self.context.now()
+        if self._disk.error and not core.is_halted:
+            core.halt(now)
+            self.context.after(RETRY_S, RetryDisk())
+        elif core.is_halted and not self._disk.error:
+            core.resume(now)
+
     def _propose(self) -> None:
         if not self._proposals:
             return
@@ -280,9 +291,12 @@ class RaftActor(Actor):
 
     def _apply(self) -> None:
         core = self._core
+        if self._restoring.is_under_way:
+            return
         restore = core.take_restore()
         if restore is not None:
-            self._applier.restore(restore)
+            self._restoring.begin(restore)
+            return
         entries = core.committed(APPLY_ENTRIES_PER_TURN)
         if not entries:
             return
@@ -291,6 +305,10 @@ class RaftActor(Actor):
         if core.applied_index < core.state.engine.commit:
             self.context.me.tell(Continue())
         self._snapshotting.consider()
+
+    def _restored(self, machine: StateMachine, index: int) -> None:
+        self._applier.replace(machine, index)
+        self.context.me.tell(Continue())
 
     def _answer(self) -> None:
         for index, tokens in self._core.take_reads():

@@ -4,25 +4,34 @@ What lives here: sending a snapshot to a peer that needs entries which are gone,
 What does not: making one (the raft actor asks the state machine) and keeping it (raft.db).  The engine's own dumps,
 pickled and installed unchecked, never happen (DESIGN §6, rows 16 and 17).
 
-Rules:
+Chunks pass through here and do not stay: the sender names those that are to go out (``due``) and the driver reads them
+from disk, the receiver hands each on to the journal as it arrives.  Rules:
+
 1. A chunk counts only in the current term, from its leader, with the right checksum.
-2. A snapshot is installed whole, and only beyond the commit index; a tail of the log that matches it stays (Raft §7).
-3. The sender keeps ``WINDOW_CHUNKS`` on their way, and starts again at the one wanted last when nothing moves: a lost
-   chunk, or a receiver that was restarted and wants the first one again.
+2. A chunk is asked for by number, and answered once those before it are on disk.
+3. A snapshot is installed whole, and only beyond the commit index; a tail of the log that matches it stays (Raft §7).
+4. The sender keeps ``WINDOW_CHUNKS`` on their way, and starts again at the one wanted last when nothing moves: a lost
+   chunk, or a receiver that was restarted and wants the first one again.  A transfer stays with the snapshot it began
+   with, also when there is a newer one: else a large state would never arrive anywhere.
+5. Who is silent for ``ABANDON_AFTER_S`` is sent nothing more until it is heard again.
 """
 
 import zlib
 
 from attrs import define, field
 
+from actors.raft.configuration import Configuration
 from actors.raft.leader import Leader
 from actors.raft.messages import SnapshotChunk, SnapshotReply
 from actors.raft.state import RaftState
 from storage.raft_db import SnapshotSave
 
 WINDOW_CHUNKS = 4
+AHEAD_CHUNKS_MAX = 16
+"""Chunks that arrive before the one that is wanted are kept up to here."""
 CHUNKS_MAX = 65_536
 RESEND_AFTER_S = 2.0
+ABANDON_AFTER_S = 30.0
 
 
 @define
@@ -42,27 +51,43 @@ class SnapshotSender:
         self._state = state
         self._leader = leader
         self._outgoing: dict[str, _Outgoing] = {}
+        self._due: list[tuple[str, SnapshotChunk]] = []
+
+    @property
+    def in_use(self) -> set[int]:
+        """Indexes of the snapshots that are being sent."""
+        return {outgoing.snapshot.index for outgoing in self._outgoing.values()}
+
+    def take_due(self) -> list[tuple[str, SnapshotChunk]]:
+        """Chunks to send, as (peer, chunk without its bytes); none before our term is on disk."""
+        if not self._due or not self._state.journal.hard_state_is_durable:
+            return []
+        due, self._due = self._due, []
+        return due
 
     def clear(self) -> None:
         """This server leads no longer."""
         self._outgoing.clear()
+        self._due.clear()
 
     def flush(self) -> None:
         """Begin what is needed and resend what is stuck."""
         state = self._state
         for peer in self._leader.lagging_behind_log():
-            if peer not in self._outgoing and state.snapshot is not None:
+            if peer not in self._outgoing and state.snapshot is not None and self._is_heard(peer):
                 self._outgoing[peer] = _Outgoing(state.snapshot, state.now)
                 self._leader.progress[peer].has_snapshot_pending = True
                 self._send_window(peer)
         for peer in list(self._outgoing):
             if peer not in self._leader.progress:
-                del self._outgoing[peer]
+                self._abandon(peer)
 
     def tick(self) -> None:
-        """Go back to the last wanted chunk of a transfer that does not move."""
-        for peer, outgoing in self._outgoing.items():
-            if self._state.now - outgoing.moved_at > RESEND_AFTER_S:
+        """Go back to the last wanted chunk of a transfer that does not move, or give it up."""
+        for peer, outgoing in list(self._outgoing.items()):
+            if not self._is_heard(peer):
+                self._abandon(peer)
+            elif self._state.now - outgoing.moved_at > RESEND_AFTER_S:
                 outgoing.moved_at = self._state.now
                 outgoing.sent = outgoing.acked = outgoing.wanted
                 self._send_window(peer)
@@ -91,26 +116,35 @@ class SnapshotSender:
     def progress_of(self, peer: str) -> tuple[int, int] | None:
         """(chunks arrived, chunks in all) of a transfer to this peer."""
         outgoing = self._outgoing.get(peer)
-        return (outgoing.acked, len(outgoing.snapshot.chunks)) if outgoing else None
+        return (outgoing.acked, outgoing.snapshot.total) if outgoing else None
 
     def _send_window(self, peer: str) -> None:
         outgoing = self._outgoing[peer]
         snapshot = outgoing.snapshot
-        end = min(outgoing.acked + WINDOW_CHUNKS, len(snapshot.chunks))
+        end = min(outgoing.acked + WINDOW_CHUNKS, snapshot.total)
         for offset in range(outgoing.sent, end):
-            data = snapshot.chunks[offset]
             chunk = SnapshotChunk(
                 term=self._state.engine.term,
                 index=snapshot.index,
                 snapshot_term=snapshot.term,
                 configuration=snapshot.configuration,
                 offset=offset,
-                total=len(snapshot.chunks),
-                crc=zlib.crc32(data),
-                data=data,
+                total=snapshot.total,
+                crc=0,
+                data=b"",
             )
-            self._state.outbox.send(peer, chunk)
+            self._due.append((peer, chunk))
         outgoing.sent = max(outgoing.sent, end)
+
+    def _abandon(self, peer: str) -> None:
+        del self._outgoing[peer]
+        progress = self._leader.progress.get(peer)
+        if progress is not None:
+            progress.has_snapshot_pending = False
+
+    def _is_heard(self, peer: str) -> bool:
+        progress = self._leader.progress.get(peer)
+        return progress is not None and self._state.now - progress.last_ack < ABANDON_AFTER_S
 
 
 @define
@@ -120,11 +154,15 @@ class SnapshotReceiver:
     _state: RaftState
     _source: tuple[int, int, int] = (0, 0, 0)
     """Term of the leader, index of the snapshot, number of chunks."""
-    _chunks: dict[int, bytes] = field(factory=dict)
+    _ahead: dict[int, bytes] = field(factory=dict)
+    """Chunks that came before the one that is wanted."""
     _wanted: int = 0
+    """Every chunk before this one is on disk, or on its way there."""
+    _size: int = 0
 
     def on_chunk(self, leader: str, chunk: SnapshotChunk) -> SnapshotSave | None:
-        """Take a chunk and answer it; returns the snapshot to install once it is whole."""
+        """Take a chunk and answer it; returns the snapshot once it is whole and installed, which is said when it is
+        on disk."""
         state = self._state
         if chunk.index <= state.engine.commit:
             # All that it holds is committed here: our log equals the leader's up to its index.
@@ -136,30 +174,52 @@ class SnapshotReceiver:
             return None
         if source != self._source:
             self._begin(source)
-        self._chunks[chunk.offset] = chunk.data
-        while self._wanted in self._chunks:
-            self._wanted += 1
+        self._take(chunk)
         if self._wanted < chunk.total:
             self._answer(leader, chunk, installed=False)
             return None
-        chunks = [self._chunks[offset] for offset in range(chunk.total)]
-        self._begin((0, 0, 0))
-        return SnapshotSave(
+        snapshot = SnapshotSave(
             index=chunk.index,
             term=chunk.snapshot_term,
             configuration=chunk.configuration,
-            chunks=chunks,
+            chunks=[],
             keep_from=chunk.index,
             keep_from_term=chunk.snapshot_term,
             discard_log=state.journal.term_at(chunk.index) != chunk.snapshot_term,
+            staged=chunk.total,
+            received=True,
+            size=self._size,
         )
+        self.forget()
+        self._install(snapshot)
+        state.outbox.promise(leader, SnapshotReply(chunk.term, chunk.index, 0, True))
+        return snapshot
+
+    def forget(self) -> None:
+        """What was gathered is no longer on disk."""
+        self._begin((0, 0, 0))
 
     def _begin(self, source: tuple[int, int, int]) -> None:
-        self._source, self._chunks, self._wanted = source, {}, 0
+        self._source, self._ahead, self._wanted, self._size = source, {}, 0, 0
 
-    def installed(self, leader: str, term: int, index: int) -> None:
-        """Say so once it is on disk."""
-        self._state.outbox.promise(leader, SnapshotReply(term, index, 0, True))
+    def _take(self, chunk: SnapshotChunk) -> None:
+        if self._wanted <= chunk.offset < self._wanted + AHEAD_CHUNKS_MAX:
+            self._ahead[chunk.offset] = chunk.data
+        while self._wanted in self._ahead:
+            data = self._ahead.pop(self._wanted)
+            self._state.journal.stage(self._wanted, data)
+            self._size += len(data)
+            self._wanted += 1
+
+    def _install(self, snapshot: SnapshotSave) -> None:
+        state = self._state
+        state.journal.install_snapshot(snapshot)
+        state.configurations.restart(snapshot.index, Configuration.decode(snapshot.configuration))
+        state.configurations.append(state.journal.entries(snapshot.index + 1, state.journal.last_index))
+        state.snapshot = snapshot
+        state.verified_index = max(state.verified_index, snapshot.index)
+        state.engine.restart_at(snapshot.index)
+        state.reconfigured()
 
     def _answer(self, leader: str, chunk: SnapshotChunk, *, installed: bool) -> None:
         reply = SnapshotReply(chunk.term, chunk.index, self._wanted, installed)

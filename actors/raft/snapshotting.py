@@ -8,16 +8,22 @@ server (snapshots.py) and the transaction that makes it count (raft.db: snapshot
 import logging
 from collections.abc import Iterable
 
+from attrs import evolve
+
 from actors.actor import Context, Sender
 from actors.config import RaftTiming
 from actors.raft.applier import Applier
 from actors.raft.core import RaftCore
-from actors.raft.disk import Disk
 from actors.raft.messages import Tick
 from storage.raft_db import SnapshotSave, SnapshotStage, SnapshotStaged
 from transport.wire import Json
 
 STAGE_TIMEOUT_S = 60.0
+PAUSE_AFTER_FAILURE_S = 30.0
+"""A snapshot that found no room would find none at the next entry either."""
+
+ENTRY_OVERHEAD_BYTES = 200
+"""What an entry of the log costs in memory beside its bytes, about."""
 
 _log = logging.getLogger("quorate.raft")
 
@@ -25,22 +31,29 @@ _log = logging.getLogger("quorate.raft")
 class Snapshotting:
     """At most one snapshot in the making."""
 
-    def __init__(self, context: Context, core: RaftCore, applier: Applier, disk: Disk, timing: RaftTiming) -> None:
+    def __init__(self, context: Context, core: RaftCore, applier: Applier, timing: RaftTiming) -> None:
         self._context = context
         self._core = core
         self._applier = applier
-        self._disk = disk
         self._timing = timing
         self._is_under_way = False
+        self._not_before = float("-inf")
         self._askers: list[Sender] = []
         self._waiting_for: int | None = None
 
     def consider(self) -> None:
-        """Begin one when enough has been applied since the last."""
-        last = self._core.state.snapshot
+        """Begin one when enough has been applied since the last, measured by the size of the state too.
+
+        A large state is not written anew for a few entries: what is written for snapshots stays in proportion to what
+        is written for the log, and the log to the state.
+        """
+        last, timing = self._core.state.snapshot, self._timing
         entries = self._applier.applied - (last.index if last else 0)
-        timing = self._timing
-        if entries >= timing.snapshot_entries or self._applier.bytes_since_snapshot >= timing.snapshot_bytes:
+        size = self._applier.bytes_since_snapshot
+        if entries < timing.snapshot_entries and size < timing.snapshot_bytes:
+            return
+        is_worth_it = size + entries * ENTRY_OVERHEAD_BYTES >= (last.size if last else 0) // 2
+        if is_worth_it and self._context.now() >= self._not_before:
             self._begin()
 
     def begin(self, asker: Sender) -> None:
@@ -72,44 +85,37 @@ class Snapshotting:
         term = self._core.state.journal.term_at(index)
         configuration = self._core.state.configurations.at(index).encode()
         persistence = self._context.ref("persistence")
-        chunks: list[bytes] = []
+        count = size = 0
         error = ""
         for chunk in view:
-            chunks.append(chunk)
-            stage = SnapshotStage(self._context.incarnation, len(chunks) - 1, chunk)
+            stage = SnapshotStage(self._context.incarnation, count, chunk)
             staged: SnapshotStaged = await persistence.ask(stage, timeout_s=STAGE_TIMEOUT_S)
             error = staged.error
             if error:
                 break
+            count += 1
+            size += len(chunk)
         self._is_under_way = False
         newer = self._core.state.snapshot
         if error or term is None or (newer is not None and newer.index >= index):
             reason = error or "a newer snapshot came from the leader meanwhile"
+            self._not_before = self._context.now() + PAUSE_AFTER_FAILURE_S
             _log.warning("gave up a snapshot at %d: %s", index, reason)
             self._answer({"ok": False, "index": index, "reason": reason})
             return
-        self._save(index, term, configuration, chunks)
+        self._save(SnapshotSave(index, term, configuration, [], 0, 0, discard_log=False, staged=count, size=size))
 
-    def _save(self, index: int, term: int, configuration: bytes, chunks: list[bytes]) -> None:
+    def _save(self, made: SnapshotSave) -> None:
         journal = self._core.state.journal
-        keep_from = max(journal.anchor_index, index - self._timing.tail_entries)
+        keep_from = max(journal.anchor_index, made.index - self._timing.tail_entries)
         keep_from_term = journal.term_at(keep_from)
         if keep_from_term is None:
             raise AssertionError(f"the log has lost entry {keep_from}, which is applied and not compacted")
-        snapshot = SnapshotSave(
-            index=index,
-            term=term,
-            configuration=configuration,
-            chunks=chunks,
-            keep_from=keep_from,
-            keep_from_term=keep_from_term,
-            discard_log=False,
-        )
-        self._disk.expect_staged(snapshot)
+        snapshot = evolve(made, keep_from=keep_from, keep_from_term=keep_from_term)
         self._core.save_snapshot(self._context.now(), snapshot)
         self._waiting_for = journal.next_promise
         self._context.me.tell(Tick())
-        _log.info("snapshot at index %d, the log is kept from %d", index, keep_from + 1)
+        _log.info("snapshot at index %d, the log is kept from %d", made.index, keep_from + 1)
 
     def _answer(self, value: dict[str, object]) -> None:
         for asker in self._askers:

@@ -37,6 +37,8 @@ class Outbox:
         self._journal = journal
         self._plain: list[tuple[str, object]] = []
         self._promises: deque[tuple[int, str, object]] = deque()
+        self.is_mute = False
+        """The disk refuses writes: what would have to wait for one is dropped, as if it were lost on the way."""
 
     def send(self, peer: str, message: object) -> None:
         """Let a message that promises nothing leave (as soon as its term is on disk)."""
@@ -47,7 +49,8 @@ class Outbox:
 
     def promise(self, peer: str, message: object) -> None:
         """Let a message leave once everything that is true now is on disk."""
-        self._promises.append((self._journal.next_promise, peer, message))
+        if not self.is_mute:
+            self._promises.append((self._journal.next_promise, peer, message))
 
     def take(self) -> list[tuple[str, object]]:
         """What may leave now, as (peer, message)."""
@@ -72,6 +75,7 @@ class RaftState:
     configurations: ConfigurationLog
     now: float
     snapshot: SnapshotSave | None = None
+    """The last one, without its chunks: those are on disk and nowhere else."""
     leader: str | None = None
     leader_heard_at: float = float("-inf")
     leader_gone_until: float = float("-inf")

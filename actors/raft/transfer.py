@@ -37,13 +37,23 @@ class Transfer:
         state = self._state
         if not state.engine.is_leader:
             return "this server is not the leader"
-        candidates = state.configuration.voters - {state.self_id}
-        if not candidates:
+        successor = self.successor()
+        if successor is None:
             return "there is no other voter to hand over to"
-        if target and target not in candidates:
+        if target == state.self_id or (target and target not in state.configuration.voters):
             return "the target is not another voter"
-        self._attempt = _Attempt(target or max(candidates, key=self._fitness), state.now + state.timing.election_max_s)
+        self._attempt = _Attempt(target or successor, state.now + state.timing.election_max_s)
         return ""
+
+    def successor(self) -> str | None:
+        """The other voter to hand over to, if there is one: heard last, and with most of the log."""
+        return max(self._state.configuration.voters - {self._state.self_id}, key=self._fitness, default=None)
+
+    def ask_successor(self) -> None:
+        """Ask the fittest other voter to stand at once; whether its log will do the election finds out."""
+        successor = self.successor()
+        if successor is not None:
+            self._state.outbox.send(successor, TimeoutNow(self._state.engine.term))
 
     def drop(self) -> None:
         """It worked, or leadership was lost some other way."""

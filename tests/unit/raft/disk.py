@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from attrs import evolve
+
 from actors.raft.journal import RestoredLog, Write
 from storage.errors import InvalidWriteError
 from storage.journal_state import JournalState, fresh_state
@@ -23,7 +25,10 @@ class SimDisk:
         self.state = fresh_state(server_id)
         self.rows: dict[int, Entry] = {}
         self.snapshot: SnapshotSave | None = None
+        self.staged: list[bytes] = []
         self.on_its_way: deque[Write] = deque()
+        self._outdated: dict[int, list[bytes]] = {}
+        """Chunks of snapshots that were replaced, for who still sends them; a crash loses them."""
 
     def submit(self, write: Write) -> None:
         """Take a write; it is done by ``complete``, in order."""
@@ -42,6 +47,14 @@ class SimDisk:
         for _ in range(min(kept, len(self.on_its_way))):
             self.complete()
         self.on_its_way.clear()
+        self._outdated.clear()
+        self.staged.clear()
+
+    def chunks(self, index: int) -> list[bytes]:
+        """The chunks of the snapshot at an index; none when there is no such snapshot."""
+        if self.snapshot is not None and self.snapshot.index == index:
+            return self.snapshot.chunks
+        return self._outdated.get(index, [])
 
     def load(self) -> RestoredLog:
         """What a restart finds."""
@@ -72,10 +85,9 @@ class SimDisk:
         if write.truncate_from is not None:
             state = state.truncated(write.truncate_from, self._term_in(state, write.truncate_from - 1))
             self._delete_from(write.truncate_from)
-        snapshot = self.snapshot
         if write.snapshot is not None:
             state = self._move_anchor(state, write.snapshot)
-            snapshot = write.snapshot
+        snapshot = self._take_chunks(write)
         state = state.appended(write.append)
         self.rows.update((entry[1], entry) for entry in write.append)
         if write.snapshot is not None and self._term_in(state, write.snapshot.index) != write.snapshot.term:
@@ -84,6 +96,26 @@ class SimDisk:
         self.snapshot = snapshot
         for index in [index for index in self.rows if index <= state.anchor_index]:
             del self.rows[index]
+
+    def _take_chunks(self, write: Write) -> SnapshotSave | None:
+        """One of our own, then chunks of a leader's, then a leader's; each ends what was staged."""
+        save, snapshot = write.snapshot, self.snapshot
+        if save is not None and not save.received:
+            snapshot = save
+            self.staged = []
+        for number, chunk in write.stage:
+            if number == 0:
+                self.staged = []
+            if number != len(self.staged):
+                raise InvalidWriteError(f"chunk {number} behind {len(self.staged)} chunks")
+            self.staged.append(chunk)
+        if save is not None and save.received:
+            if save.staged != len(self.staged):
+                raise InvalidWriteError(f"{save.staged} chunks named where {len(self.staged)} are kept")
+            snapshot, self.staged = evolve(save, chunks=self.staged, staged=0, size=0, received=False), []
+        if snapshot is not self.snapshot and self.snapshot is not None:
+            self._outdated[self.snapshot.index] = self.snapshot.chunks
+        return snapshot
 
     def _move_anchor(self, state: JournalState, save: SnapshotSave) -> JournalState:
         if save.keep_from > save.index or (save.discard_log and save.keep_from != save.index):

@@ -6,14 +6,16 @@ It does what the raft actor does in one turn (actors/raft/raft.py), and nothing 
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from actors.config import RaftTiming
 from actors.raft.configuration import Configuration
 from actors.raft.core import RaftCore
 from actors.raft.entries import decode_commands, encode_commands
+from actors.raft.messages import SnapshotChunk
 from storage.raft_db import SnapshotSave
 from tests.unit.raft.disk import SimDisk
 from tests.unit.raft.judge import Judge, Seen, require
@@ -150,6 +152,7 @@ class SimServer:
             self.disk.submit(write)
         # The engine's sets have no order; what goes to one peer has.
         messages = sorted(core.take_messages(), key=lambda item: item[0])
+        messages += [(peer, filled) for peer, chunk in core.take_chunks() if (filled := self._filled(chunk))]
         for peer, message in messages:
             self.judge.sent(self, peer, message)
         self._restore()
@@ -163,11 +166,18 @@ class SimServer:
         """Whether another turn is due although nothing happens."""
         return self.core.applied_index < self.core.state.engine.commit
 
+    def _filled(self, chunk: SnapshotChunk) -> SnapshotChunk | None:
+        """With its bytes from the disk, if they are there."""
+        chunks = self.disk.chunks(chunk.index)
+        if len(chunks) != chunk.total:
+            return None
+        return evolve(chunk, data=chunks[chunk.offset], crc=zlib.crc32(chunks[chunk.offset]))
+
     def _restore(self) -> None:
         snapshot = self.core.take_restore()
         if snapshot is None:
             return
-        self.values = [value for chunk in snapshot.chunks if chunk for value in chunk.split(b",")]
+        self.values = [value for chunk in self.disk.chunks(snapshot.index) if chunk for value in chunk.split(b",")]
         self.judge.restored(self, snapshot)
         for index in [index for index in self.proposals if index <= snapshot.index]:
             del self.proposals[index]  # the outcome is unknown

@@ -37,6 +37,7 @@ class MirroredDisk(SimDisk):
                 append=write.append,
                 commit=write.commit,
                 snapshot=write.snapshot,
+                stage=write.stage,
             )
         )
 
@@ -52,7 +53,7 @@ class MirroredDisk(SimDisk):
         if loaded.snapshot is not None and restored.snapshot is not None:
             assert (loaded.snapshot.index, loaded.snapshot.term) == (restored.snapshot.index, restored.snapshot.term)
             assert loaded.snapshot.configuration == restored.snapshot.configuration
-            assert loaded.snapshot.chunks == restored.snapshot.chunks
+            assert list(self.db.chunks()) == restored.snapshot.chunks
         return restored
 
 

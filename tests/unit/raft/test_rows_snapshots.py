@@ -33,18 +33,12 @@ def chunks_for(stage: Stage) -> list[SnapshotChunk]:
     """Every chunk of s0's snapshot, in order."""
     snapshot = stage.state("s0").snapshot
     assert snapshot is not None
+    chunks = stage["s0"].disk.chunks(snapshot.index)
     return [
         SnapshotChunk(
-            1,
-            snapshot.index,
-            snapshot.term,
-            snapshot.configuration,
-            offset,
-            len(snapshot.chunks),
-            zlib.crc32(data),
-            data,
+            1, snapshot.index, snapshot.term, snapshot.configuration, offset, len(chunks), zlib.crc32(data), data
         )
-        for offset, data in enumerate(snapshot.chunks)
+        for offset, data in enumerate(chunks)
     ]
 
 

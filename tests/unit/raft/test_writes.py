@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.raft.disk import Disk
 from actors.raft.journal import Write
-from storage.raft_db import RaftWrite, RaftWritten, SnapshotSave
+from storage.raft_db import HardState, RaftWrite, RaftWritten, SnapshotSave
 
 
 class Post:
@@ -36,30 +36,14 @@ def sequences(post: Post) -> list[int]:
     return [sent.sequence for sent in post.sent]
 
 
-def test_staged_snapshot_is_named_by_its_number_of_chunks() -> None:
-    """Its chunks are in raft.db already."""
+def test_everything_of_a_write_goes_along() -> None:
+    """Chunks of a leader's snapshot too, and under our incarnation."""
     post = Post()
     disk = Disk(7, post.tell)
-    own = snapshot(10)
-    disk.expect_staged(own)
 
-    disk.write(write(1, own))
+    disk.write(Write(3, HardState(2, "a"), 5, [(b"x", 5, 2)], 4, snapshot(10), [(0, b"chunk")]))
 
-    (sent,) = post.sent
-    assert sent.snapshot is not None
-    assert (sent.incarnation, sent.snapshot.index, sent.snapshot.chunks, sent.snapshot.staged) == (7, 10, [], 2)
-
-
-def test_leaders_snapshot_is_never_written_with_our_chunks() -> None:
-    """It took the place of our own, staged one in the same turn: its chunks go along, ours are forgotten."""
-    post = Post()
-    disk = Disk(7, post.tell)
-    disk.expect_staged(snapshot(10))
-    leaders = snapshot(20)
-
-    disk.write(write(1, leaders))
-
-    assert post.sent[0].snapshot == leaders
+    assert post.sent == [RaftWrite(7, 3, HardState(2, "a"), 5, [(b"x", 5, 2)], 4, None, snapshot(10), [(0, b"chunk")])]
 
 
 def test_refused_write_comes_again_before_the_next() -> None:
@@ -105,6 +89,25 @@ def test_full_mailbox_is_an_error_too() -> None:
 
     assert sequences(post) == [1]
     assert disk.on_written(RaftWritten(7, 1)) == 1
+    assert disk.error == ""
+
+
+def test_write_that_a_full_mailbox_refused_is_not_forgotten_for_one_before_it() -> None:
+    """What was sent before succeeds; the error stays until what was not sent is on disk, and nothing overtakes it."""
+    post = Post()
+    disk = Disk(7, post.tell)
+    disk.write(write(1))
+    post.is_full = True
+    disk.write(write(2))
+    post.is_full = False
+    disk.write(write(3))
+
+    assert disk.on_written(RaftWritten(7, 1)) == 1
+    assert disk.error != ""
+    assert sequences(post) == [1]
+    disk.retry()
+    assert sequences(post) == [1, 2, 3]
+    assert disk.on_written(RaftWritten(7, 2)) == 2
     assert disk.error == ""
 
 

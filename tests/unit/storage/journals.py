@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from storage.log_table import Entry
 from storage.raft_db import HardState, RaftDb, RaftLoaded, RaftWrite, SnapshotSave
 
@@ -27,10 +29,20 @@ def journal(folder: Path) -> Iterator[RaftDb]:
         db.close()
 
 
+def content_of(db: RaftDb) -> RaftLoaded:
+    """Everything in a raft.db, with the chunks of its snapshot, which a load leaves where they are."""
+    found = db.load()
+    if found.snapshot is None:
+        return found
+    chunks = list(db.chunks())
+    assert (found.snapshot.staged, found.snapshot.size) == (len(chunks), sum(map(len, chunks)))
+    return evolve(found, snapshot=evolve(found.snapshot, chunks=chunks, staged=0, size=0))
+
+
 def stored(folder: Path) -> RaftLoaded:
     """What a raft.db says to somebody who opens it now."""
     with journal(folder) as db:
-        return db.load()
+        return content_of(db)
 
 
 def entries(first: int, last: int, term: int = 1, size: int = 30) -> list[Entry]:

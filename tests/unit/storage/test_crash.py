@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage.raft_db import RaftDb, RaftLoaded
-from tests.unit.storage.journals import entries, new_journal, snapshot, stored, turn
+from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, stored, turn
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAME = 24 + 4096
@@ -68,7 +68,7 @@ class TestTornWrites:
             turn(append=entries(9, 10, term=2, size=5000)),
         ):
             db.write(write)
-            states.append(((source / "raft.db-wal").stat().st_size, db.load()))
+            states.append(((source / "raft.db-wal").stat().st_size, content_of(db)))
         shutil.copytree(source, tmp_path / "crashed")
         db.close()
         return states
@@ -105,7 +105,7 @@ class TestTornWrites:
         db.write(turn(hard_state=1, append=entries(2, 400, size=3000)))
         db._file.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         db.write(turn(append=entries(401, 401)))
-        expected = db.load()
+        expected = content_of(db)
         crashed = tmp_path / "crashed"
         crashed.mkdir()
         for name in ("raft.db", "raft.db-wal"):

@@ -13,7 +13,7 @@ import pytest
 from storage.errors import CorruptFile, StorageError
 from storage.raft_db import HardState, RaftDb, RaftLoaded
 from storage.serf_db import KnownMember, SerfDb, SerfWrite
-from tests.unit.storage.journals import entries, new_journal, snapshot, turn
+from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, turn
 
 FLIPS = 600
 
@@ -37,7 +37,7 @@ def damaged(source: Path, copy: Path, name: str, at: int, mask: int) -> None:
 def loaded(folder: Path) -> RaftLoaded | str:
     """What a start makes of a folder: what it loads, or "" when it refuses."""
     with suppress(StorageError), closing(RaftDb(folder / "raft.db")) as db:
-        return db.load()
+        return content_of(db)
     return ""
 
 
@@ -49,7 +49,7 @@ class TestFlippedBytes:
         source.mkdir()
         db = new_journal(source)
         fill(db)
-        whole = db.load()
+        whole = content_of(db)
         db.close()
         rng = random.Random(seed)
         size = (source / "raft.db").stat().st_size
@@ -141,7 +141,7 @@ def test_a_lost_record_is_named(tmp_path: Path, what: str) -> None:
     db._file.close()
 
     with pytest.raises(CorruptFile, match=complaint) as caught:
-        RaftDb(tmp_path / "raft.db").load()
+        content_of(RaftDb(tmp_path / "raft.db"))
     assert "--peer" in str(caught.value)
 
 
@@ -162,7 +162,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     cut(tmp_path / "raft.db")
 
     with pytest.raises(CorruptFile):
-        RaftDb(tmp_path / "raft.db").load()
+        content_of(RaftDb(tmp_path / "raft.db"))
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from storage.errors import StorageError, SyncError, WriteError
 from storage.raft_db import RaftDb
 from tests.unit.storage.disks import FULL, SYNC_FAILED, WRITE_FAILED, RefusingDisk
-from tests.unit.storage.journals import entries, journal, new_journal, snapshot, stored, turn
+from tests.unit.storage.journals import content_of, entries, journal, new_journal, snapshot, stored, turn
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,7 +21,7 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_all_before_it(tmp_path: Path) 
     """The journal stays usable: the same write succeeds once there is room."""
     db = new_journal(tmp_path)
     db.write(turn(hard_state=1, append=entries(2, 9)))
-    before = db.load()
+    before = content_of(db)
     connection = db._file.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 5}")
@@ -29,7 +29,7 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_all_before_it(tmp_path: Path) 
 
     with pytest.raises(WriteError, match=r"raft\.db: the disk is full; free some space"):
         db.write(large)
-    assert db.load() == before
+    assert content_of(db) == before
     db.write(turn(commit=5))
 
     connection.execute("PRAGMA max_page_count = 1000000")
@@ -43,7 +43,7 @@ def test_a_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> Non
     db = new_journal(tmp_path)
     db.write(turn(hard_state=1, append=entries(2, 9)))
     db.write(turn(snapshot=snapshot(5, 1, 5, 1)))
-    before = db.load()
+    before = content_of(db)
     connection = db._file.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 3}")
@@ -54,7 +54,7 @@ def test_a_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> Non
         db.stage(0, bytes(90000))
     with pytest.raises(WriteError, match="chunk 1"):
         db.stage(1, b"small")
-    assert db.load() == before
+    assert content_of(db) == before
 
     connection.execute("PRAGMA max_page_count = 1000000")
     db.write(turn(snapshot=snapshot(8, 1, 8, 1)))
@@ -79,7 +79,7 @@ def test_the_kind_of_failure_decides(tmp_path: Path, code: int, kind: type[Stora
             db.write(turn(hard_state=1, append=entries(2, 9)))
         disk.refuse(None)
 
-        assert db.load().entries == []
+        assert content_of(db).entries == []
 
 
 def test_a_file_another_program_holds_is_refused(tmp_path: Path) -> None:

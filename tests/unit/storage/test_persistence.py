@@ -19,6 +19,9 @@ from storage.raft_db import (
     RaftLoaded,
     RaftWrite,
     RaftWritten,
+    SnapshotHold,
+    SnapshotPiece,
+    SnapshotRead,
     SnapshotSave,
     SnapshotStage,
     SnapshotStaged,
@@ -224,7 +227,49 @@ async def test_a_snapshot_is_staged_by_asks(tmp_path: Path) -> None:
         assert await built.settle() == [(1, 1, ""), (1, 2, "")]
 
     async with house(tmp_path) as built:
-        assert built.loaded[0].snapshot == SnapshotSave(8, 1, b"v", [b"0", b"1", b"2"], 8, 1, False)
+        assert built.loaded[0].snapshot == SnapshotSave(8, 1, b"v", [], 8, 1, False, staged=3, size=3)
+        assert await built.ask(SnapshotRead(8, 2)) == SnapshotPiece(b"2")
+        assert await built.ask(SnapshotRead(8, 3)) == SnapshotPiece(None)
+        assert await built.ask(SnapshotRead(7, 0)) == SnapshotPiece(None)
+
+
+@story
+async def test_a_leaders_snapshot_is_staged_with_the_writes_of_the_turns(tmp_path: Path) -> None:
+    """Beside one that this server makes: the two never mix, and the leader's ends the other."""
+    async with house(tmp_path) as built:
+        built.write(1, hard_state=HardState(1, None), append=entries(2, 9), stage=[(0, b"a"), (1, b"b")])
+        assert await built.ask(SnapshotStage(1, 0, b"own")) == SnapshotStaged()
+        built.write(2, stage=[(2, b"c")])
+        assert await built.ask(SnapshotStage(1, 1, b"own")) == SnapshotStaged()
+        built.write(3, snapshot=SnapshotSave(20, 1, b"v", [], 20, 1, True, staged=3, received=True))
+        assert await built.settle() == [(1, 1, ""), (1, 2, ""), (1, 3, "")]
+        assert await built.ask(SnapshotStage(1, 2, b"own")) != SnapshotStaged()
+
+        assert [await built.ask(SnapshotRead(20, number)) for number in range(3)] == [
+            SnapshotPiece(b"a"), SnapshotPiece(b"b"), SnapshotPiece(b"c")
+        ]  # fmt: skip
+
+
+@story
+async def test_a_snapshot_that_is_being_sent_outlives_the_next_one(tmp_path: Path) -> None:
+    """Held it stays readable, then it is garbage; the incarnation that has loaded says which."""
+    async with house(tmp_path) as built:
+        built.write(1, hard_state=HardState(1, None), append=entries(2, 9))
+        built.write(2, snapshot=SnapshotSave(5, 1, b"v", [b"at 5"], 5, 1, False))
+        built.stage.tell("persistence", SnapshotHold(1, [5]))
+        built.write(3, snapshot=SnapshotSave(8, 1, b"v", [b"at 8"], 8, 1, False))
+        built.write(4, append=entries(10, 10))
+        await built.settle()
+        built.stage.tell("persistence", SnapshotHold(7, []))
+        assert await built.ask(SnapshotRead(5, 0)) == SnapshotPiece(b"at 5")
+        assert await built.ask(SnapshotRead(8, 0)) == SnapshotPiece(b"at 8")
+
+        built.stage.tell("persistence", SnapshotHold(1, []))
+        assert await built.ask(SnapshotRead(5, 0)) == SnapshotPiece(None)
+        built.write(5, append=entries(11, 11))
+        await built.settle()
+        (left,) = built.raft_disk().execute("SELECT count(*) FROM chunks").fetchone()
+        assert left == 1
 
 
 def members(count: int) -> list[KnownMember]:

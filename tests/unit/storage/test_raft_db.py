@@ -9,7 +9,7 @@ from attrs import evolve
 
 from storage.errors import InvalidWriteError, WriteError
 from storage.raft_db import HardState, RaftDb, RaftWrite, SnapshotSave
-from tests.unit.storage.journals import entries, journal, new_journal, snapshot, stored, turn
+from tests.unit.storage.journals import content_of, entries, journal, new_journal, snapshot, stored, turn
 from transport.wire import decode_body, encode_body
 
 
@@ -18,7 +18,7 @@ class TestWhatIsKept:
 
     def test_a_fresh_journal_begins_behind_the_engines_own_entry(self, tmp_path: Path) -> None:
         with journal(tmp_path) as db:
-            loaded = db.load()
+            loaded = content_of(db)
 
         assert (loaded.hard_state, loaded.cluster_id) == (HardState(0, None), "")
         assert (loaded.anchor_index, loaded.anchor_term, loaded.entries, loaded.commit) == (1, 0, [], 1)
@@ -27,7 +27,7 @@ class TestWhatIsKept:
     def test_one_write_carries_everything_a_turn_changed(self, tmp_path: Path) -> None:
         with journal(tmp_path) as db:
             db.write(turn(hard_state=HardState(3, "b"), cluster_id="c1", append=entries(2, 9, term=3), commit=5))
-            seen = db.load()
+            seen = content_of(db)
 
         assert stored(tmp_path) == seen
         assert (seen.hard_state, seen.cluster_id, seen.commit) == (HardState(3, "b"), "c1", 5)
@@ -43,7 +43,7 @@ class TestWhatIsKept:
     def test_the_commit_hint_never_exceeds_the_log_and_never_goes_back(self, tmp_path: Path) -> None:
         with journal(tmp_path) as db:
             db.write(turn(hard_state=1, append=entries(2, 4), commit=99))
-            assert db.load().commit == 4
+            assert content_of(db).commit == 4
             db.write(turn(commit=2))
 
         assert stored(tmp_path).commit == 4
@@ -101,7 +101,7 @@ class TestSnapshots:
             for number, chunk in enumerate(chunks):
                 db.stage(number, chunk)
                 db.write(turn(append=entries(10 + number, 10 + number)))
-            assert db.load().snapshot is None
+            assert content_of(db).snapshot is None
             db.write(turn(snapshot=snapshot(8, 1, 8, 1, chunks=[], staged=20)))
 
         assert stored(tmp_path).snapshot == snapshot(8, 1, 8, 1, chunks=chunks)
@@ -143,7 +143,7 @@ class TestSnapshots:
             for index in range(1000, 1100):
                 db.write(turn(append=entries(index, index)))
             db.write(turn(snapshot=snapshot(1090, 1, 1090, 1)))
-            kept = db.load()
+            kept = content_of(db)
             for _ in range(20):
                 db.write(turn(commit=1095))
             connection = db._file.connection
@@ -190,12 +190,12 @@ def test_a_write_that_breaks_an_invariant_changes_nothing(tmp_path: Path, why: s
     db = new_journal(tmp_path)
     for write in BASE:
         db.write(write)
-    before = db.load()
+    before = content_of(db)
 
     with pytest.raises(InvalidWriteError):
         db.write(evolve(BROKEN[why], commit=9))
 
-    assert db.load() == before
+    assert content_of(db) == before
     db.write(turn(hard_state=6, append=entries(10, 12, term=6)))
     db.close()
     assert stored(tmp_path).entries == entries(4, 9, term=4) + entries(10, 12, term=6)
@@ -208,7 +208,7 @@ def test_a_vote_may_be_given_again(tmp_path: Path) -> None:
         db.write(turn(hard_state=HardState(5, "b")))
         db.write(turn(hard_state=HardState(5, "b")))
 
-        assert db.load().hard_state == HardState(5, "b")
+        assert content_of(db).hard_state == HardState(5, "b")
 
 
 def test_the_messages_survive_the_mailbox() -> None:
@@ -235,3 +235,16 @@ def test_the_file_knows_its_server(tmp_path: Path) -> None:
         assert db.is_fresh
         db.write(turn(hard_state=1))
         assert not db.is_fresh
+
+
+def test_a_snapshot_without_a_state_takes_its_place(tmp_path: Path) -> None:
+    """A cluster begins with one; chunks staged after a restart, and left there by a crash, are not taken for its."""
+    db = new_journal(tmp_path)
+    db.write(turn(hard_state=1, append=entries(2, 5)))
+    db.write(turn(snapshot=snapshot(3, 1, 3, 1, chunks=[])))
+    db.close()
+    db = RaftDb(tmp_path / "raft.db")
+    db.stage(0, b"half a snapshot")
+    db.close()
+
+    assert stored(tmp_path).snapshot == snapshot(3, 1, 3, 1, chunks=[])

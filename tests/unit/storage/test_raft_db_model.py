@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.raft_db import HardState, RaftDb, RaftLoaded, SnapshotSave
-from tests.unit.storage.journals import entries, new_journal, turn
+from tests.unit.storage.journals import content_of, entries, new_journal, turn
 
 
 class JournalLife(RuleBasedStateMachine):
@@ -120,7 +120,7 @@ class JournalLife(RuleBasedStateMachine):
 
     @invariant()
     def the_file_is_as_the_model(self) -> None:
-        assert self.db.load() == RaftLoaded(
+        assert content_of(self.db) == RaftLoaded(
             hard_state=HardState(self.term, self.vote or None),
             cluster_id=self.cluster,
             anchor_index=self.anchor[0],

@@ -202,7 +202,7 @@ class Cell:
 
     def _bury_all(self, reason: str) -> None:
         for frame in self.inbox.empty():
-            self._system.bury_frame(frame, reason, to=self.name)
+            self._system.bury_frame(frame, reason, to=self.name, level=logging.DEBUG)
 
     def _move(self, event: Event) -> None:
         self.state = following(self.state, event)

@@ -7,7 +7,7 @@ The tree (DESIGN §3).  ``root`` is *rest for one*: each actor may rely on those
 all behind it start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
 
     root  persistence → links → gossip → raft → reconciler
-    edge  gateway, http, console
+    edge  http, console, gateway
 """
 
 import asyncio
@@ -98,7 +98,9 @@ class Node:
                 address=lambda: self.identity.address,
                 rng=random.Random(),
             )
-            self._supervisors = [self._root(found_cluster), self._edge()]
+            # Both stand before either starts: mail between them is kept.  The edge comes first, so that a taken HTTP or
+            # console port ends the start before any other server has heard of this one.
+            self._supervisors = [self._edge(), self._root(found_cluster)]
             for supervisor in self._supervisors:
                 await supervisor.start()
         except BaseException:
@@ -106,8 +108,8 @@ class Node:
             raise
 
     async def stop(self) -> None:
-        """Stop every actor, the last started first.  The server is expected back."""
-        for supervisor in reversed(self._supervisors):
+        """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""
+        for supervisor in self._supervisors:
             await supervisor.stop()
         self._supervisors.clear()
         if hasattr(self, "system"):
@@ -207,13 +209,14 @@ class Node:
 
     def _edge(self) -> Supervisor:
         config = self.config
-        children = [ChildSpec("gateway", partial(Gateway, control=self))]
+        children = []
         if config.http_address is not None:
             children.append(ChildSpec("http", partial(HttpActor, address=config.http_address)))
         if config.monitor_port:
             children.append(
                 ChildSpec("console", partial(ConsoleActor, server=self.identity.name, first_port=config.monitor_port))
             )
+        children.append(ChildSpec("gateway", partial(Gateway, control=self)))
         return self._supervisor("edge", Strategy.ONE_FOR_ONE, children)
 
     def _supervisor(self, name: str, strategy: Strategy, children: list[ChildSpec]) -> Supervisor:

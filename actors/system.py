@@ -286,14 +286,14 @@ class System:
 
     # --- dead letters ---
 
-    def bury_frame(self, frame: bytes, reason: str, *, to: str, detail: str = "") -> None:
+    def bury_frame(self, frame: bytes, reason: str, *, to: str, detail: str = "", level: int = logging.WARNING) -> None:
         """Record an undeliverable frame, whatever is in it."""
         try:
             header, _ = unpack(frame)
         except WireError:
-            self._note_dead("", to, "", reason, detail)
+            self._note_dead("", to, "", reason, detail, level=level)
         else:
-            self.bury(header, reason, detail)
+            self._note_dead(header.kind, header.to, _label(header.actor, header.sender), reason, detail, level=level)
 
     def bury(self, header: Header, reason: str, detail: str = "") -> None:
         """Record an undeliverable message."""

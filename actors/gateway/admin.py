@@ -36,6 +36,7 @@ from actors.gateway.reports import (
     why_report,
 )
 from actors.gossip.messages import ForceLeave, JoinPeers, MembersRequest
+from actors.leaving import LeaveError
 from actors.raft.messages import RaftStatusRequest, TakeSnapshot, TransferLeadership
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
 from transport.client_protocol import Code, Response, encode_payload
@@ -123,6 +124,8 @@ class Admin:
             return Response(0, Code.BAD_REQUEST, b"", f"the arguments of {op} are not understood: {error}")
         except AskError as error:
             return Response(0, _code_of(error), b"", error.text if isinstance(error, RemoteError) else str(error))
+        except LeaveError as error:
+            return Response(0, Code.NO_LEADER, b"", str(error))
         except QuorateError as error:
             return Response(0, Code.REFUSED, b"", str(error))
         except Exception as error:

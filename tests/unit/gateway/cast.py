@@ -14,6 +14,7 @@ from actors.gateway.limits import GatewayLimits
 from actors.gossip.member import Member
 from actors.gossip.messages import ForceLeave, JoinPeers, MembersRequest, MembersView, TrailEntry
 from actors.identity import Identity
+from actors.leaving import LeaveError
 from actors.raft.messages import (
     LeaderChanged,
     Propose,
@@ -28,7 +29,6 @@ from storage.envelope import RAW
 from tests.unit.actors.stage import Stage
 from transport.client_frames import encode_request
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
-from transport.errors import QuorateError
 from transport.wire import ErrorReply, Json, decode_body, unpack
 
 ONE, TWO = "10.0.0.1:7946", "10.0.0.2:7946"
@@ -198,7 +198,7 @@ class Server:
     async def leave(self) -> dict[str, Any]:
         """Leave, or say why not."""
         if not self.may_leave:
-            raise QuorateError("cannot leave: no quorum")
+            raise LeaveError("cannot leave: no quorum")
         return {"left": True}
 
     # --- the play ---

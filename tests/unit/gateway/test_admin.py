@@ -169,7 +169,7 @@ async def test_join_force_leave_and_leave() -> None:
         assert (await server.value("leave")) == {"left": True}
         server.may_leave = False
         stays = await server.request("leave")
-        assert (stays.code, stays.message) == ("refused", "cannot leave: no quorum")
+        assert (stays.code, stays.message) == ("no_leader", "cannot leave: no quorum")
 
 
 @story

@@ -11,6 +11,7 @@ all behind it start again.  ``edge`` is *one for one*: what serves people and cl
 """
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -256,6 +257,9 @@ async def run(config: NodeConfig) -> int:
     """Run one server until it is stopped (SIGINT, SIGTERM), has left, or gives up; returns the exit code."""
     node = Node(config)
     await node.start()
+    # What is there now stays: the collector need not walk through it again and again.
+    gc.collect()
+    gc.freeze()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.request_stop)

@@ -106,6 +106,12 @@ def _console() -> click.Command:
     return console
 
 
+def _check() -> click.Command:
+    from commands.check import check
+
+    return check
+
+
 def _version() -> click.Command:
     from commands.version import version
 
@@ -128,6 +134,7 @@ root = LazyGroup(
         "keys": _keys,
         "cluster": _cluster,
         "console": _console,
+        "check": _check,
         "version": _version,
     },
     """Quorate: a cluster that forms itself, and a key-value store that survives its servers.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class DataDir:
         path = path.absolute()
         try:
             _make(path)
-            lock = _take_lock(path)
+            lock = take_lock(path)
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataDirError(f"cannot use data directory {path}: {reason}; choose another with --data-dir") from error
@@ -136,23 +137,19 @@ class DataDir:
         RaftDb.create(raft, serf.server_id)
 
     def _check_content(self) -> None:
-        raft = self.open_raft()
-        raft.load()
-        for _ in raft.chunks():
-            """Each is checked as it is read."""
+        for fault in self.open_raft().faults():
+            raise CorruptFile(self.path / RAFT_DB, fault)
         self.open_serf().load()
-        self._check_together()
+        for fault in why_not_together(self._raft or self.open_raft(), self._serf or self.open_serf()):
+            raise CorruptFile(self.path / RAFT_DB, fault)
 
-    def _check_together(self) -> None:
-        raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()
-        if raft.server_id != serf.server_id:
-            raise CorruptFile(
-                self.path / RAFT_DB, f"it belongs to server {raft.server_id} and serf.db to server {serf.server_id}"
-            )
-        if raft.cluster_id and serf.cluster_id and raft.cluster_id != serf.cluster_id:
-            raise CorruptFile(
-                self.path / RAFT_DB, f"it belongs to cluster {raft.cluster_id} and serf.db to {serf.cluster_id}"
-            )
+
+def why_not_together(raft: RaftDb, serf: SerfDb) -> Iterator[str]:
+    """What speaks against the two files being of one server, as faults of raft.db."""
+    if raft.server_id != serf.server_id:
+        yield f"it belongs to server {raft.server_id} and serf.db to server {serf.server_id}"
+    if raft.cluster_id and serf.cluster_id and raft.cluster_id != serf.cluster_id:
+        yield f"it belongs to cluster {raft.cluster_id} and serf.db to {serf.cluster_id}"
 
 
 def _make(path: Path) -> None:
@@ -164,7 +161,8 @@ def _make(path: Path) -> None:
         raise DataDirError(f"cannot use data directory {path}: it is a file; choose another with --data-dir")
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
+    """Lock the directory for this process; closing what is returned lets go. Raises DataDirError or OSError."""
     lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,7 @@ deleted a few at a time with later writes, because deleting a long log at once w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -61,29 +61,40 @@ class LogTable:
         return end
 
     def load(self, anchor: tuple[int, int], last: tuple[int, int]) -> list[Entry]:
-        """The entries between the anchor and the last one (both as index, term), every row checked."""
+        """The entries between the anchor and the last one (both as index, term). Raises CorruptFile at a fault."""
+        entries: list[Entry] = []
+        for entry, fault in self.scan(anchor, last):
+            if fault:
+                raise CorruptFile(self._path, fault)
+            if entry is not None:
+                entries.append(entry)
+        return entries
+
+    def scan(self, anchor: tuple[int, int], last: tuple[int, int]) -> Iterator[tuple[Entry | None, str]]:
+        """Every row behind the anchor with what is wrong with it ("" for nothing), then perhaps a fault alone."""
+        index, term = anchor
         with closing(
             # Closed also when a check fails: a connection with an open cursor never lets go of the file.
             self._connection.execute("SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", anchor[:1])
         ) as rows:
-            entries, end = self._checked(rows, anchor)
-        if end != last:
-            raise CorruptFile(self._path, f"the log ends at entry {end[0]} (term {end[1]}) instead of {last[0]}")
-        return entries
+            for row in rows:
+                fault = _fault(row, index, term)
+                index = row[1]
+                term = term if fault else row[2]
+                yield row[:3], fault
+        if (index, term) != last:
+            yield None, f"the log ends at entry {index} (term {term}) instead of {last[0]}"
 
-    def _checked(self, rows: sqlite3.Cursor, anchor: tuple[int, int]) -> tuple[list[Entry], tuple[int, int]]:
-        entries: list[Entry] = []
-        expected, term = anchor
-        for data, index, row_term, crc in rows:
-            expected += 1
-            if index != expected:
-                raise CorruptFile(self._path, f"log entry {expected} is missing (the next one is {index})")
-            if not isinstance(data, bytes) or not isinstance(row_term, int):
-                raise CorruptFile(self._path, f"log entry {index} does not have the type it was written with")
-            if data_checksum(index, row_term, data) != crc:
-                raise CorruptFile(self._path, f"log entry {index} does not match its checksum")
-            if row_term < term:
-                raise CorruptFile(self._path, f"log entry {index} has term {row_term}, the one before it {term}")
-            term = row_term
-            entries.append((data, index, row_term))
-        return entries, (expected, term)
+
+def _fault(row: tuple[object, int, object, int], before: int, term_before: int) -> str:
+    """What is wrong with a row behind this index and term."""
+    data, index, term, crc = row
+    if index != before + 1:
+        return f"log entry {before + 1} is missing (the next one is {index})"
+    if not isinstance(data, bytes) or not isinstance(term, int):
+        return f"log entry {index} does not have the type it was written with"
+    if data_checksum(index, term, data) != crc:
+        return f"log entry {index} does not match its checksum"
+    if term < term_before:
+        return f"log entry {index} has term {term}, the one before it {term_before}"
+    return ""

@@ -248,10 +248,20 @@ class RaftDb:
             snapshot=self._saved(snapshot) if snapshot else None,
         )
 
-    def chunks(self) -> Iterator[bytes]:
-        """The chunks of the snapshot in force, in order. Raises CorruptFile at one that is not as written."""
+    def faults(self) -> Iterator[str]:
+        """Everything that is wrong with what the file holds; reads all of it, the snapshot's chunks too."""
+        state = self._state
+        anchor, last = (state.anchor_index, state.anchor_term), (state.last_index, state.last_term)
         with errors_of(self._path):
-            yield from self._snapshots.load()
+            scanned = list(self._log.scan(anchor, last))
+            faults = [fault for _, fault in scanned if fault]
+            yield from faults
+            yield from filter(None, self._snapshots.scan())
+        if not faults:
+            try:
+                self._check_places([entry for entry, _ in scanned if entry is not None])
+            except CorruptFile as error:
+                yield error.what
 
     def chunk(self, index: int, number: int) -> bytes | None:
         """One chunk of the snapshot at `index`, None when there is no such one any more. Raises CorruptFile."""

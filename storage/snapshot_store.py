@@ -68,10 +68,10 @@ class SnapshotStore:
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
-    def load(self) -> Iterator[bytes]:
-        """The chunks of the snapshot in force, in order, every one checked."""
+    def scan(self) -> Iterator[str]:
+        """What is wrong with each chunk of the snapshot in force, "" for nothing."""
         if self.present.in_force is not None:
-            yield from self._table.load(self.present.in_force)
+            yield from self._table.scan(self.present.in_force)
 
     def read(self, index: int, number: int) -> bytes | None:
         """One chunk of the snapshot at `index`, checked; None when there is no such one any more."""

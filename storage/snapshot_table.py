@@ -111,32 +111,38 @@ class SnapshotTable:
             place = (series + 1) << _SERIES_SHIFT
 
     def read(self, row: SnapshotRow, number: int) -> bytes:
-        """One chunk of a snapshot, checked."""
+        """One chunk of a snapshot. Raises CorruptFile at a fault."""
         place = (row.series << _SERIES_SHIFT) + number
         found = self._connection.execute("SELECT id, crc, data FROM chunks WHERE id = ?", (place,)).fetchone()
-        return self._checked(row, number, found)
+        if found is None:
+            raise CorruptFile(self._path, f"chunk {number} of the snapshot at {row.index} is missing")
+        chunk, fault = _checked(row, number, found)
+        if fault:
+            raise CorruptFile(self._path, fault)
+        return chunk
 
-    def load(self, row: SnapshotRow) -> Iterator[bytes]:
-        """The chunks of a snapshot, every one checked."""
+    def scan(self, row: SnapshotRow) -> Iterator[str]:
+        """What is wrong with each chunk of a snapshot ("" for nothing), then with all of them."""
         low = row.series << _SERIES_SHIFT
         span = (low, low + CHUNKS_MAX)
-        number = size = 0
+        count = size = 0
         with closing(
             self._connection.execute("SELECT id, crc, data FROM chunks WHERE id >= ? AND id < ? ORDER BY id", span)
         ) as rows:
             for found in rows:
-                chunk = self._checked(row, number, found)
-                number += 1
+                chunk, fault = _checked(row, found[0] - low, found)
+                if not fault and found[0] != low + count:
+                    fault = f"chunk {count} of the snapshot at {row.index} is missing"
+                count += 1
                 size += len(chunk)
-                yield chunk
-        if (number, size) != (row.chunks, row.size):
-            raise CorruptFile(self._path, f"the snapshot at {row.index} has {number} of {row.chunks} chunks")
+                yield fault
+        if (count, size) != (row.chunks, row.size):
+            yield f"the snapshot at {row.index} has {count} of {row.chunks} chunks, {size} of {row.size} bytes"
 
-    def _checked(self, row: SnapshotRow, number: int, found: tuple[int, int, object] | None) -> bytes:
-        name = f"chunk {number} of the snapshot at {row.index}"
-        if found is None or found[0] != (row.series << _SERIES_SHIFT) + number:
-            raise CorruptFile(self._path, f"{name} is missing")
-        place, crc, data = found
-        if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
-            raise CorruptFile(self._path, f"{name} does not match its checksum")
-        return data
+
+def _checked(row: SnapshotRow, number: int, found: tuple[int, int, object]) -> tuple[bytes, str]:
+    """The bytes of a chunk, and what is wrong with it."""
+    place, crc, data = found
+    if not isinstance(data, bytes) or data_checksum(place, 0, data) != crc:
+        return b"", f"chunk {number} of the snapshot at {row.index} does not match its checksum"
+    return data, ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve
 
+from storage.errors import CorruptFile
 from storage.log_table import Entry
 from storage.raft_db import HardState, RaftDb, RaftLoaded, RaftWrite, SnapshotSave
 
@@ -31,11 +32,13 @@ def journal(folder: Path) -> Iterator[RaftDb]:
 
 def content_of(db: RaftDb) -> RaftLoaded:
     """Everything in a raft.db, with the chunks of its snapshot, which a load leaves where they are."""
+    for fault in db.faults():
+        raise CorruptFile(Path("raft.db"), fault)
     found = db.load()
     if found.snapshot is None:
         return found
-    chunks = list(db.chunks())
-    assert (found.snapshot.staged, found.snapshot.size) == (len(chunks), sum(map(len, chunks)))
+    chunks = [db.chunk(found.snapshot.index, number) or b"" for number in range(found.snapshot.staged)]
+    assert found.snapshot.size == sum(map(len, chunks))
     return evolve(found, snapshot=evolve(found.snapshot, chunks=chunks, staged=0, size=0))
 
 

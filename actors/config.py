@@ -10,8 +10,10 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
+from actors.gossip.member import NAME_CHARS_MAX, TAG_CHARS_MAX
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
+from transport.text import is_utf8, shortened
 
 DEFAULT_PORT = 7946
 HTTP_PORT_OFFSET = 1
@@ -107,6 +109,7 @@ class NodeConfig:
 
     def check(self) -> None:
         """Raise ConfigError with one clear line for the first setting that cannot work."""
+        self._check_names()
         for option, address in (("--bind", self.bind), ("--advertise", self.advertised)):
             _checked_address(option, address)
         for peer in self.peers:
@@ -123,6 +126,24 @@ class NodeConfig:
         self._check_exposure()
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
+
+    def _check_names(self) -> None:
+        """Refuse what the other servers would: it is shown on their terminals and in their logs."""
+        if len(self.name) > NAME_CHARS_MAX:
+            raise ConfigError(
+                f"--name {shortened(self.name)} has {len(self.name)} characters: at most {NAME_CHARS_MAX} are allowed"
+            )
+        if not self.name.isprintable():
+            raise ConfigError(f"--name {shortened(self.name)} has characters that cannot be printed: leave them out")
+        for key, value in self.tags.items():
+            if not (key.isprintable() and value.isprintable()):
+                tag = shortened(f"{key}={value}")
+                raise ConfigError(f"--tag {tag} has characters that cannot be printed: leave them out")
+        chars = sum(len(key) + len(value) for key, value in self.tags.items())
+        if chars > TAG_CHARS_MAX:
+            raise ConfigError(f"the tags have {chars} characters together: at most {TAG_CHARS_MAX} are allowed")
+        if not is_utf8(str(self.data_dir)):
+            raise ConfigError(f"--data-dir {shortened(str(self.data_dir))} is not UTF-8 text: choose another name")
 
     def _check_exposure(self) -> None:
         """Refuse what would open a door that nobody asked to be open."""

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from actors.views import actors_view, dead_letters_view, list_view, tree_view
-from commands.options import Remote, remote_command
+from commands.options import Remote, Text, remote_command
+from transport.text import shortened
+
+
+class Incarnation(Text):
+    """NAME@INCARNATION: one incarnation of an actor."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or the usage error."""
+        target = super().convert(value, param, ctx)
+        name, at, number = target.rpartition("@")
+        if not (name and at and number.isascii() and number.isdigit()):
+            self.fail(f"{shortened(target)} is not NAME@INCARNATION: 'actors list' shows both", param, ctx)
+        return target
 
 
 @click.group(no_args_is_help=True)
@@ -28,7 +43,7 @@ def tree(remote: Remote) -> None:
 
 
 @actors.command()
-@click.argument("target", metavar="NAME@INCARNATION")
+@click.argument("target", type=Incarnation(), metavar="NAME@INCARNATION")
 @remote_command()
 def kill(remote: Remote, target: str) -> None:
     """Kill one incarnation of an actor; its supervisor starts the next."""

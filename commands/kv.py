@@ -11,16 +11,46 @@ import click
 
 from actors.gateway.reports import pair_report
 from actors.views import table
-from commands.options import Remote, remote_command
-from storage.kv import VALUE_BYTES_MAX, Changed, Failed, Found, KvResult, Page, cas, decode_result, delete, get
+from commands.options import TEXT, Remote, Text, remote_command
+from storage.kv import (
+    KEY_BYTES_MAX,
+    VALUE_BYTES_MAX,
+    Changed,
+    Failed,
+    Found,
+    KvResult,
+    Page,
+    cas,
+    decode_result,
+    delete,
+    get,
+)
 from storage.kv import list_keys as list_query
 from storage.kv import put as put_command
 from transport.errors import QuorateError
+from transport.text import shell_quoted, shortened
 
 STDIN: Final = "-"
 SHOWN_CHARS_MAX: Final = 60
 
 T = TypeVar("T")
+
+
+class Key(Text):
+    """A key within the store's limits, which need no server to be known."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key, or the usage error."""
+        key = super().convert(value, param, ctx)
+        if not key:
+            self.fail("a key must not be empty", param, ctx)
+        size = len(key.encode())
+        if size > KEY_BYTES_MAX:
+            self.fail(f"the key {shortened(key)} has {size} bytes: at most {KEY_BYTES_MAX} are allowed", param, ctx)
+        return key
+
+
+KEY: Final = Key()
 
 
 class KvError(QuorateError):
@@ -42,7 +72,7 @@ def kv() -> None:
 
 
 @kv.command()
-@click.argument("key")
+@click.argument("key", type=KEY)
 @click.argument("value")
 @remote_command()
 def put(remote: Remote, key: str, value: str) -> None:
@@ -52,7 +82,7 @@ def put(remote: Remote, key: str, value: str) -> None:
 
 
 @kv.command("get")
-@click.argument("key")
+@click.argument("key", type=KEY)
 @consistency_option
 @remote_command()
 def get_key(remote: Remote, key: str, consistency: str) -> None:
@@ -66,7 +96,7 @@ def get_key(remote: Remote, key: str, consistency: str) -> None:
 
 
 @kv.command("delete")
-@click.argument("key")
+@click.argument("key", type=KEY)
 @remote_command()
 def delete_key(remote: Remote, key: str) -> None:
     """Remove KEY; the exit code is 1 when it does not exist."""
@@ -75,8 +105,8 @@ def delete_key(remote: Remote, key: str) -> None:
 
 
 @kv.command("list")
-@click.argument("prefix", default="")
-@click.option("--start", default="", metavar="KEY", help="From this key on: the 'next' of the page before.")
+@click.argument("prefix", type=TEXT, default="")
+@click.option("--start", type=TEXT, default="", metavar="KEY", help="From this key on: the 'next' of the page before.")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Keys in a page.")
 @consistency_option
 @remote_command()
@@ -90,11 +120,11 @@ def list_keys(remote: Remote, prefix: str, start: str, limit: int, consistency: 
     else:
         remote.show({"items": items, "next": page.next or None, "revision": page.revision}, _page_view)
     if page.next:
-        click.echo(f"there are more: --start {page.next!r} shows them", err=True)
+        click.echo(f"there are more: --start {shell_quoted(page.next)} shows them", err=True)
 
 
 @kv.command("cas")
-@click.argument("key")
+@click.argument("key", type=KEY)
 @click.argument("values", nargs=-1, required=True, metavar="OLD NEW")
 @click.option("--absent", is_flag=True, help="Only if KEY does not exist; leave OLD out.")
 @remote_command()

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.types import StringParamType
 
 from commands.config_file import CLIENT_TABLE, config_option
+from transport.text import is_utf8, shortened
 
 if TYPE_CHECKING:
     from transport.sync_client import SyncClient
@@ -25,6 +27,20 @@ FORMATS: Final = ("table", "json", "jsonl")
 ENVIRONMENT: Final = "QUORATE_"
 
 Command = Callable[..., Any]
+
+
+class Text(StringParamType):
+    """Text that a server is sent: bytes that are no UTF-8 cannot be."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or the usage error."""
+        text: str = super().convert(value, param, ctx)
+        if not is_utf8(text):
+            self.fail(f"{shortened(text)} is not UTF-8 text", param, ctx)
+        return text
+
+
+TEXT: Final = Text()
 
 
 class Remote:

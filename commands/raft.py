@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from actors.views import peers_view
-from commands.options import Remote, remote_command
+from commands.options import TEXT, Remote, remote_command
 
 
 @click.group(no_args_is_help=True)
@@ -23,7 +23,7 @@ def peers(remote: Remote) -> None:
 
 
 @raft.command()
-@click.argument("name", default="")
+@click.argument("name", type=TEXT, default="")
 @remote_command()
 def transfer(remote: Remote, name: str) -> None:
     """Hand leadership over, to NAME or to the server that is furthest."""
@@ -32,7 +32,7 @@ def transfer(remote: Remote, name: str) -> None:
 
 
 @raft.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @remote_command()
 def remove(remote: Remote, name: str) -> None:
     """Take a server out of the Raft configuration; its data stays with it."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from actors.views import health_view, members_view, status_view, why_view
-from commands.options import Remote, remote_command
+from commands.options import TEXT, Remote, remote_command
 from transport.errors import QuorateError
 
 LEAVE_TIMEOUT_S: Final = 30.0
@@ -47,10 +47,17 @@ def health(remote: Remote) -> None:
 
 @click.command()
 @click.option(
-    "--status", "statuses", multiple=True, metavar="STATUS", help="Only alive, suspect, failed, leaving, left."
+    "--status",
+    "statuses",
+    type=TEXT,
+    multiple=True,
+    metavar="STATUS",
+    help="Only alive, suspect, failed, leaving, left.",
 )
-@click.option("--tag", "tags", multiple=True, metavar="K=V", help="Only members with this tag.")
-@click.option("--why", metavar="NAME", default="", help="How one member came to its status: who saw what, and when.")
+@click.option("--tag", "tags", type=TEXT, multiple=True, metavar="K=V", help="Only members with this tag.")
+@click.option(
+    "--why", type=TEXT, metavar="NAME", default="", help="How one member came to its status: who saw what, and when."
+)
 @remote_command()
 def members(remote: Remote, statuses: tuple[str, ...], tags: tuple[str, ...], why: str) -> None:
     """List the members as gossip sees them."""
@@ -60,7 +67,7 @@ def members(remote: Remote, statuses: tuple[str, ...], tags: tuple[str, ...], wh
 
 
 @click.command()
-@click.argument("peers", nargs=-1, required=True, metavar="HOST:PORT...")
+@click.argument("peers", type=TEXT, nargs=-1, required=True, metavar="HOST:PORT...")
 @remote_command(timeout_s=JOIN_TIMEOUT_S)
 def join(remote: Remote, peers: tuple[str, ...]) -> None:
     """Have a running server join the cluster of other servers."""
@@ -78,7 +85,7 @@ def leave(remote: Remote) -> None:
 
 
 @click.command("force-leave")
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @remote_command()
 def force_leave(remote: Remote, name: str) -> None:
     """Declare a member that will not come back as left."""

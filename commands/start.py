@@ -12,7 +12,7 @@ import click
 from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, NodeConfig
 from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
-from commands.options import Command, environment
+from commands.options import TEXT, Command, environment
 from commands.server import parse_tags
 
 DEFAULT_DATA_DIR: Final = Path("quorate-data")
@@ -23,12 +23,25 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 
 
 @click.command()
-@_option("--name", default="", metavar="NAME", help="The server's name in the cluster; the host's name if not given.")
+@_option(
+    "--name",
+    type=TEXT,
+    default="",
+    metavar="NAME",
+    help="The server's name in the cluster; the host's name if not given.",
+)
 @_option(
     "--bind", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, metavar="HOST:PORT", help="The address to serve."
 )
 @_option("--advertise", default="", metavar="HOST:PORT", help="The address others reach it at, if it is another one.")
-@_option("--peer", "peers", multiple=True, metavar="HOST:PORT", help="A server to join; may be given several times.")
+@_option(
+    "--peer",
+    "peers",
+    type=TEXT,
+    multiple=True,
+    metavar="HOST:PORT",
+    help="A server to join; may be given several times.",
+)
 @_option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -44,7 +57,7 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 @_option(
     "--monitor-port", type=click.IntRange(0, 65_535), default=0, help="Serve the console on three ports from here."
 )
-@_option("--tag", "tags", multiple=True, metavar="K=V", help="What other servers may know about this one.")
+@_option("--tag", "tags", type=TEXT, multiple=True, metavar="K=V", help="What other servers may know about this one.")
 @_option(
     "--profile",
     type=click.Choice(("", *PROFILES)),

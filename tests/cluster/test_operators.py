@@ -111,7 +111,7 @@ def test_actors_can_be_looked_at(shared: Cluster) -> None:
     assert all(name in tree for name in ACTORS | {"root", "edge"})
     assert server.cli("actors", "mailboxes").code == 0
     assert server.cli("actors", "dead-letters").code == 0
-    for wrong in ("raft", "raft@99", "nobody@1"):
+    for wrong in ("raft@99", "nobody@1"):
         refused = server.cli("actors", "kill", wrong)
         assert refused.code == 1
         assert wrong.partition("@")[0] in refused.error

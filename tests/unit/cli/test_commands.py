@@ -167,6 +167,20 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("start", "--http", "0.0.0.0:80"), "--insecure"),
         (("start", "--bind", "0.0.0.0:7946"), "--advertise"),
         (("start", "--fault-hooks", "--bind", "10.0.0.1:7946"), "fault hooks"),
+        (("start", "--name", "a\udcff"), r"\xff"),
+        (("start", "--name", "a\nb"), "--name"),
+        (("start", "--name", "n" * 5_000), "at most 128"),
+        (("start", "--tag", "zone=\udcff"), r"\xff"),
+        (("start", "--tag", "zone=\x1b[2J"), "--tag"),
+        (("start", "--tag", f"zone={'b' * 600}"), "at most 512"),
+        (("start", "--data-dir", "\udcff"), "--data-dir"),
+        (("members", "--why", "\udcff"), r"\xff"),
+        (("force-leave", "\udcff"), r"\xff"),
+        (("raft", "remove", "\udcff"), r"\xff"),
+        (("raft", "transfer", "\udcff"), r"\xff"),
+        (("join", "\udcff:1"), r"\xff"),
+        (("actors", "kill", "http"), "NAME@INCARNATION"),
+        (("actors", "kill", "http@one"), "NAME@INCARNATION"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(play: Play, arguments: tuple[str, ...], words: str) -> None:
@@ -175,6 +189,9 @@ def test_wrong_usage_is_exit_code_2(play: Play, arguments: tuple[str, ...], word
 
     assert result.exit_code == 2
     assert words in result.stderr
+    assert len(result.stderr) < 500
+    assert "\x1b" not in result.stderr
+    assert not play.addresses
 
 
 def test_where_settings_come_from(play: Play, tmp_path: Path) -> None:

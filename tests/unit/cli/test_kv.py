@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
-from storage.kv import VALUE_BYTES_MAX
+from storage.kv import KEY_BYTES_MAX, VALUE_BYTES_MAX, put
 from tests.unit.cli.play import Play
 
 
@@ -71,7 +72,7 @@ def test_list(play: Play) -> None:
         "next": "a2",
         "revision": 3,
     }
-    assert "--start 'a2'" in result.stderr
+    assert result.stderr == "there are more: --start a2 shows them\n"
 
     lines = play.text("kv", "list", "--format", "jsonl").splitlines()
     assert [json.loads(line)["key"] for line in lines] == ["a1", "a2", "b"]
@@ -104,3 +105,52 @@ def test_values_cannot_draw_on_the_terminal(play: Play) -> None:
 
     assert "\x1b" not in listed
     assert "..." in listed
+
+
+@pytest.mark.parametrize("following", ["b c", "it's", "b\x1b[2J", "b\nc", "ü\x85", "back\\slash\n'"])
+def test_the_hint_at_more_can_be_pasted(play: Play, following: str) -> None:
+    """Whatever the next key is, a shell makes one word of it again."""
+    play.store.apply(put("a", b""))
+    play.store.apply(put(following, b""))
+    hint = play.run("kv", "list", "--limit", "1").stderr
+
+    word = hint.removeprefix("there are more: --start ").removesuffix(" shows them\n")
+    assert word.isprintable()
+    assert (
+        subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout.decode()
+        == following
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("put", "", "v"),
+        ("get", ""),
+        ("put", "k" * (KEY_BYTES_MAX + 1), "v"),
+        ("delete", "ü" * (KEY_BYTES_MAX // 2 + 1)),
+        ("put", "\udcff", "v"),
+        ("get", "\udcff"),
+        ("delete", "a\udcff"),
+        ("list", "\udcff"),
+        ("list", "--start", "\udcff"),
+        ("cas", "\udcff", "a", "b"),
+    ],
+    ids=lambda arguments: f"{arguments[0]} {len(arguments[1])}",
+)
+def test_a_key_that_cannot_be_is_wrong_usage(play: Play, arguments: tuple[str, ...]) -> None:
+    """Too short, too long or no text: one line says so, the key in it is shortened, and no server is asked."""
+    result = play.run("kv", *arguments)
+
+    assert result.exit_code == 2, result.output
+    said = result.stderr.splitlines()[-1]
+    assert "key" in said or r"\xff" in said
+    assert len(said) < 160
+    assert not play.addresses
+
+
+def test_a_value_need_not_be_text(play: Play) -> None:
+    """Bytes of the command line that are no UTF-8 are stored as they are."""
+    play.text("kv", "put", "a", "\udcff")
+
+    assert play.run("kv", "get", "a").stdout_bytes == b"\xff"

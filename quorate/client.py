@@ -26,6 +26,7 @@ from storage.kv import (
 )
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
+from transport.text import is_utf8, shortened
 
 __all__ = ["Client", "Conflict", "KeyValue"]
 
@@ -53,8 +54,8 @@ class Machine(Protocol):
 class KeyValue:
     """The key-value store.  Values are bytes; `str` is taken as UTF-8.
 
-    Every call raises a ClientError when it fails.  A client sends a write again until its deadline, and makes it
-    once; one that raises OutcomeUnknown may have been made.
+    Every call raises a ClientError when it fails, and TypeError for a key or value of another type.  A client sends a
+    write again until its deadline, and makes it once; one that raises OutcomeUnknown may have been made.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -67,12 +68,14 @@ class KeyValue:
 
         revision: only if that is the key's, 0 for a key that must not exist; else Conflict is raised.
         """
+        _check_text(key)
         raw = _raw(value)
         command = put(key, raw) if revision is None else put_if(key, raw, revision)
         return await self._change(command, timeout_s)
 
     async def get(self, key: str, *, consistency: str = "linearizable", timeout_s: float | None = None) -> Found | None:
         """The key with its value and revision, or None when it does not exist."""
+        _check_text(key)
         try:
             return _result(await self._machine.read(get(key), consistency=consistency, timeout_s=timeout_s), Found)
         except NotFound:
@@ -80,6 +83,7 @@ class KeyValue:
 
     async def delete(self, key: str, *, timeout_s: float | None = None) -> bool:
         """Remove a key; False when it did not exist."""
+        _check_text(key)
         try:
             await self._change(delete(key), timeout_s)
         except NotFound:
@@ -88,6 +92,7 @@ class KeyValue:
 
     async def cas(self, key: str, old: bytes | str | None, new: bytes | str, *, timeout_s: float | None = None) -> bool:
         """Set a key to `new` if its value is `old` (None: if it does not exist); False when it is not."""
+        _check_text(key)
         try:
             await self._change(cas(key, None if old is None else _raw(old), _raw(new)), timeout_s)
         except Conflict:
@@ -104,6 +109,8 @@ class KeyValue:
         timeout_s: float | None = None,
     ) -> Page:
         """A page of the keys with a prefix, in order, from `start` on; its `next` is the next page's start."""
+        _check_text(prefix)
+        _check_text(start)
         query = list_keys(prefix, start, limit)
         return _result(await self._machine.read(query, consistency=consistency, timeout_s=timeout_s), Page)
 
@@ -120,11 +127,23 @@ class Client(TransportClient):
         return KeyValue(self)
 
 
+def _check_text(key: str) -> None:
+    if not isinstance(key, str):
+        raise TypeError(f"a key is str, not {type(key).__name__}")
+    if not is_utf8(key):
+        raise BadRequest(f"a key is UTF-8 text, and {shortened(key)} is not")
+
+
 def _raw(value: bytes | str) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    if len(raw) > VALUE_BYTES_MAX:
-        raise TooLarge(f"a value of {len(raw)} bytes; the limit is {VALUE_BYTES_MAX}")
-    return raw
+    if isinstance(value, str):
+        if not is_utf8(value):
+            raise BadRequest("a value of str is sent as UTF-8, and this one cannot be: give bytes")
+        value = value.encode()
+    elif not isinstance(value, bytes | bytearray):
+        raise TypeError(f"a value is bytes or str, not {type(value).__name__}")
+    if len(value) > VALUE_BYTES_MAX:
+        raise TooLarge(f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")
+    return value
 
 
 def _result(encoded: bytes, kind: type[T]) -> T:

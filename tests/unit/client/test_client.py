@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quorate import Client, Conflict, NoLeader, OutcomeUnknown, SessionExpired, TooLarge, Unreachable
+from quorate import BadRequest, Client, Conflict, NoLeader, OutcomeUnknown, SessionExpired, TooLarge, Unreachable
 from storage.envelope import EXPIRED, OPEN, RAW, SESSION, wrap_queries
 from storage.kv import KeyValueStore
 from storage.sessions import SessionLimits, SessionMachine
@@ -96,6 +96,38 @@ async def test_the_key_value_store() -> None:
             assert not await client.kv.delete("a")
             with pytest.raises(TooLarge, match="limit"):
                 await client.kv.put("a", bytes(1 << 20))
+
+
+@pytest.mark.parametrize("text", ["\udcff", "a\ud800"])
+async def test_text_that_cannot_be_sent(text: str) -> None:
+    """A key, a prefix or a value of str that is no UTF-8 is a BadRequest, whichever call it is given to."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            kv = client.kv
+            for call in (
+                kv.put(text, "1"),
+                kv.put("a", text),
+                kv.get(text),
+                kv.delete(text),
+                kv.cas(text, None, "1"),
+                kv.cas("a", text, "1"),
+                kv.list(text),
+                kv.list(start=text),
+            ):
+                with pytest.raises(BadRequest, match="UTF-8"):
+                    await call
+
+
+async def test_keys_and_values_of_other_types() -> None:
+    """A programmer's mistake, and named as one."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            anything: Any
+            for anything in (5, None, ["a"]):
+                with pytest.raises(TypeError, match="a value is bytes or str"):
+                    await client.kv.put("a", anything)
+                with pytest.raises(TypeError, match="a key is str"):
+                    await client.kv.put(anything, "a")
 
 
 async def test_concurrent_calls_share_a_request() -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from transport.text import escaped
+
 ID_CHARS = 8
 """As much of an id as tells servers apart by eye."""
 
@@ -157,9 +159,8 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    text = _NONE if value is None or value == "" else str(value)
     # What a peer or a client chose (names, tags, keys) must not move the cursor of whoever looks at it.
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return _NONE if value is None or value == "" else escaped(str(value))
 
 
 def _short(server_id: str) -> str:

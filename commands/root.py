@@ -16,6 +16,7 @@ from functools import partial
 import click
 
 from transport.errors import QuorateError
+from transport.text import escaped_lines
 
 EXIT_INTERRUPTED = 130
 
@@ -51,7 +52,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except QuorateError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {escaped_lines(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)

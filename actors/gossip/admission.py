@@ -27,6 +27,7 @@ from actors.gossip.messages import (
     Sync,
 )
 from actors.gossip.shared import INFO, WARNING
+from transport.text import escaped
 
 if TYPE_CHECKING:
     from actors.gossip.beliefs import Beliefs
@@ -98,7 +99,7 @@ class Admission:
 
     def on_refused(self, now: float, source: Source, refusal: JoinRefused) -> None:
         """A server turns this one away, or has found out that it belongs elsewhere after it was let in."""
-        reason = refusal.reason[:REASON_CHARS_MAX]
+        reason = escaped(refusal.reason[:REASON_CHARS_MAX])
         if self._seeker.refused(now, refusal.nonce, refusal.code, f"refused: {reason}"):
             if refusal.code not in (MYSELF, NOT_READY):
                 self._shared.note_once(WARNING, f"{source.address} refused this server: {reason}")

@@ -140,10 +140,13 @@ def fault_of(claim: Claim) -> str:
         return "the address has a wrong length"
     if sum(len(key) + len(value) for key, value in claim.tags.items()) > TAG_CHARS_MAX:
         return f"the tags have more than {TAG_CHARS_MAX} characters"
+    if not all(map(str.isprintable, _texts(claim))):
+        # They are shown on terminals and written into logs, where a line break would begin a line of its own.
+        return "the name, the address or a tag has characters that cannot be printed"
     if not (0 <= claim.incarnation <= COUNTER_MAX and 0 <= claim.lamport <= COUNTER_MAX):
         return "a counter is out of range"
     if len(claim.accusers) > ACCUSERS_MAX or not all(map(_is_sound, claim.accusers)):
-        return "the accusers are too many or too long"
+        return "the accusers are too many, too long or not printable"
     return "" if 0 <= claim.age_s <= AGE_S_MAX else "the age is out of range"
 
 
@@ -182,5 +185,10 @@ def add_accusers(known: tuple[Accusation, ...], more: tuple[Accusation, ...]) ->
     return known if tuple(by.values()) == known else tuple(by.values())
 
 
+def _texts(claim: Claim) -> tuple[str, ...]:
+    return claim.id, claim.name, claim.address, *claim.tags, *claim.tags.values()
+
+
 def _is_sound(accusation: Accusation) -> bool:
-    return 0 < len(accusation.by) <= ID_CHARS_MAX and len(accusation.evidence) <= EVIDENCE_CHARS_MAX
+    is_short = 0 < len(accusation.by) <= ID_CHARS_MAX and len(accusation.evidence) <= EVIDENCE_CHARS_MAX
+    return is_short and accusation.by.isprintable() and accusation.evidence.isprintable()

@@ -11,7 +11,7 @@ import pytest
 from actors import node
 from actors.config import NodeConfig
 from commands import start as start_module
-from commands.logs import JsonFormatter, configure_logs
+from commands.logs import JsonFormatter, TextFormatter, configure_logs
 from tests.unit.cli.play import Play
 from transport.errors import LinkError
 
@@ -188,6 +188,15 @@ def test_json_logs() -> None:
     assert (entry["level"], entry["logger"], entry["message"]) == ("info", "quorate.raft", "two\nlines ü")
     assert entry["time"].endswith("+00:00")
     assert "ValueError: x" in entry["traceback"]
+
+
+def test_text_logs_cannot_be_forged() -> None:
+    """What a peer or a client chose neither begins a line of its own nor moves the cursor."""
+    record = logging.LogRecord("quorate.gossip", logging.INFO, "", 0, "met %s", ("a\x1b[2J\n12:00:00 forged",), None)
+
+    first, second = TextFormatter().format(record).split("\n")
+    assert first.endswith(r"met a\x1b[2J")
+    assert second == "  12:00:00 forged"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -125,6 +125,8 @@ def test_limits() -> None:
         claim("a", accusers=tuple("bcdefghij")),
         claim("a", accusers=("b",), evidence="e" * 300),
         claim("a", age_s=-1),
+        claim("a", tags={"k": "v\nw"}),
+        claim("a", address="h\x1b[2J:1"),
     ]
 
     assert {fault_of(said) for said in broken} == {
@@ -132,6 +134,7 @@ def test_limits() -> None:
         "the address has a wrong length",
         "the tags have more than 512 characters",
         "a counter is out of range",
-        "the accusers are too many or too long",
+        "the accusers are too many, too long or not printable",
+        "the name, the address or a tag has characters that cannot be printed",
         "the age is out of range",
     }

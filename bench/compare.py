@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bench.etcd_cluster import EtcdCluster, etcd_version
+from bench.fleet import FleetError
 from bench.loads import LOADS, Load, parse_load
 from bench.machine import look
 from bench.needs import PACKAGES, require
@@ -75,11 +76,13 @@ class Comparison:
         for tried in range(1, TRIES + 1):
             try:
                 return measure(system, load, self._seconds)
-            except SampleError as error:
+            except (SampleError, FleetError) as error:
+                # Raw PySyncObj servers end by themselves now and then; whatever ended is started again.
                 print(f"{system.name}, {load.name}: {error}", file=sys.stderr, flush=True)
                 self.run_again.append(f"{system.name}, {load.name}")
                 if tried == TRIES:
                     raise
+                system.start()
         raise AssertionError("the last try returns or raises")
 
 

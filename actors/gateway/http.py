@@ -16,6 +16,7 @@ from aiohttp.web import AppRunner, TCPSite
 
 from actors.actor import Actor, Context
 from actors.gateway.http_api import make_app
+from actors.gateway.http_guard import request_log
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
 
@@ -40,8 +41,9 @@ class HttpActor(Actor):
     async def on_start(self) -> None:
         """Take the address.  Raises HttpError, for the person who starts the server, when that is impossible."""
         self._runner = AppRunner(
-            make_app(self.context.ref("gateway")),
+            make_app(self.context.ref("gateway"), self._address),
             access_log=None,
+            logger=request_log,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         )

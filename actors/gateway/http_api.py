@@ -4,18 +4,20 @@ What lives here: one handler a path.  Every handler asks the gateway actor, as a
 the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 409 a lost race; 413 too
-large; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
+large; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look
+before trying again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from actors.asks import AskError, MailboxFull
+from actors.gateway.http_guard import GuardError, check_request
 from actors.gateway.reports import pair_report
 from storage.kv import (
     LIST_LIMIT_MAX,
@@ -35,6 +37,7 @@ from transport.client_protocol import Code, Request, Response, decode_payload, e
 
 if TYPE_CHECKING:
     from actors.ref import Ref
+    from transport.address import Address
 
 TIMEOUT_S: Final = 5.0
 TIMEOUT_MAX_S: Final = 60.0
@@ -57,8 +60,6 @@ _STATUS: Final = {
 _KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "too_large": 413}
 _CONSISTENCIES: Final = ("linearizable", "stale")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class ApiError(Exception):
     """A request that is answered with an error."""
@@ -69,10 +70,10 @@ class ApiError(Exception):
         self.body = {"error": code, "message": message, **more}
 
 
-def make_app(gateway: Ref) -> web.Application:
-    """The application that serves the API by asking `gateway`."""
+def make_app(gateway: Ref, bound: Address) -> web.Application:
+    """The application that serves the API at `bound` by asking `gateway`."""
     api = HttpApi(gateway)
-    app = web.Application(middlewares=[errors_as_json], client_max_size=VALUE_BYTES_MAX + 1)
+    app = web.Application(middlewares=[_errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1)
     app.router.add_get("/v1/kv", api.list_keys)
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
     app.router.add_get("/v1/kv/{key:.+}", api.get_key)
@@ -86,24 +87,33 @@ def make_app(gateway: Ref) -> web.Application:
     return app
 
 
-@web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every error the same form, aiohttp's own included."""
-    try:
-        return await handler(request)
-    except ApiError as error:
+def _errors_as_json(bound: Address) -> Middleware:
+    """Refuse what is not for this server, and give every error the same form, aiohttp's own included."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            check_request(request, bound)
+            return await handler(request)
+        except GuardError as error:
+            return reply({"error": error.code, "message": str(error)}, status=error.status)
+        except (ApiError, web.HTTPException) as error:
+            return _as_json(request, error)
+
+    return answer
+
+
+def _as_json(request: web.Request, error: ApiError | web.HTTPException) -> web.StreamResponse:
+    if isinstance(error, ApiError):
         headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status == web.HTTPServiceUnavailable.status_code else {}
         return reply(error.body, status=error.status, headers=headers)
-    except web.HTTPRequestEntityTooLarge:
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
         return reply(_too_large(), status=413)
-    except web.HTTPException as error:
-        if error.status < web.HTTPBadRequest.status_code:
-            raise
-        code = error.reason.lower().replace(" ", "_")
-        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return reply(
-            {"error": code, "message": f"{request.method} {request.path}: {error.reason}"}, error.status, allowed
-        )
+    if error.status < web.HTTPBadRequest.status_code:
+        raise error
+    code = error.reason.lower().replace(" ", "_")
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return reply({"error": code, "message": f"{request.method} {request.path}: {error.reason}"}, error.status, allowed)
 
 
 def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -212,12 +222,7 @@ def _checked(result: bytes) -> Any:
 
 
 def _key(request: web.Request) -> str:
-    key = request.match_info["key"]
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        raise ApiError(400, "bad_request", "a key is UTF-8 text") from None
-    return key
+    return request.match_info["key"]
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import socket
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -20,6 +22,7 @@ from storage.kv import VALUE_BYTES_MAX, KeyValueStore
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
+from transport.address import parse_address
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
 
 HEALTH = {
@@ -71,6 +74,16 @@ class Http:
         async with self._session.request(method, self._server.make_url(path), **more) as response:
             return response.status, await response.json()
 
+    async def raw(self, method: str, path: str, host: str = "localhost") -> tuple[int, Any]:
+        """Status and JSON of one request whose path is sent as it is."""
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            named = f"Host: {host}\r\n" if host else ""
+            writer.write(f"{method} {path} HTTP/1.0\r\n{named}Content-Length: 1\r\n\r\n1".encode())
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+        return int(head.split()[1]), json.loads(body)
+
     async def text(self, path: str) -> tuple[int, str]:
         """Status and text of one GET."""
         async with self._session.get(self._server.make_url(path)) as response:
@@ -86,7 +99,10 @@ class Http:
 async def http() -> AsyncIterator[Http]:
     """The API before a played gateway."""
     gateway = Gateway()
-    async with TestServer(make_app(cast("Ref", gateway))) as server, ClientSession() as session:
+    async with (
+        TestServer(make_app(cast("Ref", gateway), parse_address("127.0.0.1:7947"))) as server,
+        ClientSession() as session,
+    ):
         yield Http(gateway, server, session)
 
 
@@ -127,6 +143,7 @@ async def test_the_body_is_the_value_whatever_its_type(http: Http, content_type:
         ("a%3Fb", "a?b"),
         ("a/", "a/"),
         ("a+b", "a+b"),
+        ("%25ff", "%ff"),
     ],
 )
 async def test_keys_may_hold_anything(http: Http, path: str, key: str) -> None:
@@ -134,7 +151,7 @@ async def test_keys_may_hold_anything(http: Http, path: str, key: str) -> None:
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
         writer.write(
-            f"PUT /v1/kv/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1".encode()
+            f"PUT /v1/kv/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1".encode()
         )
         answer = await reader.read()
         writer.close()
@@ -188,14 +205,69 @@ async def test_consistency_is_passed_on(http: Http) -> None:
         ("GET", "/v1/kv/a?timeout=soon"),
         ("GET", "/v1/kv/a?timeout=nan"),
         ("GET", "/v1/kv/a?timeout=0"),
+        ("PUT", "/v1/kv/%ffz"),
+        ("GET", "/v1/kv/%zz"),
+        ("DELETE", "/v1/kv/a%"),
+        ("PUT", "/v1/kv/%ed%a0%80"),
+        ("GET", "/v1/kv?prefix=%ff"),
     ],
 )
 async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str) -> None:
     """400, and a line that names what is wrong."""
-    status, body = await http(method, path)
+    status, body = await http.raw(method, path)
 
     assert (status, body["error"]) == (400, "bad_request")
     assert body["message"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:7947", 200),
+        ("LOCALHOST.", 200),
+        ("127.0.0.1:9", 200),
+        ("[::1]:7947", 200),
+        ("", 200),
+        ("evil.example", 421),
+        ("evil.example:7947", 421),
+        ("192.0.2.1", 421),
+        ("localhost.evil.example", 421),
+    ],
+)
+async def test_a_loopback_address_answers_to_its_own_names(http: Http, host: str, status: int) -> None:
+    """A page of another host, whose name has come to mean this machine, can neither read nor write."""
+    answered, body = await http.raw("PUT", "/v1/kv/a", host)
+
+    assert answered == status
+    assert http.gateway.store.revision == (1 if status == 200 else 0)
+    assert (body.get("error") == "misdirected_request") == (status == 421)
+
+
+async def test_beyond_loopback_any_name_will_do() -> None:
+    """Whoever opens HTTP to others (--insecure) has a proxy or a name of his own before it."""
+    gateway = Gateway()
+    app = make_app(cast("Ref", gateway), parse_address("192.0.2.1:7947"))
+    async with TestServer(app) as server, ClientSession() as session:
+        assert (await Http(gateway, server, session).raw("PUT", "/v1/kv/a", "db.example"))[0] == 200
+
+
+@story
+async def test_what_is_no_http_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A URI over 8 KiB is the sender's mistake: no traceback of a library."""
+    port = free_ports(1)
+    async with Stage() as stage:
+        await stage.play(("http", http_at(port)))
+        with caplog.at_level(logging.INFO):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /v1/kv/" + b"k" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+
+    assert b" 400 " in answer.splitlines()[0]
+    (record,) = [record for record in caplog.records if record.name.startswith(("aiohttp", "quorate.http.requests"))]
+    assert record.exc_info is None
+    assert len(record.getMessage()) < 250
+    assert "\n" not in record.getMessage()
 
 
 async def test_the_largest_value_and_one_byte_more(http: Http) -> None:

@@ -152,7 +152,14 @@ def _checked_result(result: KvResult, kind: type[T]) -> T:
 
 def _bytes(text: str) -> bytes:
     """A value from the command line, bytes that are no text included, or from stdin."""
-    return sys.stdin.buffer.read(VALUE_BYTES_MAX + 1) if text == STDIN else os.fsencode(text)
+    if text != STDIN:
+        return os.fsencode(text)
+    if sys.stdin is None:
+        raise KvError("there is no stdin to read the value from: it is closed")
+    try:
+        return sys.stdin.buffer.read(VALUE_BYTES_MAX + 1)
+    except OSError as error:
+        raise KvError(f"cannot read the value from stdin: {error.strerror}") from None
 
 
 def _checked(value: bytes) -> bytes:
@@ -163,6 +170,8 @@ def _checked(value: bytes) -> bytes:
 
 
 def _print_raw(value: bytes) -> None:
+    if sys.stdout is None:
+        raise KvError("there is no stdout to print the value on: it is closed")
     sys.stdout.buffer.write(value)
     if sys.stdout.isatty():
         sys.stdout.buffer.write(b"\n")

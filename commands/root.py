@@ -9,15 +9,20 @@ unhealthy; 70 the server gave up; 130 interrupted.  Whatever ends a command brin
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
+from typing import Any
 
 import click
 
 from transport.errors import QuorateError
 from transport.text import escaped_lines
 
+EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 
@@ -52,11 +57,39 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except QuorateError as error:
-            click.echo(f"error: {escaped_lines(str(error))}", err=True)
+            _say(f"error: {escaped_lines(str(error))}")
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            _say("interrupted")
             ctx.exit(EXIT_INTERRUPTED)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line and end the process."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            # A reader that has seen enough is click's; what is not about the output is a bug.
+            if not _is_output_broken():
+                raise
+            _say(f"error: cannot write the output: {error.strerror}")
+            sys.exit(EXIT_FAILED)
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        click.echo(line, err=True)
+
+
+def _is_output_broken() -> bool:
+    """Whether stdout takes nothing more; if so, what it could not write is not tried again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        return True
+    return False
 
 
 def _start() -> click.Command:

@@ -1,0 +1,60 @@
+"""Odd ends of a command's pipes, and Ctrl-C at an odd moment: one line or none, and the right exit code."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.project.sources import ROOT
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $Q is the command line of Quorate."""
+    return subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env={"Q": f"{sys.executable} cli.py"}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("redirected", ["<&-", "0>/dev/null"])
+def test_a_value_from_nowhere(redirected: str) -> None:
+    """A stdin that is closed, or that cannot be read."""
+    done = shell(f"$Q kv put x - {redirected}")
+
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "stdin" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["version", "version --format json", "--help"])
+def test_a_full_disk_behind_stdout(command: str) -> None:
+    """One line that says so, and nothing at the end of the process."""
+    done = shell(f"$Q {command} >/dev/full")
+
+    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    """`| head` is no error to speak of."""
+    done = shell("$Q --help | true")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_during_the_imports() -> None:
+    """No traceback of whatever was being imported: nothing, and 130."""
+    script = (
+        "import os, signal, sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'commands.root':\n"
+        f"            os.kill(os.getpid(), {int(signal.SIGINT)})\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -120,6 +120,15 @@ class Journal(EngineJournal):
         base = self._log[0][1]
         return self._log[max(first - base, 1) : max(last - base + 1, 1)]
 
+    def before_tail(self, index: int, entries_max: int, bytes_max: int) -> int:
+        """The index before a tail that ends with ``index``: at most so many entries and bytes, and nothing dropped."""
+        first = max(index - entries_max, self.anchor_index)
+        for data, at, _ in reversed(self.entries(first + 1, index)):
+            bytes_max -= len(data)
+            if bytes_max < 0:
+                return at
+        return first
+
     def first_index_of_term(self, index: int) -> int:
         """The first index after the anchor whose entry has the term of the one at ``index`` (conflict hint, row 5)."""
         term = self.term_at(index)

@@ -19,6 +19,9 @@ from storage.raft_db import SnapshotSave, SnapshotStage, SnapshotStaged
 from transport.wire import Json
 
 STAGE_TIMEOUT_S = 60.0
+TAIL_BYTES_MAX = 16 * 1024 * 1024
+"""What stays of the log behind a snapshot, however few entries that are."""
+
 PAUSE_AFTER_FAILURE_S = 30.0
 """A snapshot that found no room would find none at the next entry either."""
 
@@ -69,6 +72,12 @@ class Snapshotting:
             snapshot = self._core.state.snapshot
             self._answer({"ok": True, "index": snapshot.index if snapshot else 0, "reason": ""})
 
+    def give_up(self, index: int, reason: str) -> None:
+        """It comes to nothing; the next one is tried when that may have changed."""
+        self._not_before = self._context.now() + PAUSE_AFTER_FAILURE_S
+        _log.warning("gave up a snapshot at %d: %s", index, reason)
+        self._answer({"ok": False, "index": index, "reason": reason})
+
     def _begin(self) -> bool:
         if self._is_under_way:
             return False
@@ -81,7 +90,7 @@ class Snapshotting:
         return True
 
     async def _make(self, index: int, view: Iterable[bytes]) -> None:
-        self._applier.bytes_since_snapshot = 0
+        covered, self._applier.bytes_since_snapshot = self._applier.bytes_since_snapshot, 0
         term = self._core.state.journal.term_at(index)
         configuration = self._core.state.configurations.at(index).encode()
         persistence = self._context.ref("persistence")
@@ -98,16 +107,14 @@ class Snapshotting:
         self._is_under_way = False
         newer = self._core.state.snapshot
         if error or term is None or (newer is not None and newer.index >= index):
-            reason = error or "a newer snapshot came from the leader meanwhile"
-            self._not_before = self._context.now() + PAUSE_AFTER_FAILURE_S
-            _log.warning("gave up a snapshot at %d: %s", index, reason)
-            self._answer({"ok": False, "index": index, "reason": reason})
+            self._applier.bytes_since_snapshot += covered
+            self.give_up(index, error or "a newer snapshot came from the leader meanwhile")
             return
         self._save(SnapshotSave(index, term, configuration, [], 0, 0, discard_log=False, staged=count, size=size))
 
     def _save(self, made: SnapshotSave) -> None:
         journal = self._core.state.journal
-        keep_from = max(journal.anchor_index, made.index - self._timing.tail_entries)
+        keep_from = journal.before_tail(made.index, self._timing.tail_entries, TAIL_BYTES_MAX)
         keep_from_term = journal.term_at(keep_from)
         if keep_from_term is None:
             raise AssertionError(f"the log has lost entry {keep_from}, which is applied and not compacted")

@@ -269,3 +269,40 @@ def test_finished_writes_leave_nothing_to_do() -> None:
 
     assert journal.take_write() is None
     assert journal.durable_index == 3
+
+
+def test_tail_is_bounded_in_entries_and_bytes() -> None:
+    """Few large entries would keep as much memory as the state itself."""
+    kept = Journal(HardState(1, None), (1, 0), [(bytes(10), index, 1) for index in range(2, 12)], 1)
+
+    assert kept.before_tail(11, 100, 1_000) == 1
+    assert kept.before_tail(11, 4, 1_000) == 7
+    assert kept.before_tail(11, 100, 35) == 8
+    assert kept.before_tail(9, 100, 5) == 9
+
+
+def test_chunks_of_a_leaders_snapshot_go_with_the_next_write() -> None:
+    """A write of its own if need be; what is acknowledged then is on disk."""
+    journal = journal_with(5)
+    journal.stage(0, b"a")
+    journal.stage(1, b"b")
+    assert journal.next_promise == 1
+
+    write = journal.take_write()
+
+    assert write is not None
+    assert write.stage == [(0, b"a"), (1, b"b")]
+    assert journal.take_write() is None
+
+
+def test_our_own_snapshot_ends_the_staging_of_a_leaders() -> None:
+    """As in raft.db; a new one begins with chunk 0."""
+    journal = journal_with(5)
+    journal.stage(4, b"late")
+    journal.save_snapshot(save(5, 5))
+    journal.stage(0, b"new")
+
+    write = journal.take_write()
+
+    assert write is not None
+    assert write.stage == [(0, b"new")]

@@ -45,6 +45,7 @@ from transport.errors import QuorateError
 if TYPE_CHECKING:
     from actors.actor import Context
     from actors.gateway.control import Control, Faults
+    from actors.gateway.unjoined import Unjoined
     from actors.gossip.messages import MembersView
     from actors.raft.messages import LeaderChanged
 
@@ -74,10 +75,13 @@ Operation = Callable[[Any, float], Awaitable[Any]]
 class Admin:
     """The operations of one gateway.  `leader` says who Raft last said leads."""
 
-    def __init__(self, context: Context, control: Control, leader: Callable[[], LeaderChanged]) -> None:
+    def __init__(
+        self, context: Context, control: Control, leader: Callable[[], LeaderChanged], unjoined: Unjoined
+    ) -> None:
         self._context = context
         self._control = control
         self._leader = leader
+        self._unjoined = unjoined
         self._operations: dict[str, tuple[type[Arguments], Operation]] = {
             "status": (Arguments, self._status),
             "health": (Arguments, self._health),
@@ -114,8 +118,10 @@ class Admin:
                 if answer is not None:
                     return answer
             if op in LEADER_ONLY and not self._leader().is_me:
+                why = "this server knows none that it can reach"
                 raise OperationError(
-                    Code.NO_LEADER, f"{op} needs the leader, and this server knows none that it can reach"
+                    Code.NO_LEADER,
+                    f"{op} needs the leader: {await self._unjoined.why() if self._unjoined.is_so else why}",
                 )
             return Response(0, Code.OK, encode_payload(await known[1](arguments, timeout_s)))
         except OperationError as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.gateway.control import Control
     from actors.gossip.member import Member
     from actors.gossip.messages import MembersView
+    from actors.identity import Identity
     from storage.kv import Found
 
 LOOP_LAG_MAX_S: Final = 1.0
@@ -25,8 +26,6 @@ LOOP_LAG_MAX_S: Final = 1.0
 
 APPLY_LAG_MAX: Final = 1_000
 """Entries that a ready server may be behind what it knows to be committed."""
-
-_IN_CONFIGURATION: Final = frozenset({"leader", "follower", "candidate", "standby"})
 
 Json = dict[str, Any]
 Raft = Mapping[str, Any]
@@ -94,7 +93,7 @@ def health_report(control: Control, raft: Raft | None, view: MembersView | None)
     it is a member, in the Raft configuration, and close to what is committed.
     """
     healthy = [_actors_check(control.system.actors()), _loop_check(control.system.loop_lag_s()), *_raft_checks(raft)]
-    ready = [_member_check(view), *_serving_checks(raft)]
+    ready = [_member_check(view), *_serving_checks(raft, control.identity)]
     return {
         "node": control.identity.name,
         "healthy": all(check["ok"] for check in healthy),
@@ -174,12 +173,22 @@ def _member_check(view: MembersView | None) -> Json:
     return _check("member", status == "alive", f"this server is {status}")
 
 
-def _serving_checks(raft: Raft | None) -> list[Json]:
+def _serving_checks(raft: Raft | None, identity: Identity) -> list[Json]:
     if raft is None:
         return []
     role = str(raft["role"])
+    if all(peer["id"] != identity.id for peer in raft["peers"]):
+        outside = "the Raft configuration" if identity.cluster_id else "any: it has not joined a cluster yet"
+        return [
+            _check("configuration", ok=False, detail=f"this server is not in {outside}"),
+            _check("applied", ok=False, detail="this server does not know what is committed"),
+        ]
     behind = max(0, raft["commit_index"] - raft["applied_index"])
     return [
-        _check("configuration", role in _IN_CONFIGURATION, f"this server's role in Raft is {role}"),
-        _check("applied", behind <= APPLY_LAG_MAX, f"{behind} committed entries are not applied yet"),
+        _check("configuration", ok=True, detail=f"this server's role in Raft is {role}"),
+        _check(
+            "applied",
+            behind <= APPLY_LAG_MAX,
+            f"{behind} committed {'entry is' if behind == 1 else 'entries are'} not applied yet",
+        ),
     ]

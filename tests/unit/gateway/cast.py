@@ -12,7 +12,7 @@ from actors.gateway.control import Actors, Faults
 from actors.gateway.gateway import Gateway
 from actors.gateway.limits import GatewayLimits
 from actors.gossip.member import Member
-from actors.gossip.messages import ForceLeave, JoinPeers, MembersRequest, MembersView, TrailEntry
+from actors.gossip.messages import ForceLeave, GossipStatusRequest, JoinPeers, MembersRequest, MembersView, TrailEntry
 from actors.identity import Identity
 from actors.leaving import LeaveError
 from actors.raft.messages import (
@@ -60,7 +60,7 @@ class Raft(Actor):
             "storage_error": "",
             "peers": [
                 {"name": name, "id": name, "address": address, "role": "leader" if address == leader else "follower"}
-                for address, name in NAMES.items()
+                for address, name in (NAMES.items() if self.server.is_in_configuration else ())
             ],
         }
 
@@ -110,6 +110,11 @@ class Gossip(Actor):
         ]
         why = {"two": [TrailEntry(1.5, "suspect", "one", "no answer to a probe")]} if msg.why == "two" else {}
         return MembersView(members, "one", why)
+
+    @handles(GossipStatusRequest)
+    def on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:
+        """One peer has refused, another is asked."""
+        return Json({"seeking": [{"address": "a:1", "error": "refused: no"}, {"address": "b:2", "error": ""}]})
 
     @handles(JoinPeers)
     def on_join(self, msg: JoinPeers, sender: Sender) -> Json:
@@ -162,16 +167,24 @@ class PlayedFaults(Faults):
 class Server:
     """One server at an address, on a stage of its own; it is the gateway's `Control`."""
 
-    def __init__(self, config: NodeConfig, address: str = ONE, limits: GatewayLimits | None = None) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        address: str = ONE,
+        limits: GatewayLimits | None = None,
+        *,
+        cluster_id: str = "c1",
+    ) -> None:
         self.address = address
         self.config = config
         self.stage = Stage(address=address, server=NAMES[address])
-        self.identity = Identity(NAMES[address], NAMES[address], address, boot=1, cluster_id="c1")
+        self.identity = Identity(NAMES[address], NAMES[address], address, boot=1, cluster_id=cluster_id)
         self.leader = ""
         self.answers = True
         self.batches: list[list[bytes]] = []
         self.log: list[str] = []
         self.may_leave = True
+        self.is_in_configuration = True
         self._limits = limits
         self._ids = count(1)
 

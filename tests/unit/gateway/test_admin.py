@@ -109,6 +109,25 @@ async def test_health_names_what_is_wrong() -> None:
         assert {check["name"] for check in ill["checks"] if not check["ok"]} == {"leader", "quorum"}
 
 
+@pytest.mark.parametrize(("cluster_id", "words"), [("c1", "Raft configuration"), ("", "has not joined a cluster yet")])
+def test_a_server_in_no_configuration_is_not_ready(cluster_id: str, words: str) -> None:
+    """It may have a leader's word and still nothing to vouch for."""
+
+    @story
+    async def play() -> None:
+        async with Server(CONFIG, cluster_id=cluster_id) as server:
+            server.is_in_configuration = False
+            await server.follow(TWO)
+            report = await server.value("health")
+
+            failed = {check["name"]: check["detail"] for check in report["checks"] if not check["ok"]}
+            assert failed.keys() == {"configuration", "applied"}
+            assert words in failed["configuration"]
+            assert not report["ready"]
+
+    play()
+
+
 @story
 async def test_health_is_reported_without_raft_and_of_a_dead_actor() -> None:
     """The worse things are, the more the report is needed."""
@@ -143,6 +162,16 @@ async def test_what_only_the_leader_can_do_needs_one() -> None:
         await two.follow(ONE)
 
         assert (await one.request("raft.transfer", {"name": ""})).code == "no_leader"
+
+
+@story
+async def test_a_server_that_has_not_joined_says_so() -> None:
+    """Not the leader is missing, but a cluster; each peer's last word is in the line."""
+    async with Server(CONFIG, cluster_id="") as server:
+        refused = await server.request("raft.transfer", {"name": ""})
+
+        assert refused.code == "no_leader"
+        assert "one has not joined a cluster yet (a:1: refused: no; b:2: no answer yet)" in refused.message
 
 
 @story

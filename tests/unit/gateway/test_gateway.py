@@ -71,6 +71,20 @@ async def test_a_request_waits_for_a_leader() -> None:
 
 
 @story
+async def test_a_server_that_has_not_joined_says_so() -> None:
+    """It gives gossip's last word on each peer in place of a hint at voters, to every request that ends for it."""
+    async with Server(CONFIG, cluster_id="") as server:
+        put, read = await asyncio.gather(
+            server.request("propose", [b"a"], timeout_s=3), server.request("read", [b"q", "linearizable"], timeout_s=3)
+        )
+
+        for answer in (put, read):
+            assert answer.code == "no_leader"
+            assert "one has not joined a cluster yet (a:1: refused: no; b:2: no answer yet)" in answer.message
+            assert "nothing was changed" in answer.message
+
+
+@story
 async def test_no_leader_is_said_at_the_deadline() -> None:
     """Not later, and with the code that promises that nothing was changed."""
     async with Server(CONFIG) as server:

@@ -180,6 +180,10 @@ class Simulation:
         if server.is_paused and server.running is not None:
             server.is_paused = False
             backlog, server.backlog = server.backlog, []
+            if self.is_stormy:
+                # The first that it sees of the world may be a client, long before it hears who leads now.
+                server.read(self.now)
+                self._turn(server, server.incarnation)
             if self.rng.random() < 0.5:
                 server.core.tick(server.clock(self.now))
             for action in backlog:
@@ -285,11 +289,13 @@ class Simulation:
     def _read(self) -> None:
         if not self.is_stormy:
             return
-        server = self.rng.choice(list(self.servers.values()))
+        # Half of them where somebody believes to lead, rightly or not.
+        leaders = self._leaders()
+        server = self.rng.choice(leaders if leaders and self.rng.random() < 0.5 else list(self.servers.values()))
         if server.is_up:
             server.read(self.now)
             self._wake(server)
-        self.later(self.rng.expovariate(20.0), self._read)
+        self.later(self.rng.expovariate(30.0), self._read)
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
@@ -336,9 +342,7 @@ class Simulation:
         self.later(self.rng.choice((0.2, 0.8, 2.0)), partial(self.network.cuts.difference_update, links))
 
     def _transfer(self, server: SimServer) -> None:
-        leaders = self._leaders()
-        if leaders:
-            server = self.rng.choice(leaders)
+        server = self.rng.choice(self._leaders() or [server])
         target = self.rng.choice(["", *self.servers])
         server.core.transfer(server.clock(self.now), target)
         self._wake(server)
@@ -360,9 +364,7 @@ class Simulation:
 
     def _change(self, server: SimServer) -> None:
         """Ask for any change, most often of a leader; the core refuses what may not be."""
-        leaders = self._leaders()
-        if leaders and self.rng.random() < 0.9:
-            server = self.rng.choice(leaders)
+        server = self.rng.choice(self._leaders() or [server])
         state = server.core.state
         one = self._server(self.rng.choice(list(self.servers)), voter=False)
         known = state.configuration.get(one.id)

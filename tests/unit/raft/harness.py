@@ -17,14 +17,12 @@ from functools import partial
 from typing import Final
 from unittest import mock
 
-from attrs import evolve
-
 from actors.raft import leader as leader_module
-from actors.raft.configuration import Configuration, Server
-from actors.raft.messages import Configure
+from actors.raft.configuration import Configuration
 from storage.raft_db import SnapshotSave
 from tests.unit.raft.agreement import leader_of, members_of, why_not_agreed
 from tests.unit.raft.disk import SimDisk
+from tests.unit.raft.faults import Faults, listed
 from tests.unit.raft.judge import Judge, require
 from tests.unit.raft.server import SimServer
 from tests.unit.raft.weather import Weather, network_of
@@ -36,6 +34,7 @@ STEADY_S: Final = 3.0
 
 REPLAY: Final = "QUORATE_SEED={seed} python -m pytest tests/unit/raft/test_simulated.py"
 _TICK_SLACK_S: Final = 1e-6
+_DISK_RETRY_S: Final = 0.25
 
 
 class Simulation:
@@ -87,10 +86,10 @@ class Simulation:
 
     def _storm(self) -> None:
         for server in self.servers.values():
-            self._restart(server)
+            self.restart(server)
         self.later(0.01, self._propose)
         self.later(0.02, self._read)
-        self.later(0.3, self._fault)
+        self.later(0.3, Faults(self).strike)
         self.run_until(self.now + self.weather.storm_s)
 
     def _calm(self) -> None:
@@ -98,8 +97,9 @@ class Simulation:
         self.network.heal()
         self.disk_s = min(self.disk_s, 0.002)
         for server in self.servers.values():
-            self._resume(server)
-            self._restart(server)
+            server.refuses_until = 0.0
+            self.resume(server)
+            self.restart(server)
         deadline = self.now + QUIET_S
         # A transfer that was begun in the storm may still come true, or is given up.
         self.run_until(self.now + 1.5 * self.timing.election_max_s)
@@ -121,7 +121,7 @@ class Simulation:
         answered = [server.reads_answered for server in members]
         for server in members:
             server.read(self.now)
-            self._wake(server)
+            self.wake(server)
         self.run_until(self.now + 1.0)
         for server, count in zip(members, answered, strict=True):
             require(len(server.values) == before + 1, f"{server.id} has not applied the last command")
@@ -147,7 +147,7 @@ class Simulation:
     def _make_servers(self) -> dict[str, SimServer]:
         weather, rng = self.weather, self.rng
         ids = [f"s{number}" for number in range(weather.voters + weather.spares)]
-        first = Configuration(tuple(self._server(id_, voter=True) for id_ in ids[: weather.voters]))
+        first = Configuration(tuple(listed(id_, voter=True) for id_ in ids[: weather.voters]))
         servers = {}
         for position, id_ in enumerate(ids):
             disk = SimDisk(id_)
@@ -158,25 +158,25 @@ class Simulation:
             servers[id_] = server
         return servers
 
-    @staticmethod
-    def _server(id_: str, *, voter: bool) -> Server:
-        return Server(id_, f"name-{id_}", f"10.0.0.{id_[1:]}:7946", voter)
-
-    def _leaders(self) -> list[SimServer]:
+    def leaders(self) -> list[SimServer]:
+        """Servers that run and believe that they lead."""
         return [server for server in self.servers.values() if server.is_up and server.leads]
 
-    def _restart(self, server: SimServer) -> None:
+    def restart(self, server: SimServer) -> None:
+        """A server that is down starts with what its disk holds."""
         if server.running is None:
             server.start(self.now, self.rng.getrandbits(32))
             self._ticks.pop(server.id, None)
-            self._wake(server)
+            self.wake(server)
 
-    def _crash(self, server: SimServer) -> None:
+    def crash(self, server: SimServer) -> None:
+        """A server dies, with what was on its way to its disk, and comes back."""
         server.crash(self.rng.choice((0, 0, 1, 99)))
         self._turns.discard(server.id)
-        self.later(self.rng.choice((0.05, 0.5, 2.0)), partial(self._restart, server))
+        self.later(self.rng.choice((0.05, 0.5, 2.0)), partial(self.restart, server))
 
-    def _resume(self, server: SimServer) -> None:
+    def resume(self, server: SimServer) -> None:
+        """A paused server goes on, and finds what came meanwhile."""
         if server.is_paused and server.running is not None:
             server.is_paused = False
             backlog, server.backlog = server.backlog, []
@@ -188,7 +188,7 @@ class Simulation:
                 server.core.tick(server.clock(self.now))
             for action in backlog:
                 action()
-            self._wake(server)
+            self.wake(server)
 
     def _do(self, server: SimServer, incarnation: int, action: Callable[[], None]) -> None:
         """Let something happen to a server, or to its backlog while it is paused."""
@@ -198,9 +198,9 @@ class Simulation:
             server.backlog.append(action)
         else:
             action()
-            self._wake(server)
+            self.wake(server)
 
-    def _wake(self, server: SimServer) -> None:
+    def wake(self, server: SimServer) -> None:
         """Have a turn, at once or a little later, so that several events share one."""
         if server.id in self._turns:
             return
@@ -223,7 +223,7 @@ class Simulation:
             server.snapshot_due = applied + self.weather.snapshot_every
             server.snapshot(self.now, self.weather.tail)
         if server.has_more:
-            self._wake(server)
+            self.wake(server)
 
     # --- the disk, the timer, the network ---------------------------------------------------------------------------
 
@@ -237,8 +237,13 @@ class Simulation:
         self._disks[server.id] = 0.0
         if server.incarnation != incarnation or not server.disk.on_its_way:
             return
+        if self.now < server.refuses_until:
+            self._do(server, incarnation, lambda: server.core.halt(server.clock(self.now)))
+            self._disks[server.id] = self.now + _DISK_RETRY_S + 1e-7
+            self.later(_DISK_RETRY_S, partial(self._written, server, incarnation))
+            return
         sequence = server.disk.complete()
-        self._do(server, incarnation, lambda: server.core.written(server.clock(self.now), sequence))
+        self._do(server, incarnation, lambda: server.written(self.now, sequence))
         self._write(server)
 
     def _arm(self, server: SimServer) -> None:
@@ -277,122 +282,22 @@ class Simulation:
     def _propose(self) -> None:
         if not self.is_stormy:
             return
-        leaders = self._leaders()
+        leaders = self.leaders()
         if leaders:
             server = self.rng.choice(leaders)
             for _ in range(self.rng.choice((1, 1, 1, 2, 8))):
                 self._values += 1
                 server.propose(self.now, b"v%d" % self._values)
-            self._wake(server)
+            self.wake(server)
         self.later(self.rng.expovariate(30.0), self._propose)
 
     def _read(self) -> None:
         if not self.is_stormy:
             return
         # Half of them where somebody believes to lead, rightly or not.
-        leaders = self._leaders()
+        leaders = self.leaders()
         server = self.rng.choice(leaders if leaders and self.rng.random() < 0.5 else list(self.servers.values()))
         if server.is_up:
             server.read(self.now)
-            self._wake(server)
+            self.wake(server)
         self.later(self.rng.expovariate(30.0), self._read)
-
-    # --- faults ---------------------------------------------------------------------------------------------------
-
-    def _fault(self) -> None:
-        if not self.is_stormy:
-            return
-        up = [server for server in self.servers.values() if server.is_up]
-        if up:
-            leaders = self._leaders()
-            server = self.rng.choice(leaders if leaders and self.rng.random() < 0.4 else up)
-            fault = self.rng.choice(_FAULTS)
-            fault(self, server)
-        self.later(self.rng.expovariate(1.0 / self.weather.fault_every_s), self._fault)
-
-    def _crash_all(self, _: SimServer) -> None:
-        if self.rng.random() < 0.3:
-            for server in self.servers.values():
-                if server.running is not None:
-                    self._crash(server)
-
-    def _pause(self, server: SimServer) -> None:
-        server.is_paused = True
-        self.later(self.rng.choice((0.1, 0.5, 2.0)), partial(self._resume, server))
-
-    def _cut(self, server: SimServer) -> None:
-        other = self.rng.choice(list(self.servers))
-        self._cut_for_a_while({(server.id, other) if self.rng.random() < 0.5 else (other, server.id)})
-
-    def _isolate(self, server: SimServer) -> None:
-        inbound, outbound = self.rng.choice(((True, True), (True, False), (False, True)))
-        others = [other for other in self.servers if other != server.id]
-        self._cut_for_a_while(
-            {(other, server.id) for other in others if inbound} | {(server.id, other) for other in others if outbound}
-        )
-
-    def _split(self, _: SimServer) -> None:
-        """Two halves that do not hear each other."""
-        ids = list(self.servers)
-        half = set(self.rng.sample(ids, len(ids) // 2))
-        self._cut_for_a_while({(one, other) for one in ids for other in ids if (one in half) != (other in half)})
-
-    def _cut_for_a_while(self, links: set[tuple[str, str]]) -> None:
-        self.network.cuts |= links
-        self.later(self.rng.choice((0.2, 0.8, 2.0)), partial(self.network.cuts.difference_update, links))
-
-    def _transfer(self, server: SimServer) -> None:
-        server = self.rng.choice(self._leaders() or [server])
-        target = self.rng.choice(["", *self.servers])
-        server.core.transfer(server.clock(self.now), target)
-        self._wake(server)
-
-    def _cut_short(self, server: SimServer) -> None:
-        server.snapshot(self.now, 0)
-        self._wake(server)
-
-    def _rumour(self, server: SimServer) -> None:
-        """A server is told that its leader's process is dead, which may or may not be so."""
-        leader = server.core.state.leader
-        if leader is not None:
-            server.core.peer_gone(server.clock(self.now), leader)
-            self._wake(server)
-
-    def _abdicate(self, server: SimServer) -> None:
-        server.core.abdicate(server.clock(self.now))
-        self._wake(server)
-
-    def _change(self, server: SimServer) -> None:
-        """Ask for any change, most often of a leader; the core refuses what may not be."""
-        server = self.rng.choice(self._leaders() or [server])
-        state = server.core.state
-        one = self._server(self.rng.choice(list(self.servers)), voter=False)
-        known = state.configuration.get(one.id)
-        sensible = ("add_standby",) if known is None else ("demote", "remove") if known.voter else ("promote", "remove")
-        kind = self.rng.choice((*sensible * 3, "add_standby", "promote", "demote", "remove", "update"))
-        if kind == "update":
-            one = evolve(one, address=f"{one.address}{self.rng.randint(0, 9)}")
-        base = state.configurations.latest_index
-        server.core.configure(server.clock(self.now), Configure(kind, base, one.id, one.name, one.address))
-        self._wake(server)
-
-
-_FAULTS = (
-    Simulation._crash,
-    Simulation._crash,
-    Simulation._crash_all,
-    Simulation._pause,
-    Simulation._cut,
-    Simulation._cut,
-    Simulation._isolate,
-    Simulation._isolate,
-    Simulation._split,
-    Simulation._transfer,
-    Simulation._transfer,
-    Simulation._abdicate,
-    Simulation._rumour,
-    Simulation._cut_short,
-    Simulation._change,
-    Simulation._change,
-    Simulation._change,
-)

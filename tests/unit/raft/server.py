@@ -56,6 +56,8 @@ class SimServer:
     running: RaftCore | None = None
     incarnation: int = 0
     is_paused: bool = False
+    refuses_until: float = 0.0
+    """Until then its disk takes no writes."""
     backlog: list[Callable[[], None]] = field(factory=list)
     seen: Seen = field(factory=Seen)
     values: list[bytes] = field(factory=list)
@@ -102,6 +104,12 @@ class SimServer:
         self.backlog.clear()
         self.disk.crash(kept)
         self.judge.crashed(self)
+
+    def written(self, now: float, sequence: int) -> None:
+        """A write is on disk; if it had been refused before, the disk is well again."""
+        self.core.written(self.clock(now), sequence)
+        if self.core.is_halted:
+            self.core.resume(self.clock(now))
 
     # --- clients --------------------------------------------------------------------------------------------------
 
@@ -164,7 +172,7 @@ class SimServer:
     @property
     def has_more(self) -> bool:
         """Whether another turn is due although nothing happens."""
-        return self.core.applied_index < self.core.state.engine.commit
+        return bool(self.core.committed(1))
 
     def _filled(self, chunk: SnapshotChunk) -> SnapshotChunk | None:
         """With its bytes from the disk, if they are there."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import Factory, frozen
 
 from actors.gossip.member import NAME_CHARS_MAX, TAG_CHARS_MAX
-from transport.address import Address, parse_address
+from transport.address import PORT_MAX, Address, parse_address
 from transport.errors import QuorateError
 from transport.text import is_utf8, shortened
 
@@ -107,6 +107,18 @@ class NodeConfig:
             return None
         return self.http or f"127.0.0.1:{parse_address(self.bind).port + HTTP_PORT_OFFSET}"
 
+    @property
+    def knows_only_itself(self) -> bool:
+        """Whether there are peers, and every one is this server."""
+        return bool(self.peers) and all(self._is_own(parse_address(peer)) for peer in self.peers)
+
+    def _is_own(self, peer: Address) -> bool:
+        host = _numeric(peer.host)
+        for own in (parse_address(self.bind), parse_address(self.advertised)):
+            if own.port == peer.port and (_numeric(own.host) == host or (own.is_wildcard and peer.is_loopback)):
+                return True
+        return False
+
     def check(self) -> None:
         """Raise ConfigError with one clear line for the first setting that cannot work."""
         self._check_names()
@@ -116,6 +128,10 @@ class NodeConfig:
             _checked_address("--peer", peer)
         if self.http not in ("", "off"):
             _checked_address("--http", self.http)
+        if not self.http and parse_address(self.bind).port + HTTP_PORT_OFFSET > PORT_MAX:
+            raise ConfigError(
+                f"--bind {self.bind} leaves no port for HTTP behind it: give --http HOST:PORT or --http off"
+            )
         if parse_address(self.advertised).is_wildcard:
             raise ConfigError(
                 f"cannot advertise {self.advertised}: no other server can reach a wildcard address; "
@@ -155,6 +171,10 @@ class NodeConfig:
             )
         if self.fault_hooks and not parse_address(self.bind).is_loopback:
             raise ConfigError(f"fault hooks are for a cluster on this machine alone: not with --bind {self.bind}")
+
+
+def _numeric(host: str) -> str:
+    return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
 def _checked_address(option: str, address: str) -> Address:

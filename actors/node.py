@@ -22,7 +22,8 @@ from functools import partial
 from typing import Any
 
 from actors.asks import ActorDied, MailboxFull, Timeout
-from actors.config import DEFAULT_PORT, NodeConfig
+from actors.banner import banner
+from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
@@ -52,7 +53,6 @@ from transport.links import check_exposure
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
-SECOND_SERVER_OFFSET = 10
 REQUEST_TIMEOUT_S = 10.0
 GATEWAY_GRACE_S = 1.0
 ANSWER_GRACE_S = 0.3
@@ -174,6 +174,11 @@ class Node:
     def _identify(self, known: SerfState) -> Identity:
         config = self.config
         identity = Identity(known.id, known.name, config.advertised, known.boot, dict(config.tags), known.cluster_id)
+        if not identity.cluster_id and config.knows_only_itself:
+            raise ConfigError(
+                f"--peer {config.peers[0]} is this server itself, which nobody lets in: leave --peer out to start a "
+                "new cluster, or name a server of the cluster to join"
+            )
         if not identity.cluster_id and not config.peers:
             identity.adopt_cluster(f"{random.SystemRandom().getrandbits(64):016x}")
         return identity
@@ -263,32 +268,11 @@ async def run(config: NodeConfig) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.request_stop)
-    print(_banner(node), flush=True)
     try:
+        print(banner(node.config, node.identity), flush=True)
         return await node.wait()
     finally:
         await node.stop()
-
-
-def _banner(node: Node) -> str:
-    """Where everything is, and the line that starts a second server."""
-    config, identity = node.config, node.identity
-    second = parse_address(identity.address)
-    joined = ("joining by " + ", ".join(config.peers)) if config.peers else f"cluster {identity.cluster_id}"
-    lines = [
-        f"server    {identity.name} ({identity.id[:8]}), {joined}",
-        f"address   {identity.address}" + (" (encrypted)" if config.key_file else ""),
-        f"http      {config.http_address or 'off'}",
-        f"data      {config.data_dir.absolute()}",
-    ]
-    if config.monitor_port:
-        lines.append(f"console   127.0.0.1:{config.monitor_port}")
-    key = f" --key {config.key_file}" if config.key_file else ""
-    lines.append(
-        f"one more  python cli.py start --bind {second.host}:{second.port + SECOND_SERVER_OFFSET} "
-        f"--peer {identity.address} --data-dir {config.data_dir}-2{key}"
-    )
-    return "\n".join(lines)
 
 
 def _default_name(config: NodeConfig) -> str:

@@ -61,6 +61,7 @@ from transport.wire import Json, message
 LOAD_TIMEOUT_S = 120.0
 APPLY_ENTRIES_PER_TURN = 64
 ADDRESSES_MAX = 1024
+ID_CHARS_SHOWN = 8
 
 _log = logging.getLogger("quorate.raft")
 
@@ -345,9 +346,9 @@ class RaftActor(Actor):
         changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
         if changed == self._reported:
             return
-        if self._reported is None or changed.leader != self._reported.leader:
+        if changed.leader != (self._reported.leader if self._reported else ""):
             server = core.state.configuration.get(leader)
-            _log.info("term %d: %s leads", changed.term, server.name if server else leader or "nobody")
+            _log.info("term %d: %s leads", changed.term, server.name if server else leader[:ID_CHARS_SHOWN] or "nobody")
         self._reported = changed
         self._gateway.tell(changed)
         self.context.ref("reconciler").tell(changed)

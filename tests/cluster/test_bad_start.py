@@ -175,3 +175,19 @@ def test_no_server_there(cluster: Cluster) -> None:
         assert outcome.code == 3
         assert address in outcome.error
         assert "start" in outcome.error
+
+
+def test_a_peer_that_is_the_server_itself(cluster: Cluster) -> None:
+    """It would wait for ever; a server that has a cluster already may name itself, as every line of a fleet may."""
+    server = cluster.add()
+    alone = server.options
+    server.options = ("--peer", server.address)
+    ends(server, 2, server.address, "--peer")
+
+    server.options = alone
+    server.start()
+    cluster.agree()
+    assert server.stop() == 0
+    server.options = ("--peer", server.address)
+    server.start()
+    cluster.agree()

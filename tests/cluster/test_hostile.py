@@ -156,4 +156,8 @@ def test_a_member_with_a_name_that_is_taken(cluster: Cluster) -> None:
     second.start()
 
     second.wait_log("s0.*(taken|another|in use)|name")
+    put = second.cli("kv", "put", "k", "v", "--timeout", "1")
+    assert put.code == 4
+    assert "has not joined a cluster yet" in put.error
+    assert "is taken" in put.error
     assert len(cluster.servers[0].ask("members")) == 1

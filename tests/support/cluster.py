@@ -153,11 +153,11 @@ class Cluster:
             server.ask("fault.heal")
 
     def leaders_logged(self) -> dict[int, set[str]]:
-        """Every leader a server has logged, by term, as ids."""
+        """Every leader a server has logged, by term, as the beginnings of ids."""
         ids: dict[str, str] = {}
         for server in self.running:
             with suppress(QuorateError):
-                ids |= {row["name"]: row["id"] for row in server.ask("members")}
+                ids |= {row["name"]: row["id"][:8] for row in server.ask("members")}
         found: dict[int, set[str]] = {}
         for server in self.servers:
             for term, leader in server.leaders_logged():

@@ -169,7 +169,7 @@ class Server:
         return wait_until(f"{self} logs {pattern!r}", lambda: re.search(pattern, self.log_text()))
 
     def leaders_logged(self) -> set[tuple[int, str]]:
-        """The leaders this server has seen, as (term, name or id)."""
+        """The leaders this server has seen, as (term, name or the beginning of an id)."""
         found = LEADER_LINE.findall(self.log_text())
         return {(int(term), leader) for term, leader in found if leader != "nobody"}
 

@@ -167,6 +167,7 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("start", "--http", "0.0.0.0:80"), "--insecure"),
         (("start", "--bind", "0.0.0.0:7946"), "--advertise"),
         (("start", "--fault-hooks", "--bind", "10.0.0.1:7946"), "fault hooks"),
+        (("start", "--bind", "127.0.0.1:65535"), "--http"),
         (("start", "--name", "a\udcff"), r"\xff"),
         (("start", "--name", "a\nb"), "--name"),
         (("start", "--name", "n" * 5_000), "at most 128"),

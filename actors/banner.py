@@ -1,0 +1,54 @@
+"""What `start` prints: where everything of the server is, and the line that starts one more.
+
+What lives here: text.  What does not: the server (node.py).
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from actors.config import HTTP_PORT_OFFSET
+from actors.console import CONSOLE_PORTS
+from transport.address import PORT_MAX, format_address, parse_address
+
+if TYPE_CHECKING:
+    from actors.config import NodeConfig
+    from actors.identity import Identity
+
+PORT_STEP = 10
+"""The next server's distance: `cluster up` has the same."""
+
+
+def banner(config: NodeConfig, identity: Identity) -> str:
+    """Where everything is, and the line that starts a second server."""
+    joined = ("joining by " + ", ".join(config.peers)) if config.peers else f"cluster {identity.cluster_id}"
+    lines = [
+        f"server    {identity.name} ({identity.id[:8]}), {joined}",
+        f"address   {identity.address}" + (" (encrypted)" if config.key_file else ""),
+        f"http      {config.http_address or 'off'}",
+        f"data      {config.data_dir.absolute()}",
+    ]
+    if config.monitor_port:
+        lines.append(f"console   127.0.0.1:{config.monitor_port}")
+    bind = format_address(parse_address(identity.address).host, second_port(config))
+    key = f" --key {quote(str(config.key_file))}" if config.key_file else ""
+    lines.append(
+        f"one more  python cli.py start --bind {bind} --peer {identity.address} "
+        f"--data-dir {quote(f'{config.data_dir}-2')}{key}"
+    )
+    return "\n".join(lines)
+
+
+def second_port(config: NodeConfig) -> int:
+    """A port for one more server on this machine: it and the one behind it, for HTTP, are none of this server's."""
+    own = parse_address(config.advertised).port
+    used = {own, parse_address(config.bind).port}
+    if config.http_address is not None:
+        used.add(parse_address(config.http_address).port)
+    if config.monitor_port:
+        used.update(range(config.monitor_port, config.monitor_port + CONSOLE_PORTS))
+    upwards = range(own + PORT_STEP, PORT_MAX - HTTP_PORT_OFFSET + 1, PORT_STEP)
+    downwards = range(own - PORT_STEP, 1024, -PORT_STEP)
+    return next(port for port in chain(upwards, downwards) if used.isdisjoint((port, port + HTTP_PORT_OFFSET)))

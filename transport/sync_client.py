@@ -175,6 +175,9 @@ class SyncClient:
             return False, None
         if response.id != request.id:
             return False, None
+        if response.code == Code.OUTCOME_UNKNOWN and request.op in CHANGES_NOTHING:
+            # The gateway died over it: there is no outcome of a question to be in doubt about.
+            raise Unreachable(f"{self._address}: {response.message or 'no answer'}; ask again")
         if response.code != Code.OK:
             raise error_of(response)
         return True, decode_payload(response.payload)

@@ -176,6 +176,17 @@ def test_the_servers_runtime_may_answer_in_place_of_the_gateway(reply: ErrorRepl
         client.propose(b"a")
 
 
+@pytest.mark.parametrize("op", ["read", "status", "members"])
+def test_a_question_has_no_unknown_outcome(op: str) -> None:
+    """A gateway that died over one leaves nothing behind: the server gave no answer, and may be asked again."""
+    with (
+        FakeServer(lambda _: ErrorReply("ActorDied", "gateway@1 died")) as server,
+        SyncClient(server.address) as client,
+        pytest.raises(Unreachable, match=r"gateway@1 died; ask again"),
+    ):
+        client.call(op)
+
+
 def test_garbage_is_no_answer() -> None:
     """Whatever comes back, the client neither crashes nor believes it."""
     with (

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,9 @@ from transport.text import escaped_lines
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+
+_OUTPUT_ERRORS = frozenset({EBADF, EDQUOT, EFBIG, EIO, ENOSPC})
+"""What a write to a file that was opened long ago may end with."""
 
 
 class LazyGroup(click.Group):
@@ -69,8 +73,9 @@ class LazyGroup(click.Group):
             return super().main(*args, **extra)
         except OSError as error:
             # A reader that has seen enough is click's; what is not about the output is a bug.
-            if not _is_output_broken():
+            if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
                 raise
+            _drop_output()
             _say(f"error: cannot write the output: {error.strerror}")
             sys.exit(EXIT_FAILED)
 
@@ -80,16 +85,11 @@ def _say(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _is_output_broken() -> bool:
-    """Whether stdout takes nothing more; if so, what it could not write is not tried again at the end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
-        return True
-    return False
+def _drop_output() -> None:
+    """What stdout could not write is not to be tried again at the end of the process."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _start() -> click.Command:

@@ -28,10 +28,11 @@ def test_a_value_from_nowhere(redirected: str) -> None:
     assert "stdin" in done.stderr
 
 
+@pytest.mark.parametrize("buffering", ["", "PYTHONUNBUFFERED=1"])
 @pytest.mark.parametrize("command", ["version", "version --format json", "--help"])
-def test_a_full_disk_behind_stdout(command: str) -> None:
+def test_a_full_disk_behind_stdout(command: str, buffering: str) -> None:
     """One line that says so, and nothing at the end of the process."""
-    done = shell(f"$Q {command} >/dev/full")
+    done = shell(f"{buffering} $Q {command} >/dev/full")
 
     assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 

@@ -80,7 +80,7 @@ def join(remote: Remote, peers: tuple[str, ...]) -> None:
 @click.command()
 @remote_command(timeout_s=LEAVE_TIMEOUT_S)
 def leave(remote: Remote) -> None:
-    """Take a server out of its cluster for good; its process ends."""
+    """Take a server out of its cluster; its process ends.  Started again, it joins anew."""
     remote.show(remote.ask("leave"), lambda _: f"the server at {remote.address} has left the cluster")
 
 

@@ -28,7 +28,7 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     type=TEXT,
     default="",
     metavar="NAME",
-    help="The server's name in the cluster; the host's name if not given.",
+    help=f"The server's name in the cluster.  [default: the host's name, with -PORT if that is not {DEFAULT_PORT}]",
 )
 @_option(
     "--bind", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, metavar="HOST:PORT", help="The address to serve."

@@ -49,7 +49,7 @@ from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.keys import ClusterKey, load
-from transport.links import check_exposure
+from transport.links import check_exposure, check_free
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
@@ -100,7 +100,9 @@ class Node:
                 rng=random.Random(),
             )
             # Both stand before either starts: mail between them is kept.  The edge comes first, so that a taken HTTP or
-            # console port ends the start before any other server has heard of this one.
+            # console port ends the start before any other server has heard of this one; the server's own is looked at
+            # before that, since it is the one that was asked for.
+            check_free(config.bind)
             self._supervisors = [self._edge(), self._root(found_cluster)]
             for supervisor in self._supervisors:
                 await supervisor.start()

@@ -20,10 +20,10 @@ from transport.cuts import Cuts
 from transport.dialer import Dialer
 from transport.drops import Drops
 from transport.link_config import LinkConfig, check_exposure
-from transport.listener import Listener, OnFrame
+from transport.listener import Listener, OnFrame, check_free
 from transport.stamp import Stamp
 
-__all__ = ["LinkConfig", "Links", "check_exposure"]
+__all__ = ["LinkConfig", "Links", "check_exposure", "check_free"]
 
 
 class Links:

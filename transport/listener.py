@@ -237,6 +237,17 @@ class Listener:
                 self._drops.count("handshake not finished", detail, level=logging.INFO)
 
 
+def check_free(bind: str) -> None:
+    """Raise LinkError, as binding would, when `bind` cannot be had now: for a start that does other things first."""
+    address = _resolve(parse_address(bind))
+    with net.socket(net.AF_INET6 if address.is_ipv6 else net.AF_INET) as probe:
+        probe.setsockopt(net.SOL_SOCKET, net.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            raise _explain(bind, error) from error
+
+
 def _is_in_use(error: BaseException) -> bool:
     return isinstance(error, zmq.ZMQError) and error.errno == errno.EADDRINUSE
 
@@ -254,7 +265,7 @@ def _resolve(address: Address) -> Address:
     return Address(str(found[0][4][0]), address.port)
 
 
-def _explain(bind: str, error: zmq.ZMQError) -> LinkError:
+def _explain(bind: str, error: zmq.ZMQError | OSError) -> LinkError:
     reasons = {
         errno.EADDRINUSE: f"address {bind} is in use by another program; stop it, or choose another with --bind",
         errno.EADDRNOTAVAIL: f"address {bind} is not an address of this machine; choose another with --bind",

@@ -66,8 +66,8 @@ def test_an_oversized_value_is_refused(shared: Cluster) -> None:
     assert str(VALUE_BYTES_MAX) in refused.error
     assert server.get("large/no") is None
     long_key = server.cli("kv", "put", "k" * 5_000, "v")
-    assert long_key.code == 1
-    assert long_key.error
+    assert long_key.code == 2
+    assert "5000 bytes: at most 2048" in long_key.err
     server.delete("large/ok")
 
 

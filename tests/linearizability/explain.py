@@ -24,6 +24,8 @@ from tests.linearizability.operation import Operation, Outcome, Value
 POSSIBLE_MAX = 3
 GUESSES_MAX = 12
 FAILED_MAX = 12
+QUESTION_STEPS_MAX = 200_000
+"""What is not decided by then is taken for possible: one hard question must not use up the budget of all."""
 
 
 @frozen
@@ -33,8 +35,8 @@ class Explanation:
     core: the operations that cannot be ordered, by invocation; leave out one and they can. culprit: the one of them
     whose return made the history impossible. possible: results it could have had instead, a few. floating: others that
     make what the core needs, and do not help at any time. failed: operations that certainly were not carried out, each
-    of which would have explained it. beginning: how many operations had begun by then. is_smallest: False if the
-    budget was spent before the core was as small as it gets.
+    of which would have explained it. beginning: how many operations had begun by then. is_smallest: False if a
+    question stayed undecided, so that a shorter beginning or a smaller core may do.
     """
 
     key: str
@@ -61,9 +63,12 @@ class _Inquiry:
         self._operations = operations
         self._model = model
         self._budget_steps = budget_steps
+        self._is_sure = True
 
     def explanation(self) -> Explanation | None:
-        if not self._is_impossible(self._operations):
+        judgement = judge(self._operations, self._model, self._budget_steps)
+        self._budget_steps -= judgement.steps
+        if judgement.answer is not Answer.NO:
             return None
         until_s = self._first_impossible()
         beginning = _until(self._operations, until_s)
@@ -79,16 +84,18 @@ class _Inquiry:
             possible=tuple(islice(self._possible(beginning, culprit), POSSIBLE_MAX)),
             floating=self._floating(beginning, core),
             failed=tuple(self._missed(beginning, culprit)),
-            is_smallest=self._budget_steps > 0,
+            is_smallest=self._is_sure,
         )
 
     def _judge(self, operations: Sequence[Operation]) -> Judgement:
-        judgement = judge(operations, self._model, self._budget_steps)
+        judgement = judge(operations, self._model, min(self._budget_steps, QUESTION_STEPS_MAX))
         self._budget_steps -= judgement.steps
         return judgement
 
     def _is_impossible(self, operations: Sequence[Operation]) -> bool:
-        return self._judge(operations).answer is Answer.NO
+        answer = self._judge(operations).answer
+        self._is_sure = self._is_sure and answer is not Answer.UNDECIDED
+        return answer is Answer.NO
 
     def _first_impossible(self) -> float:
         """The time of the first return that makes the history impossible: a longer beginning is no more possible."""

@@ -60,7 +60,7 @@ class Model(ABC, Generic[State]):
     def makes(self, operation: Operation) -> State | Several:
         """The one state it leaves behind; of an open one, if it changes anything.
 
-        NONE: it leaves the state as it was. ANY: there are several.
+        NONE: it leaves the state as it was, as what makes what it needs does. ANY: there are several.
         """
         return ANY
 

@@ -50,19 +50,14 @@ class Needs:
         self._model = problem.model
         self._initial = problem.initial
         self.needs: list[Hashable] = [problem.model.needs(operation) for operation in problem.definite]
-        self.makes = [self.made_by(operation) for operation in problem.definite]
+        self.makes: list[Hashable] = [problem.model.makes(operation) for operation in problem.definite]
         self._makers = _makers(problem.definite, self.makes)
-        self._makers_open = _makers(problem.open, [self.made_by(operation) for operation in problem.open])
+        self._makers_open = _makers(problem.open, [problem.model.makes(operation) for operation in problem.open])
         self._after = _After(problem.definite, self._left_behind())
         self.servers = [self.servers_of(operation) for operation in problem.definite]
         self._needing: dict[Hashable, int] = {}
         for number, state in enumerate(self.needs):
             self._needing[state] = self._needing.get(state, 0) | 1 << number
-
-    def made_by(self, operation: Operation) -> Hashable:
-        """The state that it makes out of another one, or NONE, or ANY."""
-        made = self._model.makes(operation)
-        return NONE if made is not ANY and made == self._model.needs(operation) else made
 
     def servers_of(self, operation: Operation) -> Servers:
         """Who may serve it; nobody if it needs no state in particular."""
@@ -76,10 +71,6 @@ class Needs:
             self._makers_open.get(state, NO_MAKERS).within(*span) | self._makers_open.get(ANY, NO_MAKERS).within(*span),
             initial=state == self._initial and span[1] == -inf,
         )
-
-    def are_unmet(self) -> bool:
-        """Whether some operation needs a state and has no server."""
-        return any(need is not ANY and not who.count for need, who in zip(self.needs, self.servers, strict=True))
 
     def is_lost(self, state: Hashable, done: int, used: int) -> bool:
         """Whether some operation not done needs the state, and none of its servers is left to make it again.

@@ -208,12 +208,12 @@ class Search:
         return self._needs.makes[number] is NONE and self._try(self._definite[number], state)[0]
 
     def _try(self, operation: Operation, state: Hashable) -> tuple[bool, Hashable]:
-        """Whether the operation gives what was recorded in this state, and the state after it."""
+        """Whether the operation gives in this state what was recorded, and the state after it."""
         if self.steps >= self._budget_steps:
             raise BudgetSpentError
         self.steps += 1
         after, result = self._model.apply(state, operation)
-        return not operation.is_definite or result == operation.result, after
+        return result == operation.result, after
 
     # --- what was tried ---------------------------------------------------------------------------------------------
 

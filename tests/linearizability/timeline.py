@@ -16,15 +16,16 @@ from tests.linearizability.models import Model, shown
 from tests.linearizability.operation import Operation
 
 FLOATING_MAX = 4
-DRAWN_MAX = 30
-"""More than these cannot be followed anyway."""
+DRAWN_MAX = 10
+"""More than these cannot be followed side by side: the last to be invoked are drawn, the others listed."""
+LISTED_MAX = 30
 SPELLED_OUT_MAX = 6
 
 
 def render(explanation: Explanation, model: Model[Any]) -> str:
     """The explanation as lines of text."""
     core, culprit = explanation.core, explanation.culprit
-    drawn = core[-DRAWN_MAX:]
+    drawn, listed = core[-DRAWN_MAX:], core[:-DRAWN_MAX]
     part = f"of its {explanation.operations} operations, {len(core)} cannot be ordered"
     lines = [
         f"key {explanation.key!r} is no {model.name}: {part}, whenever the others took effect",
@@ -35,12 +36,13 @@ def render(explanation: Explanation, model: Model[Any]) -> str:
         "",
         f"impossible: {_name(culprit, model)}, after {explanation.beginning - 1} others had begun",
     ]
-    if len(core) > len(drawn):
-        lines.insert(1, f"(the first {len(core) - len(drawn)} of them are not shown)")
     if explanation.possible:
         lines.append(f"possible here: {', '.join(map(shown, explanation.possible))}")
     if len(core) <= SPELLED_OUT_MAX and (befores := _befores(core)):
         lines.append(f"in real time: {'; '.join(befores)}")
+    if listed:
+        names = [_name(operation, model) for operation in listed[-LISTED_MAX:]]
+        lines.append(f"{len(listed)} that began before these belong to it, the last: {', '.join(names)}")
     for operation in explanation.failed:
         lines.append(f"possible if it had been carried out, but it failed: {_details(operation, model)}")
     for operation in explanation.floating[:FLOATING_MAX]:
@@ -48,7 +50,7 @@ def render(explanation: Explanation, model: Model[Any]) -> str:
     if (more := len(explanation.floating) - FLOATING_MAX) > 0:
         lines.append(f"of no help at any time: {more} more that leave the same values")
     if not explanation.is_smallest:
-        lines.append("the budget was spent before the part was as small as it can be")
+        lines.append("some questions stayed undecided: a smaller part may do")
     return "\n".join(lines)
 
 

@@ -59,8 +59,6 @@ class Zones:
         self._needs = needs
         self._served: dict[int, _Served] = {}
         self._follows: dict[int, int] = {}
-        if needs.are_unmet():
-            raise ImpossibleError
         self._link()
         self._rows = sorted(self._all_rows(), key=lambda row: row.begun_s)
         self._begun = [row.begun_s for row in self._rows]
@@ -87,6 +85,8 @@ class Zones:
         while todo:
             operation = todo.pop()
             servers = self._needs.servers_of(operation)
+            if self._problem.model.needs(operation) is not ANY and not servers.count:
+                raise ImpossibleError  # nothing made what it found
             if servers.count != 1:
                 continue
             server = INITIAL
@@ -99,7 +99,7 @@ class Zones:
                     todo.append(forced)
             self._follows[operation.number] = server
             served = self._served.setdefault(server, _Served())
-            is_reader = self._needs.made_by(operation) is NONE
+            is_reader = self._problem.model.makes(operation) is NONE
             (served.readers if is_reader else served.takers).append(operation)
 
     def _all_rows(self) -> Iterator[Row]:
@@ -118,7 +118,7 @@ class Zones:
             raise ImpossibleError  # some serve each other in a circle
 
     def _is_change(self, operation: Operation) -> bool:
-        return operation.is_definite and self._needs.made_by(operation) not in (NONE, ANY)
+        return operation.is_definite and self._problem.model.makes(operation) not in (NONE, ANY)
 
     def _behind(self, number: int) -> Iterator[list[Operation]]:
         """The row behind an operation, as groups that come one after the other."""

@@ -28,6 +28,9 @@ def small_histories(
         arguments: list[Value] = [draw(values) for _ in range(CALLS[function])]
         if once and arguments:
             arguments[-1] = f"v{number}"
+        if once and function == "cas":
+            # What is there, or what was or will be: compare-and-sets that build on each other.
+            arguments[0] = draw(st.sampled_from([state, state, *(f"v{other}" for other in range(1, number + 3))]))
         invoked_s = number + draw(st.integers(-4, 1))
         operation = Operation(
             number=number,

@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from tests.linearizability import search
 from tests.linearizability.checker import Answer, judge
 from tests.linearizability.models import Model, Register
-from tests.linearizability.needs import Needs
 from tests.linearizability.operation import Operation
 from tests.linearizability.problem import Problem
 from tests.linearizability.search import Search
-from tests.linearizability.zones import ImpossibleError, Zones
 from tests.unit.linearizability.brute_force import explains, has_order, keeps_real_time
 from tests.unit.linearizability.small import small_histories
 
@@ -26,16 +24,6 @@ class Plain(Register):
     needs = Model.needs
     makes = Model.makes
     simplify = Model.simplify
-
-
-def is_impossible(operations: list[Operation]) -> bool:
-    """Whether the zones alone show that there is no order."""
-    problem = Problem.of(operations, Register())
-    try:
-        Zones(problem, Needs(problem))
-    except ImpossibleError:
-        return True
-    return False
 
 
 @MANY
@@ -78,27 +66,3 @@ def test_taking_turns_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (found is not None) == has_order(operations, Register())
 
     holds()
-
-
-@MANY
-@given(small_histories())
-def test_zones_never_reject_what_is_possible(operations: list[Operation]) -> None:
-    """The quick proof is a proof."""
-    if is_impossible(operations):
-        assert not has_order(operations, Register())
-
-
-@MANY
-@given(small_histories(functions=("read", "write"), once=True))
-def test_zones_decide_reads_and_writes_of_values_written_once(operations: list[Operation]) -> None:
-    """Gibbons' and Korach's theorem."""
-    assert is_impossible(operations) != has_order(operations, Register())
-
-
-@MANY
-@given(small_histories(functions=("read", "cas"), once=True))
-def test_zones_link_what_compare_and_sets_link(operations: list[Operation]) -> None:
-    """With those that succeeded or were lost to the client, and reads: the same, for a row of any length."""
-    told = [operation for operation in operations if operation.result is not False]
-
-    assert is_impossible(told) != has_order(told, Register())

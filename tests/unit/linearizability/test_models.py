@@ -41,6 +41,37 @@ def test_a_model_needs_no_hints() -> None:
     assert check(maybe, Queue()).answer is Answer.YES
 
 
+class Sum(Model[int]):
+    """A number: `add N` and `read`."""
+
+    name = "sum"
+
+    def initial(self) -> int:
+        """Zero."""
+        return 0
+
+    def apply(self, state: int, operation: Operation) -> tuple[int, Value]:
+        """See the class."""
+        if operation.function == "read":
+            return state, state
+        (number,) = operation.arguments
+        assert isinstance(number, int)
+        return state + number, None
+
+
+def test_what_an_open_operation_was_spent_on_can_be_had_for_less() -> None:
+    """Three is one and two, or three; only who has not spent one and two can go on to four."""
+    adds = [unknown(f"c{number}", (0, 1), "add", number) for number in (1, 2, 3)]
+
+    def reads(*sums: int) -> list[Operation]:
+        return [ok("r", (at, at + 0.5), "read", gives=total) for at, total in enumerate(sums, start=2)]
+
+    assert check(tell(*adds, *reads(3, 4, 6)), Sum()).answer is Answer.YES
+    assert check(tell(*adds, *reads(3, 4, 5)), Sum()).answer is Answer.NO
+    assert check(tell(*adds, *reads(1, 3, 6)), Sum()).answer is Answer.YES
+    assert check(tell(*adds, *reads(2, 2, 5, 6)), Sum()).answer is Answer.YES
+
+
 @pytest.mark.parametrize(
     ("operation", "fault"),
     [

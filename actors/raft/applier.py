@@ -6,7 +6,8 @@ does).  It is pure: no clock, no I/O.
 
 Rules:
 1. Whoever proposed waits under (index, term).  If another term's entry is applied at that index, the proposal is
-   certainly lost and may be tried again; if a snapshot jumps over the index, its outcome is unknown.
+   certainly lost and may be tried again; if a snapshot jumps over the index, or this server proposes something else
+   there as leader of a later term, its outcome is unknown.
 2. An exception of the state machine is an answer (``failed``), the same on every server, never a crash: an entry that
    cannot be applied would otherwise stop every server for ever (DESIGN §6, row 18).
 """
@@ -51,9 +52,10 @@ class Applier:
 
     def expect(self, index: int, term: int, keys: Sequence[int]) -> None:
         """The commands of these keys are the entry (index, term), in order."""
-        # A deposed leader's later entries may be proposed again under the same index: what waited there has lost.
+        # This server's log has another entry there now.  Who still has the first one may yet become leader and commit
+        # it (Raft, figure 8): only what is applied at the index tells.
         while self._pending and self._pending[-1][0] >= index:
-            self._resolve(self._pending.pop()[2], NOT_APPLIED)
+            self._resolve(self._pending.pop()[2], UNKNOWN)
         self._pending.append((index, term, keys))
 
     def replace(self, machine: StateMachine, index: int) -> None:

@@ -119,8 +119,8 @@ class SimServer:
         if appended is None:
             return False
         index, term = appended
-        for lost in [i for i in self.proposals if i >= index]:
-            self.judge.rejected.add(self.proposals.pop(lost).value)
+        for replaced in [i for i in self.proposals if i >= index]:
+            del self.proposals[replaced]  # the outcome is unknown
         self.proposals[index] = Proposal(term, value)
         return True
 

@@ -115,6 +115,57 @@ def test_row_19_answers_are_keyed_by_index_and_term() -> None:
     assert len(stage["s0"].values) == 1
 
 
+def test_row_19_proposal_that_was_replaced_here_may_still_be_applied() -> None:
+    """Raft, figure 8: s0 has other entries where its client's were, and s1, which kept the client's, commits them."""
+    stage = Stage(voters=5)
+    stage.elect("s0")
+    stage.propose("s0", 4)
+    stage.deliver(lambda letter: letter.target == "s1")
+    stage.lose()
+    mine = stage["s0"].proposals[6].value
+    stage.cut_off = {"s0", "s1"}
+    stage.call_election("s2")
+    while not stage["s2"].leads:
+        stage.deliver()
+    stage.lose()
+    stage.cut_off = {"s1", "s3", "s4"}
+    stage.pass_time(0.3)
+    assert stage.last_index("s0") == 3, "s2's no-op has replaced what s0 had proposed"
+    stage.cut_off = {"s1", "s2"}
+    stage.now += 2 * stage.timing.election_max_s
+    stage.call_election("s0")
+    while not stage["s0"].leads:
+        stage.deliver()
+    stage.lose()
+    stage.propose("s0", 2)
+    stage.lose()
+    assert stage["s0"].proposals[6].value != mine, "its index is taken"
+    stage.cut_off = {"s0", "s2"}
+
+    stage.now += 2 * stage.timing.election_max_s
+    for _ in range(5):
+        stage.call_election("s1")
+        stage.settle()
+    stage.pass_time(0.3)
+
+    assert stage["s1"].leads
+    assert mine in stage["s1"].values
+    assert mine not in stage.judge.rejected
+
+
+def test_row_19_replaced_proposal_is_answered_as_unknown() -> None:
+    """And one whose index has another term's entry applied, as certainly not applied."""
+    applier = Applier(KeyValueStore())
+    applier.expect(5, 1, [10])
+    applier.expect(6, 1, [11])
+
+    applier.expect(6, 3, [12])
+    assert applier.take_answers() == [(11, "outcome_unknown", b"")]
+
+    applier.apply([(b"\x01", 5, 2)])
+    assert applier.take_answers() == [(10, "not_leader", b"")]
+
+
 def test_row_19_late_answer_of_an_earlier_run_answers_no_read() -> None:
     """The leader's answer to the first read before a restart does not answer the first read after it."""
     stage = Stage()

@@ -5,8 +5,9 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ROUNDS ?= 20
+SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit chaos lint format check bench failover clean
+.PHONY: help setup demo test unit simulate chaos lint format check bench failover clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +31,9 @@ test: $(READY)  ## Run all tests
 
 unit: $(READY)  ## Run the unit tests alone
 	@$(RUN) -m pytest tests/unit
+
+simulate: $(READY) ## Thousands of simulated runs with every fault: SEEDS=0-1999
+	@$(RUN) -m tests.simulation --seeds $(SEEDS)
 
 chaos: $(READY) ## The chaos tests for long: ROUNDS=20 rounds of each story
 	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -rP

@@ -17,9 +17,9 @@ from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import Configure
 from actors.raft.state import RaftState
 from storage.raft_db import SnapshotSave
-from tests.unit.raft.disk import SimDisk
-from tests.unit.raft.judge import Judge
-from tests.unit.raft.server import SimServer
+from tests.simulation.disk import SimDisk
+from tests.simulation.judge import Judge
+from tests.simulation.server import SimServer
 
 ROUNDS_MAX = 10_000
 APPLY_MAX = 1_000

@@ -23,7 +23,7 @@ from actors.raft.messages import (
     VoteRequest,
 )
 from storage.raft_db import HardState
-from tests.unit.raft.disk import SimDisk
+from tests.simulation.disk import SimDisk
 from tests.unit.raft.stage import Letter, Stage, configuration
 from transport.wire import decode_body, encode_body, is_urgent, kind_of
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from actors.raft.journal import RestoredLog, Write
 from storage.raft_db import RaftDb, RaftWrite
-from tests.unit.raft.disk import SimDisk
-from tests.unit.raft.harness import Simulation
+from tests.simulation.disk import SimDisk
+from tests.simulation.simulation import Simulation
 
 RESTARTS_MIN = 6
 INSTALLS_MIN = 1

@@ -8,6 +8,7 @@ it to both.  A cut link loses everything in one direction.
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from attrs import define, field
 
@@ -27,23 +28,29 @@ class Network:
     delay_s: float
     late: float
     """The share of messages that take up to a hundred times ``delay_s``."""
+    faults: Counter[str]
     cuts: set[tuple[str, str]] = field(factory=set)
     _last_arrival: dict[tuple[str, str, bool], float] = field(factory=dict)
 
     def arrivals(self, now: float, source: str, target: str, message: object) -> list[float]:
         """When the message arrives: never, once or twice."""
         if (source, target) in self.cuts:
+            self.faults["message: cut off"] += 1
             return []
         lane = (source, target, is_urgent(kind_of(message)))
         keeps_order = self.kind == "reliable" or (self.kind == "lanes" and not lane[2])
         if self.kind != "reliable" and self.rng.random() < self.loss:
+            self.faults["message: lost"] += 1
             return []
         arrival = now + self._delay()
         if keeps_order:
             arrival = max(arrival, self._last_arrival.get(lane, 0.0) + 1e-6)
             self._last_arrival[lane] = arrival
             return [arrival]
-        return [arrival, now + self._delay()] if self.rng.random() < self.repeat else [arrival]
+        if self.rng.random() < self.repeat:
+            self.faults["message: repeated"] += 1
+            return [arrival, now + self._delay()]
+        return [arrival]
 
     def heal(self) -> None:
         """From now on a good network; what is on its way still arrives."""
@@ -53,4 +60,7 @@ class Network:
 
     def _delay(self) -> float:
         delay = self.rng.uniform(0.1, 1.0) * self.delay_s
-        return delay * self.rng.uniform(1.0, 100.0) if self.rng.random() < self.late else delay
+        if self.rng.random() < self.late:
+            self.faults["message: late"] += 1
+            return delay * self.rng.uniform(1.0, 100.0)
+        return delay

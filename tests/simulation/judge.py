@@ -19,8 +19,8 @@ from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
 
 if TYPE_CHECKING:
-    from tests.unit.raft.disk import SimDisk
-    from tests.unit.raft.server import SimServer
+    from tests.simulation.disk import SimDisk
+    from tests.simulation.server import SimServer
 
 FIRST_INDEX = 1
 

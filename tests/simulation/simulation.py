@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import random
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,35 +20,37 @@ from unittest import mock
 from actors.raft import leader as leader_module
 from actors.raft.configuration import Configuration
 from storage.raft_db import SnapshotSave
-from tests.unit.raft.agreement import leader_of, members_of, why_not_agreed
-from tests.unit.raft.disk import SimDisk
-from tests.unit.raft.faults import Faults, listed
-from tests.unit.raft.judge import Judge, require
-from tests.unit.raft.server import SimServer
-from tests.unit.raft.weather import Weather, network_of
+from tests.simulation.agreement import leader_of, members_of, why_not_agreed
+from tests.simulation.disk import SimDisk
+from tests.simulation.faults import Faults, listed
+from tests.simulation.judge import Judge, require
+from tests.simulation.server import SimServer
+from tests.simulation.trace import SILENT, Trace
+from tests.simulation.weather import Weather, network_of
 from transport.wire import decode_body, encode_body, kind_of
 
+START_S: Final = 10.0
 QUIET_S: Final = 20.0
 STEADY_S: Final = 3.0
 """For how long nobody may call an election once all agree."""
 
-REPLAY: Final = "QUORATE_SEED={seed} python -m pytest tests/unit/raft/test_simulated.py"
 _TICK_SLACK_S: Final = 1e-6
 _DISK_RETRY_S: Final = 0.25
 
 
 class Simulation:
-    """One run.  ``trace`` sums up everything that was delivered, so that two runs can be compared."""
+    """One run.  ``faults`` counts what was injected, by kind."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, trace: Trace = SILENT) -> None:
         self.seed = seed
+        self.trace = trace
+        self.faults: Counter[str] = Counter()
         self.rng = random.Random(seed)
         self.weather = Weather.of(self.rng)
-        self.network = network_of(self.rng)
+        self.network = network_of(self.rng, self.faults)
         self.timing = self.weather.timing
-        self.now = 10.0
+        self.now = START_S
         self.judge = Judge()
-        self.trace = 0
         self.disk_s = self.weather.disk_s
         self.is_stormy = True
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -63,14 +65,19 @@ class Simulation:
     # --- a run ----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """The whole story.  A failure carries the seed and how to see it again."""
-        try:
-            with self.virtual_time():
-                self._storm()
-                self._calm()
-        except BaseException as error:
-            error.add_note(f"seed {self.seed}, at {self.now:.3f} s; replay: {REPLAY.format(seed=self.seed)}")
-            raise
+        """The whole story.  Raises Violation, or whatever the product raises when it breaks."""
+        with self.virtual_time():
+            self._storm()
+            self._calm()
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long it has been running, in simulated seconds."""
+        return self.now - START_S
+
+    def digest(self) -> int:
+        """A number that two runs share only if they made the same choices; the run cannot go on after it."""
+        return self.rng.getrandbits(64) ^ self._count
 
     @contextmanager
     def virtual_time(self) -> Iterator[None]:
@@ -171,6 +178,9 @@ class Simulation:
 
     def crash(self, server: SimServer) -> None:
         """A server dies, with what was on its way to its disk, and comes back."""
+        self.faults["crash"] += 1
+        if server.disk.on_its_way:
+            self.faults["crash: writes lost"] += 1
         server.crash(self.rng.choice((0, 0, 1, 99)))
         self._turns.discard(server.id)
         self.later(self.rng.choice((0.05, 0.5, 2.0)), partial(self.restart, server))
@@ -273,8 +283,8 @@ class Simulation:
             if self.rng.random() < 0.3:
                 self.later(0.2, partial(self._deliver, source, target, message))
             return
-        line = f"{self.now:.6f} {source} {target} {kind_of(message)} {getattr(message, 'term', 0)}"
-        self.trace = zlib.crc32(line.encode(), self.trace)
+        if self.trace.is_on:
+            self.trace.note(self.now, f"{source} -> {target} {message}")
         self._do(server, server.incarnation, lambda: server.core.receive(server.clock(self.now), source, message))
 
     # --- clients --------------------------------------------------------------------------------------------------

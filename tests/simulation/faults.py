@@ -9,10 +9,10 @@ from attrs import evolve
 
 from actors.raft.configuration import Server
 from actors.raft.messages import Configure
-from tests.unit.raft.server import SimServer
+from tests.simulation.server import SimServer
 
 if TYPE_CHECKING:
-    from tests.unit.raft.harness import Simulation
+    from tests.simulation.simulation import Simulation
 
 
 def listed(id_: str, *, voter: bool) -> Server:
@@ -37,6 +37,9 @@ class Faults:
             leaders = simulation.leaders()
             server = self._rng.choice(leaders if leaders and self._rng.random() < 0.4 else up)
             fault = self._rng.choice(_FAULTS)
+            kind = fault.__name__.removeprefix("_").replace("_", " ")
+            simulation.faults[kind] += 1
+            simulation.trace.note(simulation.now, f"fault: {kind} {server.id}")
             fault(self, server)
         simulation.later(self._rng.expovariate(1.0 / simulation.weather.fault_every_s), self.strike)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from attrs import frozen
 
 from actors.config import RaftTiming
-from tests.unit.raft.network import KINDS, Network
+from tests.simulation.network import KINDS, Network
 
 # More elections in the same time, some of them because a message was merely late.
 _HASTY = RaftTiming(heartbeat_s=0.03, election_min_s=0.15, election_max_s=0.3)
@@ -56,9 +57,10 @@ class Weather:
         )
 
 
-def network_of(rng: random.Random) -> Network:
-    """The network of a run."""
+def network_of(rng: random.Random, faults: Counter[str]) -> Network:
+    """The network of a run, which counts what it does to messages."""
     return Network(
+        faults=faults,
         rng=rng,
         kind=rng.choice(KINDS),
         loss=rng.choice((0.0, 0.01, 0.03, 0.1)),

@@ -17,8 +17,8 @@ from actors.raft.core import RaftCore
 from actors.raft.entries import decode_commands, encode_commands
 from actors.raft.messages import SnapshotChunk
 from storage.raft_db import SnapshotSave
-from tests.unit.raft.disk import SimDisk
-from tests.unit.raft.judge import Judge, Seen, require
+from tests.simulation.disk import SimDisk
+from tests.simulation.judge import Judge, Seen, require
 
 VALUES_PER_CHUNK = 3
 

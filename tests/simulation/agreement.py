@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.unit.raft.server import SimServer
+from tests.simulation.server import SimServer
 
 Servers = Mapping[str, SimServer]
 

@@ -1,0 +1,111 @@
+"""Run the simulator: `python -m tests.simulation --seeds 0-1999`, or one seed with its whole trace: `--replay 17`.
+
+Ends with 0 if every seed held, 1 if one did not, 2 for wrong usage, and 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+import click
+
+from tests.simulation.runner import Outcome, run_seed, run_seeds
+from tests.simulation.trace import Trace
+
+EXIT_VIOLATED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+SEEDS_MAX = 10_000_000
+
+
+class SeedRange(click.ParamType[range]):
+    """``A-B``, both included, or a single seed."""
+
+    name = "A-B"
+
+    def convert(self, value: str | range, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        """The seeds as a range."""
+        if isinstance(value, range):
+            return value
+        first, _, last = value.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            self.fail(f"{value!r} is no range of seeds: write A-B, such as 0-1999", param, ctx)
+        seeds = range(int(first), int(last or first) + 1)
+        if not 0 < len(seeds) <= SEEDS_MAX:
+            self.fail(f"{value!r} has {len(seeds)} seeds: 1 to {SEEDS_MAX} can be run at a time", param, ctx)
+        return seeds
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", type=SeedRange(), default=range(200), show_default="0-199", help="Which seeds to run.")
+@click.option("--replay", type=click.IntRange(min=0), metavar="SEED", help="Run one seed and print its trace.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default=True, help="Worker processes."
+)
+@click.pass_context
+def simulate(ctx: click.Context, seeds: range, replay: int | None, jobs: int) -> None:
+    """Run what is asked for and end with the exit code."""
+    ctx.exit(_run(seeds, jobs) if replay is None else _replay(replay))
+
+
+def _replay(seed: int) -> int:
+    outcome = run_seed(seed, trace=Trace(print))
+    print(_line(outcome))
+    return 0 if outcome.held else EXIT_VIOLATED
+
+
+def _run(seeds: range, jobs: int) -> int:
+    began = monotonic()
+    faults: Counter[str] = Counter()
+    failed = 0
+    simulated_s = 0.0
+    outcomes = run_seeds(seeds, jobs=min(jobs, len(seeds)))
+    with click.progressbar(
+        outcomes, length=len(seeds), label="seeds", show_pos=True, file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        for outcome in bar:
+            faults += outcome.faults
+            simulated_s += outcome.simulated_s
+            if not outcome.held:
+                failed += 1
+                print(_line(outcome), flush=True)
+    _print_faults(faults)
+    verdict = "every seed held" if not failed else f"{failed} seeds did not hold"
+    took = monotonic() - began
+    print(f"{len(seeds)} seeds, {simulated_s:.0f} simulated seconds in {took:.0f} s: {verdict}")
+    return EXIT_VIOLATED if failed else 0
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.held:
+        return f"seed {outcome.seed}: held"
+    return f"seed {outcome.seed}: {outcome.invariant}: {outcome.message}; replay: {outcome.replay}"
+
+
+def _print_faults(faults: Counter[str]) -> None:
+    print("faults injected:")
+    width = max(map(len, faults), default=0)
+    for kind in sorted(faults):
+        print(f"  {kind:{width}}  {faults[kind]:>10,}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    try:
+        result = simulate.main(arguments, prog_name="python -m tests.simulation", standalone_mode=False)
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    return int(result or 0)
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):
+        sys.exit(main())

@@ -73,6 +73,8 @@ class _Inquiry:
         until_s = self._first_impossible()
         beginning = _until(self._operations, until_s)
         core = self._core(beginning)
+        if not self._is_sure:
+            core = self._proven(until_s, beginning, core)
         culprit = max((operation for operation in core if operation.is_definite), key=lambda last: last.closes_s)
         return Explanation(
             key=culprit.key,
@@ -114,10 +116,7 @@ class _Inquiry:
         by_return = sorted(beginning, key=lambda operation: (operation.is_definite, operation.closes_s), reverse=True)
 
         def is_enough(kept: Sequence[Operation]) -> bool:
-            numbers = {operation.number for operation in kept}
-            return self._is_impossible(
-                [operation if operation.number in numbers else operation.floating() for operation in beginning]
-            )
+            return self._is_impossible(_kept(beginning, kept))
 
         def needed(kept: list[Operation], is_new: bool, rest: list[Operation]) -> list[Operation]:
             if is_new and is_enough(kept):
@@ -131,6 +130,20 @@ class _Inquiry:
 
         core = needed([], False, by_return)
         return tuple(sorted(core, key=lambda operation: (operation.invoked_s, operation.closes_s)))
+
+    def _proven(
+        self, until_s: float, beginning: Sequence[Operation], core: tuple[Operation, ...]
+    ) -> tuple[Operation, ...]:
+        """The core again, after some questions stayed undecided: without what they left in it, and sure if nothing
+        smaller will do. The questions are few now, and easy where the core is small.
+        """
+        before = max((operation.closes_s for operation in beginning if operation.closes_s < until_s), default=-inf)
+        self._is_sure = self._judge(_until(self._operations, before)).answer is Answer.YES
+        for operation in core:
+            smaller = tuple(other for other in core if other is not operation)
+            if self._is_impossible(_kept(beginning, smaller)):
+                core = smaller
+        return core
 
     def _possible(self, beginning: Sequence[Operation], culprit: Operation) -> Iterator[Value]:
         """Other results that the culprit could have had."""
@@ -167,6 +180,12 @@ class _Inquiry:
         for operation in failed[-FAILED_MAX:]:
             if self._judge([*beginning, operation.opened()]).answer is Answer.YES:
                 yield operation
+
+
+def _kept(beginning: Iterable[Operation], kept: Iterable[Operation]) -> list[Operation]:
+    """The beginning with all but a few of its operations floating."""
+    numbers = {operation.number for operation in kept}
+    return [operation if operation.number in numbers else operation.floating() for operation in beginning]
 
 
 def _until(operations: Iterable[Operation], until_s: float) -> list[Operation]:

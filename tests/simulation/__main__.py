@@ -5,6 +5,7 @@ Ends with 0 if every seed held, 1 if one did not, 2 for wrong usage, and 130 whe
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -96,6 +97,8 @@ def _print_faults(faults: Counter[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    # Servers would say hundreds of times that a disk is full; without a handler Python prints it.
+    logging.getLogger("quorate").addHandler(logging.NullHandler())
     try:
         result = simulate.main(arguments, prog_name="python -m tests.simulation", standalone_mode=False)
     except click.ClickException as error:

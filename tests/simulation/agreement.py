@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from tests.simulation.server import SimServer
-
-Servers = Mapping[str, SimServer]
+from tests.simulation.judge import Witnessed
 
 
-def leader_of(servers: Servers) -> SimServer:
+class Member(Witnessed, Protocol):
+    """What is asked of a server of a healed cluster."""
+
+    @property
+    def believed_leader(self) -> str | None:
+        """Whom it follows."""
+
+    def state(self) -> bytes:
+        """Its whole replicated state."""
+
+
+Servers = Mapping[str, Member]
+
+
+def leader_of(servers: Servers) -> Member:
     """The leader of the newest term; raises ValueError when nobody leads."""
-    leaders = [server for server in servers.values() if server.leads]
-    return max(leaders, key=lambda server: server.core.state.engine.term)
+    return max((server for server in servers.values() if server.leads), key=lambda server: server.term)
 
 
-def members_of(servers: Servers, leader: SimServer) -> list[SimServer]:
+def members_of(servers: Servers, leader: Member) -> list[Member]:
     """The servers of the leader's configuration."""
-    return [servers[server.id] for server in leader.core.state.configuration.servers]
+    return [servers[server.id] for server in leader.configuration.servers]
 
 
 def why_not_agreed(servers: Servers) -> str:
@@ -25,30 +37,24 @@ def why_not_agreed(servers: Servers) -> str:
     if not any(server.leads for server in servers.values()):
         return "nobody leads"
     leader = leader_of(servers)
-    engine, journal = leader.core.state.engine, leader.core.state.journal
-    if engine.commit != journal.last_index:
-        return f"{leader.id} has committed {engine.commit} of {journal.last_index}"
-    members = members_of(servers, leader)
-    for server in members:
-        why = _why_behind(server, leader)
-        if why:
-            return why
-    for server in servers.values():
-        # Whoever was removed in the middle of a read never gets the entries it waits for.
-        waiting = [read for read in server.reads.values() if read.index is None or server in members]
-        if waiting:
-            return f"{server.id} has not answered {waiting}"
-    return ""
+    last = leader.log[-1][1]
+    if leader.commit != last:
+        return f"{leader.id} has committed {leader.commit} of {last}"
+    return next((why for member in members_of(servers, leader) if (why := _why_behind(member, leader))), "")
 
 
-def _why_behind(server: SimServer, leader: SimServer) -> str:
-    state, engine = server.core.state, leader.core.state.engine
-    if server.core.applied_index != engine.commit:
-        return f"{server.id} has applied {server.core.applied_index} of {engine.commit}"
-    if state.leader != leader.id or state.engine.term != engine.term:
-        return f"{server.id} follows {state.leader} in term {state.engine.term}"
-    if server.values != leader.values:
-        return f"{server.id} and {leader.id} differ"
-    if state.configuration != leader.core.state.configuration:
+def why_not_the_same(servers: Servers) -> str:
+    """Which members of a cluster that is at one hold another state than their leader, or ""."""
+    leader = leader_of(servers)
+    expected = leader.state()
+    return ", ".join(member.id for member in members_of(servers, leader) if member.state() != expected)
+
+
+def _why_behind(server: Member, leader: Member) -> str:
+    if server.applied != leader.commit:
+        return f"{server.id} has applied {server.applied} of {leader.commit}"
+    if server.believed_leader != leader.id or server.term != leader.term:
+        return f"{server.id} follows {server.believed_leader} in term {server.term}"
+    if server.configuration != leader.configuration:
         return f"{server.id} has another configuration"
     return ""

@@ -1,21 +1,29 @@
 """A disk without a disk: what raft.db would hold, and which writes are on their way to it.
 
-The rules are raft.db's own (storage/journal_state.py); only SQL is replaced, by a dictionary.  test_disk.py holds the
-two against each other.  A crash loses every write that is still on its way, or keeps the first few of them: an fsync
-that was done, but not reported yet.
+The rules are raft.db's own (storage/journal_state.py); only SQL is replaced, by a dictionary.
+tests/unit/raft/test_disk.py holds the two against each other.  A crash loses every write that is still on its way, or
+keeps the first few of them: an fsync that was done, but not reported yet.  A write of which only a part got there is
+none, as tests/unit/storage/test_crash.py shows of raft.db.
+
+It stands in for RaftDb below the real persistence actor (persistence.py), and takes writes by hand for a stage
+(tests/unit/raft/stage.py).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from typing import Final
 
 from attrs import evolve
 
 from actors.raft.journal import RestoredLog, Write
-from storage.errors import InvalidWriteError
+from storage.errors import InvalidWriteError, SyncError, WriteError
 from storage.journal_state import JournalState, fresh_state
 from storage.log_table import Entry
-from storage.raft_db import HardState, SnapshotSave
+from storage.raft_db import HardState, RaftWrite, SnapshotSave
+
+NEVER_S: Final = float("-inf")
 
 
 class SimDisk:
@@ -27,8 +35,29 @@ class SimDisk:
         self.snapshot: SnapshotSave | None = None
         self.staged: list[bytes] = []
         self.on_its_way: deque[Write] = deque()
-        self._outdated: dict[int, list[bytes]] = {}
+        self.refuses_until = NEVER_S
+        """Until then it takes no writes."""
+        self.breaks_sync: bool | None = None
+        """The next sync fails, and whether the write is on the disk all the same."""
+        self._held: dict[int, list[bytes]] = {}
         """Chunks of snapshots that were replaced, for who still sends them; a crash loses them."""
+        self._to_hold: set[int] = set()
+
+    def write(self, write: RaftWrite, now: float) -> None:
+        """Do a write as RaftDb does.  Raises WriteError with nothing of it done, and SyncError."""
+        if now < self.refuses_until:
+            raise WriteError("the simulated disk is full")
+        if self.breaks_sync is not None:
+            is_kept, self.breaks_sync = self.breaks_sync, None
+            if is_kept:
+                self._do(write)
+            raise SyncError("the simulated disk fails to sync")
+        self._do(write)
+
+    def hold(self, indexes: Iterable[int]) -> None:
+        """Keep snapshots at these indexes, and no others, when a newer one is put in force."""
+        self._to_hold = set(indexes)
+        self._held = {index: chunks for index, chunks in self._held.items() if index in self._to_hold}
 
     def submit(self, write: Write) -> None:
         """Take a write; it is done by ``complete``, in order."""
@@ -47,14 +76,19 @@ class SimDisk:
         for _ in range(min(kept, len(self.on_its_way))):
             self.complete()
         self.on_its_way.clear()
-        self._outdated.clear()
+        self.reopen()
+
+    def reopen(self) -> None:
+        """The process that had it open is gone, and its successor opens it: nothing staged is found again."""
+        self._held.clear()
+        self._to_hold.clear()
         self.staged.clear()
 
     def chunks(self, index: int) -> list[bytes]:
         """The chunks of the snapshot at an index; none when there is no such snapshot."""
         if self.snapshot is not None and self.snapshot.index == index:
             return self.snapshot.chunks
-        return self._outdated.get(index, [])
+        return self._held.get(index, [])
 
     def load(self) -> RestoredLog:
         """What a restart finds."""
@@ -78,7 +112,7 @@ class SimDisk:
         """Whether this entry would survive, as a row or inside the snapshot."""
         return index <= self.state.anchor_index or self.term_of(index) == term
 
-    def _do(self, write: Write) -> None:
+    def _do(self, write: Write | RaftWrite) -> None:
         state = self.state
         if write.hard_state is not None:
             state = state.voted(write.hard_state.term, write.hard_state.voted_for)
@@ -97,7 +131,7 @@ class SimDisk:
         for index in [index for index in self.rows if index <= state.anchor_index]:
             del self.rows[index]
 
-    def _take_chunks(self, write: Write) -> SnapshotSave | None:
+    def _take_chunks(self, write: Write | RaftWrite) -> SnapshotSave | None:
         """One of our own, then chunks of a leader's, then a leader's; each ends what was staged."""
         save, snapshot = write.snapshot, self.snapshot
         if save is not None and not save.received:
@@ -113,8 +147,9 @@ class SimDisk:
             if save.staged != len(self.staged):
                 raise InvalidWriteError(f"{save.staged} chunks named where {len(self.staged)} are kept")
             snapshot, self.staged = evolve(save, chunks=self.staged, staged=0, size=0, received=False), []
-        if snapshot is not self.snapshot and self.snapshot is not None:
-            self._outdated[self.snapshot.index] = self.snapshot.chunks
+        replaced = self.snapshot
+        if replaced is not None and replaced is not snapshot and replaced.index in self._to_hold:
+            self._held[replaced.index] = replaced.chunks
         return snapshot
 
     def _move_anchor(self, state: JournalState, save: SnapshotSave) -> JournalState:

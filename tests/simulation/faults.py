@@ -1,147 +1,236 @@
-"""What goes wrong in a storm."""
+"""What goes wrong in a storm, done to the servers."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve
 
+from actors.gossip.member import Status
 from actors.raft.configuration import Server
 from actors.raft.messages import Configure
-from tests.simulation.server import SimServer
+from tests.simulation.guarded import GuardedProcess
+from tests.simulation.process import Process
+from tests.simulation.schedule import Fault, Strike
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
+T = TypeVar("T")
+
+LEAVE_TIMEOUT_S: Final = 6.0
+LEAVE_POLL_S: Final = 0.1
+DETECTION_S: Final = 1.5
+"""How long gossip takes to find a server failed."""
+
+
+def address_of(id_: str, move: int = 0) -> str:
+    """Where a server listens, after so many moves."""
+    return f"10.0.{move}.{id_[1:]}:7946"
+
 
 def listed(id_: str, *, voter: bool) -> Server:
     """A server as a configuration lists it."""
-    return Server(id_, f"name-{id_}", f"10.0.0.{id_[1:]}:7946", voter)
+    return Server(id_, f"name-{id_}", address_of(id_), voter)
 
 
 class Faults:
-    """Strikes a server of the simulation now and then, while the storm lasts."""
+    """Carries strikes out, while the storm lasts."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._rng = simulation.rng
+        self._rng: random.Random = simulation.rng
 
-    def strike(self) -> None:
-        """Let something go wrong, and again a little later."""
+    def strike(self, strike: Strike) -> None:
+        """Let something go wrong with a server that is up."""
         simulation = self._simulation
-        if not simulation.is_stormy:
+        up = [process for process in simulation.processes.values() if process.is_up]
+        if not up or not simulation.is_stormy:
             return
-        up = [server for server in simulation.servers.values() if server.is_up]
-        if up:
-            leaders = simulation.leaders()
-            server = self._rng.choice(leaders if leaders and self._rng.random() < 0.4 else up)
-            fault = self._rng.choice(_FAULTS)
-            kind = fault.__name__.removeprefix("_").replace("_", " ")
-            simulation.faults[kind] += 1
-            simulation.trace.note(simulation.now, f"fault: {kind} {server.id}")
-            fault(self, server)
-        simulation.later(self._rng.expovariate(1.0 / simulation.weather.fault_every_s), self.strike)
+        leaders = simulation.leaders()
+        process = _pick(leaders if leaders and strike.at_leader else up, strike.whom)
+        simulation.trace.note(simulation.clock.now, f"fault: {strike.fault} at {process.id}")
+        if _STRIKES[strike.fault](self, process, strike) is not False:
+            simulation.count(strike.fault)
 
     # --- machines -------------------------------------------------------------------------------------------------
 
-    def _crash(self, server: SimServer) -> None:
-        self._simulation.crash(server)
+    def _crash(self, process: Process, strike: Strike) -> None:
+        """A process dies with what was on its way to its disk, and comes back; whoever tries to reach it is refused."""
+        simulation = self._simulation
+        kept = int(_pick((0, 0, 1, 99), strike.how))
+        down_s = strike.pick_span(0.05, 0.5, 2.0)
+        simulation.crash(process, kept, is_torn=strike.other < 0.5)
+        simulation.clock.later(down_s, partial(simulation.start, process))
 
-    def _crash_all(self, _: SimServer) -> None:
-        if self._rng.random() < 0.3:
-            for server in self._simulation.servers.values():
-                if server.running is not None:
-                    self._simulation.crash(server)
+    def _crash_all(self, _: Process, strike: Strike) -> None:
+        for process in self._simulation.processes.values():
+            if process.is_alive:
+                self._crash(process, evolve(strike, span=self._rng.random(), how=self._rng.random()))
 
-    def _pause(self, server: SimServer) -> None:
-        server.is_paused = True
-        self._simulation.later(self._rng.choice((0.1, 0.5, 2.0)), partial(self._simulation.resume, server))
+    def _pause(self, process: Process, strike: Strike) -> None:
+        process.pause()
+        self._simulation.clock.later(strike.pick_span(0.1, 0.5, 2.0), process.resume)
 
-    def _fill_disk(self, server: SimServer) -> None:
-        """For a while the disk takes no writes."""
-        server.refuses_until = self._simulation.now + self._rng.choice((0.1, 1.0, 3.0))
+    def _restart_raft(self, process: Process, strike: Strike) -> None:
+        process.restart_raft(strike.pick_span(0.0, 0.02, 0.3))
+
+    def _fill_disk(self, process: Process, strike: Strike) -> bool:
+        if not isinstance(process, GuardedProcess):
+            return False
+        process.server.disk.refuses_until = self._simulation.clock.now + strike.pick_span(0.1, 1.0, 3.0)
+        return True
+
+    def _break_sync(self, process: Process, strike: Strike) -> bool:
+        if not isinstance(process, GuardedProcess):
+            return False
+        process.server.disk.breaks_sync = strike.how < 0.5
+        return True
 
     # --- links ----------------------------------------------------------------------------------------------------
 
-    def _cut(self, server: SimServer) -> None:
-        other = self._rng.choice(list(self._simulation.servers))
-        self._cut_for_a_while({(server.id, other) if self._rng.random() < 0.5 else (other, server.id)})
+    def _cut(self, process: Process, strike: Strike) -> None:
+        other = _pick(self._others(process.id), strike.other)
+        self._cut_for_a_while({(process.id, other) if strike.how < 0.5 else (other, process.id)}, strike)
 
-    def _isolate(self, server: SimServer) -> None:
-        inbound, outbound = self._rng.choice(((True, True), (True, False), (False, True)))
-        others = [other for other in self._simulation.servers if other != server.id]
-        self._cut_for_a_while(
-            {(other, server.id) for other in others if inbound} | {(server.id, other) for other in others if outbound}
-        )
+    def _isolate(self, process: Process, strike: Strike) -> None:
+        inbound, outbound = _pick(((True, True), (True, False), (False, True)), strike.how)
+        others = self._others(process.id)
+        inward = {(other, process.id) for other in others if inbound}
+        self._cut_for_a_while(inward | {(process.id, other) for other in others if outbound}, strike)
 
-    def _split(self, _: SimServer) -> None:
+    def _split(self, _: Process, strike: Strike) -> None:
         """Two halves that do not hear each other."""
-        ids = list(self._simulation.servers)
-        half = set(self._rng.sample(ids, len(ids) // 2))
-        self._cut_for_a_while({(one, other) for one in ids for other in ids if (one in half) != (other in half)})
+        ids = list(self._simulation.processes)
+        half = set(random.Random(strike.how).sample(ids, len(ids) // 2))
+        apart = {(one, other) for one in ids for other in ids if (one in half) != (other in half)}
+        self._cut_for_a_while(apart, strike)
 
-    def _cut_for_a_while(self, links: set[tuple[str, str]]) -> None:
-        cuts = self._simulation.network.cuts
-        cuts |= links
-        self._simulation.later(self._rng.choice((0.2, 0.8, 2.0)), partial(cuts.difference_update, links))
+    def _cut_for_a_while(self, links: set[tuple[str, str]], strike: Strike) -> None:
+        self._simulation.network.cut(links)
+        heal = partial(self._simulation.network.mend, links)
+        self._simulation.clock.later(strike.pick_span(0.2, 0.8, 2.0), heal)
+
+    def _others(self, id_: str) -> list[str]:
+        return [other for other in self._simulation.processes if other != id_] or [id_]
+
+    # --- hearsay --------------------------------------------------------------------------------------------------
+
+    def _rumour(self, process: Process, _: Strike) -> bool:
+        """A server is told that its leader's process is dead, which may or may not be so."""
+        leader = process.server.core.state.leader if isinstance(process, GuardedProcess) else None
+        if leader is not None:
+            process.peer_gone(leader)
+        return leader is not None
+
+    def _slander(self, process: Process, strike: Strike) -> None:
+        observer = _pick(list(self._simulation.processes), strike.other)
+        self._simulation.gossip.slander(process.id, observer, strike.pick_span(0.5, 2.0, 4.0))
+
+    # --- servers come and go --------------------------------------------------------------------------------------
+
+    def _leave(self, process: Process, strike: Strike) -> bool:
+        """Hand over, have the others take it out, then go; and come back later as a newcomer."""
+        simulation = self._simulation
+        others = [p for p in simulation.processes.values() if p.is_alive and p is not process]
+        if not others or not simulation.weather.is_reconciled:
+            return False
+        simulation.gossip.announce(process.id, Status.LEAVING)
+        self._leave_on(process, strike, simulation.clock.now + LEAVE_TIMEOUT_S)
+        return True
+
+    def _leave_on(self, process: Process, strike: Strike, deadline: float) -> None:
+        simulation = self._simulation
+        if simulation.gossip.statuses[process.id] is not Status.LEAVING:
+            return
+        if simulation.is_out(process.id):
+            simulation.gossip.announce(process.id, Status.LEFT)
+            simulation.crash(process, 99, is_torn=False)
+            simulation.clock.later(strike.pick_span(0.5, 2.0), partial(simulation.start, process))
+        elif simulation.clock.now >= deadline or not simulation.is_stormy:
+            simulation.gossip.announce(process.id, Status.ALIVE)
+        else:
+            if process.leads:
+                process.transfer("")
+            simulation.clock.later(LEAVE_POLL_S, partial(self._leave_on, process, strike, deadline))
+
+    def _join(self, process: Process, strike: Strike) -> bool:
+        """A server that was taken out, or never in, is asked for."""
+        return self._ask_for("add_standby", strike)
+
+    def _change(self, process: Process, strike: Strike) -> bool:
+        """Ask a leader for any change; the core refuses what may not be."""
+        kind = _pick(("promote", "promote", "demote", "remove", "add_standby", ""), strike.how)
+        return self._ask_for(kind, strike)
+
+    def _ask_for(self, kind: str, strike: Strike) -> bool:
+        leaders = [p for p in self._simulation.leaders() if isinstance(p, GuardedProcess)]
+        if not leaders:
+            return False
+        leader = _pick(leaders, strike.whom)
+        state = leader.server.core.state
+        known = {server.id: server for server in state.configuration.servers}
+        wanted = [id_ for id_ in self._simulation.processes if _makes_sense(kind, known.get(id_))]
+        one = listed(_pick(wanted or list(self._simulation.processes), strike.other), voter=False)
+        base = state.configurations.latest_index
+        address = self._simulation.address_of(one.id)
+        leader.configure(Configure(kind or "promote", base, one.id, one.name, address))
+        return True
+
+    def _move(self, process: Process, _: Strike) -> None:
+        """A server comes back at another address."""
+        self._simulation.move(process.id)
 
     # --- operators ------------------------------------------------------------------------------------------------
 
-    def _transfer(self, server: SimServer) -> None:
-        server = self._rng.choice(self._simulation.leaders() or [server])
-        target = self._rng.choice(["", *self._simulation.servers])
-        server.core.transfer(server.clock(self._simulation.now), target)
-        self._simulation.wake(server)
+    def _transfer(self, process: Process, strike: Strike) -> None:
+        leader = _pick(self._simulation.leaders() or [process], strike.whom)
+        leader.transfer(_pick(["", *self._simulation.processes], strike.other))
 
-    def _cut_short(self, server: SimServer) -> None:
-        server.snapshot(self._simulation.now, 0)
-        self._simulation.wake(server)
+    def _abdicate(self, process: Process, _: Strike) -> bool:
+        if isinstance(process, GuardedProcess):
+            process.abdicate()
+            return True
+        return False
 
-    def _rumour(self, server: SimServer) -> None:
-        """A server is told that its leader's process is dead, which may or may not be so."""
-        leader = server.core.state.leader
-        if leader is not None:
-            server.core.peer_gone(server.clock(self._simulation.now), leader)
-            self._simulation.wake(server)
-
-    def _abdicate(self, server: SimServer) -> None:
-        server.core.abdicate(server.clock(self._simulation.now))
-        self._simulation.wake(server)
-
-    def _change(self, server: SimServer) -> None:
-        """Ask for any change, of a leader if there is one; the core refuses what may not be."""
-        server = self._rng.choice(self._simulation.leaders() or [server])
-        state = server.core.state
-        one = listed(self._rng.choice(list(self._simulation.servers)), voter=False)
-        known = state.configuration.get(one.id)
-        sensible = ("add_standby",) if known is None else ("demote", "remove") if known.voter else ("promote", "remove")
-        kind = self._rng.choice((*sensible * 3, "add_standby", "promote", "demote", "remove", "update"))
-        if kind == "update":
-            one = evolve(one, address=f"{one.address}{self._rng.randint(0, 9)}")
-        base = state.configurations.latest_index
-        change = Configure(kind, base, one.id, one.name, one.address)
-        server.core.configure(server.clock(self._simulation.now), change)
-        self._simulation.wake(server)
+    def _snapshot(self, process: Process, strike: Strike) -> bool:
+        if isinstance(process, GuardedProcess):
+            process.take_snapshot(int(_pick((0, 0, 5), strike.how)))
+            return True
+        return False
 
 
-_FAULTS = (
-    Faults._crash,
-    Faults._crash,
-    Faults._crash_all,
-    Faults._pause,
-    Faults._fill_disk,
-    Faults._cut,
-    Faults._cut,
-    Faults._isolate,
-    Faults._isolate,
-    Faults._split,
-    Faults._transfer,
-    Faults._transfer,
-    Faults._abdicate,
-    Faults._rumour,
-    Faults._cut_short,
-    Faults._change,
-    Faults._change,
-    Faults._change,
-)
+def _makes_sense(kind: str, known: Server | None) -> bool:
+    """Whether a change could be made of this server."""
+    if kind in ("", "add_standby"):
+        return known is None
+    return known is not None and (kind == "remove" or known.voter == (kind == "demote"))
+
+
+def _pick(choices: Sequence[T], number: float) -> T:
+    return choices[int(number * len(choices))]
+
+
+_STRIKES: Final[dict[Fault, Callable[[Faults, Process, Strike], bool | None]]] = {
+    Fault.CRASH: Faults._crash,
+    Fault.CRASH_ALL: Faults._crash_all,
+    Fault.PAUSE: Faults._pause,
+    Fault.RESTART_RAFT: Faults._restart_raft,
+    Fault.FULL_DISK: Faults._fill_disk,
+    Fault.BROKEN_SYNC: Faults._break_sync,
+    Fault.CUT: Faults._cut,
+    Fault.ISOLATE: Faults._isolate,
+    Fault.SPLIT: Faults._split,
+    Fault.RUMOUR: Faults._rumour,
+    Fault.SLANDER: Faults._slander,
+    Fault.LEAVE: Faults._leave,
+    Fault.JOIN: Faults._join,
+    Fault.TRANSFER: Faults._transfer,
+    Fault.ABDICATE: Faults._abdicate,
+    Fault.SNAPSHOT: Faults._snapshot,
+    Fault.CHANGE: Faults._change,
+    Fault.MOVE: Faults._move,
+}

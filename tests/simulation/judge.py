@@ -1,237 +1,228 @@
-"""The judge: sees everything that every server does and says what may never happen.
+"""The judge: sees everything that every server does and says what may never happen (invariants.py).
 
-The claims are those of the Raft paper (figure 3) and of DESIGN §5 and §6: election safety, log matching, leader
-completeness, state machine safety; what is said is on disk; what is acknowledged is kept, by a majority; a read sees
-everything that was acknowledged or read before it began; one change of the configuration at a time.
+What lives here: what is said, and what is true of logs, terms and configurations after a turn.  What the state machines
+did and what clients know is the ledger's (ledger.py).
+
+The judge knows servers only as Witnessed, so it holds the raw engine to the same claims.  Those that Raft itself does
+not make, about disks and about what never goes back, are for a strict judge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import define, field
 
 from actors.raft.configuration import Configuration
-from actors.raft.entries import configuration_of, decode_commands, is_configuration
+from actors.raft.entries import configuration_of, is_configuration
 from actors.raft.messages import AppendReply, SnapshotReply, VoteReply, VoteRequest
 from storage.log_table import Entry
-from storage.raft_db import SnapshotSave
-
-if TYPE_CHECKING:
-    from tests.simulation.disk import SimDisk
-    from tests.simulation.server import SimServer
-
-FIRST_INDEX = 1
-
-
-class Violation(AssertionError):  # noqa: N818 - what it is
-    """Something that may never happen has happened."""
-
-
-def require(holds: bool, claim: str) -> None:
-    """Raise Violation unless the claim holds."""
-    if not holds:
-        raise Violation(claim)
+from tests.simulation.disk import SimDisk
+from tests.simulation.invariants import Invariant, violated
+from tests.simulation.ledger import Ledger
 
 
 @define
 class Seen:
     """What was last seen of one incarnation of a server."""
 
-    log: list[Entry] = field(factory=list)
+    log: Sequence[Entry] = field(factory=list)
     term: int = 0
     commit: int = 0
     led: int = 0
     configuration_index: int = 0
 
 
+class Witnessed(Protocol):
+    """What the judge sees of a server that runs."""
+
+    id: str
+    seen: Seen
+
+    @property
+    def term(self) -> int:
+        """Its current term."""
+
+    @property
+    def commit(self) -> int:
+        """Its commit index."""
+
+    @property
+    def applied(self) -> int:
+        """What its state machine has applied."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it takes itself for the leader of its term."""
+
+    @property
+    def log(self) -> Sequence[Entry]:
+        """Its log, which nobody changes any more; the first entry is the anchor."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+
+    @property
+    def configuration_index(self) -> int:
+        """The index of the configuration in force."""
+
+
 @define
 class Judge:
-    """Everything known of a run.
+    """Everything known of a run."""
 
-    ``values[:lengths[i]]`` is what the state machine holds at index FIRST_INDEX + i.
-    """
-
+    is_strict: bool = True
+    ledger: Ledger = field(factory=Ledger)
     disks: dict[str, SimDisk] = field(factory=dict)
     leaders: dict[int, str] = field(factory=dict)
     entries: dict[tuple[int, int], tuple[bytes, int]] = field(factory=dict)
-    committed: dict[int, Entry] = field(factory=dict)
-    values: list[bytes] = field(factory=list)
-    lengths: list[int] = field(factory=lambda: [0])
-    acknowledged: set[bytes] = field(factory=set)
-    rejected: set[bytes] = field(factory=set)
-    floor: int = 0
-    """The highest index that a client knows of: the next read may not be older."""
+    """By index and term: the content, and the term of the entry before."""
 
     # --- what is said ---------------------------------------------------------------------------------------------
 
-    def sent(self, server: SimServer, peer: str, message: object) -> None:
+    def sent(self, server: Witnessed, peer: str, message: object) -> None:
         """A message leaves: whatever it promises is on disk by now."""
-        disk = server.disk
         if isinstance(message, VoteRequest) and message.pre:
             return
+        state = self.disks[server.id].state
         term: int = getattr(message, "term")  # noqa: B009 - every message between servers has one
-        require(term <= disk.state.term, f"{server.id} speaks in term {term}, its disk knows {disk.state.term}")
+        if term > state.term:
+            _unsaved(f"{server.id} speaks in term {term}, its disk knows {state.term}")
         if isinstance(message, VoteReply) and message.granted and not message.pre:
-            require(message.request_term <= disk.state.term, f"{server.id} votes in a term its disk does not know")
-            if message.request_term == disk.state.term:
-                require(disk.state.voted_for == peer, f"{server.id} votes for {peer}, which its disk does not know")
-        if disk.state.term != term:
+            if message.request_term > state.term:
+                _unsaved(f"{server.id} votes in a term its disk does not know")
+            if message.request_term == state.term and state.voted_for != peer:
+                _unsaved(f"{server.id} votes for {peer}, which its disk does not know")
+        if state.term != term:
             return
         if isinstance(message, VoteRequest):
-            require(disk.state.voted_for == server.id, f"{server.id} stands, but its disk has another vote")
+            if state.voted_for != server.id:
+                _unsaved(f"{server.id} stands, but its disk has another vote")
         elif isinstance(message, AppendReply) and message.success:
             self._check_acknowledgement(server, peer, message.match)
         elif isinstance(message, SnapshotReply) and message.installed:
             self._check_acknowledgement(server, peer, message.index)
 
-    def _check_acknowledgement(self, server: SimServer, peer: str, match: int) -> None:
-        disk = server.disk
-        last = disk.state.last_index
-        require(match <= last, f"{server.id} acknowledges {match} to {peer}, its disk has {last}")
+    def _check_acknowledgement(self, server: Witnessed, peer: str, match: int) -> None:
+        disk = self.disks[server.id]
+        if match > disk.state.last_index:
+            _unsaved(f"{server.id} acknowledges {match} to {peer}, its disk has {disk.state.last_index}")
         for index in range(max(match - 3, disk.state.anchor_index + 1), match + 1):
-            term = disk.term_of(index)
-            require((index, term) in self.entries, f"{server.id} acknowledges an entry that nobody wrote: {index}")
+            if (index, disk.term_of(index)) not in self.entries:
+                _unsaved(f"{server.id} acknowledges an entry that nobody wrote: {index}")
 
-    def crashed(self, server: SimServer) -> None:
-        """A server is gone: terms that its disk does not know have never been, since nothing was said in them."""
-        term = server.disk.state.term
-        for led in [led for led, leader in self.leaders.items() if leader == server.id and led > term]:
+    def crashed(self, server_id: str, term: int) -> None:
+        """A server is gone, and its disk knows this term: it never was in a later one, since it said nothing in it."""
+        for led in [led for led, leader in self.leaders.items() if leader == server_id and led > term]:
             del self.leaders[led]
             for key in [key for key in self.entries if key[1] == led]:
                 del self.entries[key]
 
     # --- what is true after a turn --------------------------------------------------------------------------------
 
-    def turned(self, server: SimServer) -> None:
+    def turned(self, server: Witnessed) -> None:
         """Look at a server after a turn."""
-        state, seen = server.core.state, server.seen
-        engine, journal = state.engine, state.journal
-        require(engine.term >= seen.term, f"{server.id} went from term {seen.term} to {engine.term}")
-        require(engine.commit >= seen.commit, f"{server.id}'s commit index went from {seen.commit} to {engine.commit}")
-        require(engine.commit <= journal.last_index, f"{server.id} has committed {engine.commit} of a shorter log")
-        require(server.core.applied_index <= engine.commit, f"{server.id} has applied what is not committed")
-        new = self._compare_log(server)
-        self._commit(server)
-        if engine.is_leader:
-            leader = self.leaders.setdefault(engine.term, server.id)
-            require(leader == server.id, f"{leader} and {server.id} lead term {engine.term}")
-            if seen.led != engine.term:
-                self._check_completeness(server)
-        if any(is_configuration(data) for data, _, _ in new):
-            self._check_configurations(server)
-        if engine.is_leader and seen.led == engine.term:
-            self._check_change(server)
-        seen.term, seen.commit = engine.term, engine.commit
-        seen.configuration_index = state.configurations.latest_index
-        seen.led = engine.term if engine.is_leader else 0
+        seen, term, commit, leads = server.seen, server.term, server.commit, server.leads
+        log = server.log
+        if self.is_strict:
+            self._check_progress(server, term, commit, log[-1][1])
+        self._compare_log(server, log, term)
+        self._commit(server, log, commit)
+        configuration_index = server.configuration_index
+        if leads:
+            leader = self.leaders.setdefault(term, server.id)
+            if leader != server.id:
+                violated(Invariant.ELECTION_SAFETY, f"{leader} and {server.id} lead term {term}")
+            if seen.led != term:
+                self._check_completeness(server, log)
+            elif configuration_index > seen.configuration_index:
+                self._check_change(server, log, commit, term)
+        seen.term, seen.commit = term, commit
+        seen.configuration_index = configuration_index
+        seen.led = term if leads else 0
 
-    def _compare_log(self, server: SimServer) -> list[Entry]:
+    def _check_progress(self, server: Witnessed, term: int, commit: int, last: int) -> None:
+        seen = server.seen
+        if term < seen.term:
+            violated(Invariant.MONOTONIC, f"{server.id} went from term {seen.term} to {term}")
+        if commit < seen.commit:
+            violated(Invariant.MONOTONIC, f"{server.id}'s commit index went from {seen.commit} to {commit}")
+        if commit > last:
+            violated(Invariant.MONOTONIC, f"{server.id} has committed {commit} of a shorter log")
+        if server.applied > commit:
+            violated(Invariant.STATE_MACHINE_SAFETY, f"{server.id} has applied what is not committed")
+
+    def _compare_log(self, server: Witnessed, log: Sequence[Entry], current: int) -> None:
         """Log matching: an (index, term) has one content and one predecessor, on every server."""
-        journal, old = server.core.state.journal, server.seen.log
-        log = journal[:]
+        old = server.seen.log
         position = len(log) - 1
         shift = log[0][1] - old[0][1] if old else 0
+        has_changes = False
         while position > 0 and not (0 <= position + shift < len(old) and old[position + shift] is log[position]):
             data, index, term = log[position]
-            known = self.entries.setdefault((index, term), (data, log[position - 1][2]))
-            require(known[0] == data, f"entry {index} of term {term} has two contents")
-            require(known[1] == log[position - 1][2], f"entry {index} of term {term} has two predecessors")
-            require(term <= server.core.state.engine.term, f"{server.id} has an entry of a term to come: {term}")
+            before = log[position - 1][2]
+            known = self.entries.setdefault((index, term), (data, before))
+            if known[0] != data:
+                violated(Invariant.LOG_MATCHING, f"entry {index} of term {term} has two contents")
+            if known[1] != before:
+                violated(Invariant.LOG_MATCHING, f"entry {index} of term {term} has two predecessors")
+            if term > current:
+                violated(Invariant.LOG_MATCHING, f"{server.id} has an entry of a term to come: {term}")
+            has_changes |= is_configuration(data)
             position -= 1
         server.seen.log = log
-        return log[position + 1 :]
+        if has_changes:
+            self._check_configurations(server, log)
 
-    def _commit(self, server: SimServer) -> None:
-        state, seen = server.core.state, server.seen
-        for entry in state.journal.entries(seen.commit + 1, state.engine.commit):
-            known = self.committed.setdefault(entry[1], entry)
-            require(known == entry, f"{server.id} commits {_short(entry)}, and {_short(known)} was committed")
-        if seen.led == state.engine.term and state.engine.is_leader and state.engine.commit > seen.commit:
-            index = state.engine.commit
-            term = state.journal.term_at(index)
-            holders = [id_ for id_, disk in self.disks.items() if disk.holds(index, term)]
-            require(state.configuration.is_quorum(holders), f"{server.id} commits {index}, on disk at {holders} only")
-            require(term == state.engine.term, f"{server.id} commits {index} of term {term} by counting")
+    def _commit(self, server: Witnessed, log: Sequence[Entry], commit: int) -> None:
+        seen, base = server.seen, log[0][1]
+        for entry in log[max(seen.commit + 1 - base, 1) : max(commit + 1 - base, 1)]:
+            self.ledger.commit(server.id, entry)
+        if self.is_strict and seen.led == server.term and server.leads and commit > seen.commit:
+            term = log[commit - base][2]
+            holders = [id_ for id_, disk in self.disks.items() if disk.holds(commit, term)]
+            if not server.configuration.is_quorum(holders):
+                _unsaved(f"{server.id} commits {commit}, on disk at {holders} only")
+            if term != server.term:
+                violated(
+                    Invariant.LEADER_COMPLETENESS, f"{server.id} commits {commit} of the older term {term} by counting"
+                )
 
-    def _check_completeness(self, server: SimServer) -> None:
-        journal = server.core.state.journal
-        for index, entry in self.committed.items():
-            if index > journal.anchor_index:
-                term = journal.term_at(index)
-                require(term == entry[2], f"{server.id} leads without committed {_short(entry)}: {term}")
-        anchor = self.committed.get(journal.anchor_index)
-        if anchor is not None:
-            require(anchor[2] == journal.anchor_term, f"{server.id}'s anchor is not the committed {_short(anchor)}")
+    def _check_completeness(self, server: Witnessed, log: Sequence[Entry]) -> None:
+        base = log[0][1]
+        for index, entry in self.ledger.committed.items():
+            if index < base:
+                continue
+            term = log[index - base][2] if index - base < len(log) else None
+            if term != entry[2]:
+                violated(
+                    Invariant.LEADER_COMPLETENESS,
+                    f"{server.id} leads term {server.term} without committed entry {index} of term {entry[2]}: {term}",
+                )
 
     # --- configurations -------------------------------------------------------------------------------------------
 
-    def _check_configurations(self, server: SimServer) -> None:
-        """One change at a time: at most one configuration of a log is not committed; each differs from the last by
-        one server."""
-        journal = server.core.state.journal
-        changes = [e for e in journal.entries(journal.anchor_index + 1, journal.last_index) if is_configuration(e[0])]
-        open_ = [e for e in changes if self.committed.get(e[1]) != e]
-        require(len(open_) <= 1, f"{server.id} has {len(open_)} changes of the configuration that are not committed")
+    def _check_configurations(self, server: Witnessed, log: Sequence[Entry]) -> None:
+        """At most one configuration of a log is not committed; each differs from the last by one voter."""
+        changes = [entry for entry in log[1:] if is_configuration(entry[0])]
+        open_ = [entry for entry in changes if self.ledger.committed.get(entry[1]) != entry]
+        if len(open_) > 1:
+            violated(Invariant.ONE_CHANGE, f"{server.id} has {len(open_)} changes that are not committed")
         configurations = [Configuration.decode(configuration_of(data)) for data, _, _ in changes]
         for before, after in pairwise(configurations):
-            require(len(before.voters ^ after.voters) <= 1, f"{server.id}: two voters changed at once")
+            if len(before.voters ^ after.voters) > 1:
+                violated(Invariant.ONE_CHANGE, f"{server.id}: two voters changed at once")
 
-    def _check_change(self, server: SimServer) -> None:
+    def _check_change(self, server: Witnessed, log: Sequence[Entry], commit: int, term: int) -> None:
         """A leader changes the configuration only after the last change and an entry of its term are committed."""
-        state, seen = server.core.state, server.seen
-        if state.configurations.latest_index <= seen.configuration_index:
-            return
-        commit = state.engine.commit
-        require(seen.configuration_index <= commit, f"{server.id} changed an uncommitted configuration")
-        term = state.journal.term_at(commit)
-        require(term == state.engine.term, f"{server.id} changed the configuration before it committed in its term")
-
-    # --- the state machine ----------------------------------------------------------------------------------------
-
-    def applied(self, server: SimServer, entry: Entry) -> None:
-        """State machine safety: the same command at the same index, everywhere."""
-        known = self.committed.setdefault(entry[1], entry)
-        require(known == entry, f"{server.id} applies {_short(entry)}, committed is {_short(known)}")
-        if entry[1] == FIRST_INDEX + len(self.lengths):
-            self.values.extend(decode_commands(entry[0]))
-            self.lengths.append(len(self.values))
-        expected = self.lengths[entry[1] - FIRST_INDEX]
-        require(len(server.values) == expected, f"{server.id} has {len(server.values)} values at {entry[1]}")
-
-    def restored(self, server: SimServer, snapshot: SnapshotSave) -> None:
-        """A snapshot is the state and the configuration at its index, and nothing else."""
-        position = snapshot.index - FIRST_INDEX
-        require(position < len(self.lengths), f"a snapshot of what nobody applied: {snapshot.index}")
-        expected = self.values[: self.lengths[position]]
-        require(server.values == expected, f"{server.id} restored another state than that of {snapshot.index}")
-        changes = [e for i, e in self.committed.items() if i <= snapshot.index and is_configuration(e[0])]
-        if changes:
-            latest = configuration_of(max(changes, key=lambda e: e[1])[0])
-            require(snapshot.configuration == latest, f"the snapshot at {snapshot.index} has another configuration")
-
-    # --- clients --------------------------------------------------------------------------------------------------
-
-    def acknowledge(self, value: bytes, index: int) -> None:
-        """A client hears that its command is applied."""
-        self.acknowledged.add(value)
-        self.floor = max(self.floor, index)
-
-    def answered(self, server: SimServer, index: int, floor: int) -> None:
-        """A read is answered from the state at ``applied_index``."""
-        require(index >= floor, f"{server.id} reads at {index}, and {floor} was known when the read began")
-        self.floor = max(self.floor, server.core.applied_index)
-
-    def final(self, values: list[bytes]) -> None:
-        """At the end everything acknowledged is there, once, and nothing that was certainly lost."""
-        present = set(values)
-        require(len(present) == len(values), "a command was applied twice")
-        lost = self.acknowledged - present
-        require(not lost, f"acknowledged, and lost: {sorted(lost)[:5]}")
-        back = self.rejected & present
-        require(not back, f"said to be lost, and applied: {sorted(back)[:5]}")
+        if server.seen.configuration_index > commit:
+            violated(Invariant.ONE_CHANGE, f"{server.id} changed an uncommitted configuration")
+        if log[commit - log[0][1]][2] != term:
+            violated(Invariant.ONE_CHANGE, f"{server.id} changed the configuration before it committed in its term")
 
 
-def _short(entry: Entry) -> str:
-    return f"entry {entry[1]} of term {entry[2]}"
+def _unsaved(what: str) -> None:
+    violated(Invariant.PERSIST_THEN_SPEAK, what)

@@ -32,7 +32,7 @@ class Network:
     cuts: set[tuple[str, str]] = field(factory=set)
     _last_arrival: dict[tuple[str, str, bool], float] = field(factory=dict)
 
-    def arrivals(self, now: float, source: str, target: str, message: object) -> list[float]:
+    def arrivals(self, now: float, source: str, target: str, message: object, *, at_most_once: bool) -> list[float]:
         """When the message arrives: never, once or twice."""
         if (source, target) in self.cuts:
             self.faults["message: cut off"] += 1
@@ -47,10 +47,33 @@ class Network:
             arrival = max(arrival, self._last_arrival.get(lane, 0.0) + 1e-6)
             self._last_arrival[lane] = arrival
             return [arrival]
-        if self.rng.random() < self.repeat:
+        if arrival < self._last_arrival.get(lane, 0.0):
+            self.faults["message: overtaken"] += 1
+        else:
+            self._last_arrival[lane] = arrival
+        if not at_most_once and self.rng.random() < self.repeat:
             self.faults["message: repeated"] += 1
             return [arrival, now + self._delay()]
         return [arrival]
+
+    def cut(self, links: set[tuple[str, str]]) -> None:
+        """From now on nothing passes from the first to the second of each pair."""
+        self.cuts |= links
+
+    def mend(self, links: set[tuple[str, str]]) -> None:
+        """Whatever cut them, everything passes again."""
+        self.cuts -= links
+
+    def are_apart(self, one: str, other: str) -> bool:
+        """Whether a direction between the two is cut."""
+        return (one, other) in self.cuts or (other, one) in self.cuts
+
+    def between(self) -> float | None:
+        """How long a client's frame takes to a server or back; None: the connection loses it."""
+        if self.kind != "reliable" and self.rng.random() < self.loss:
+            self.faults["client: frame lost"] += 1
+            return None
+        return self._delay()
 
     def heal(self) -> None:
         """From now on a good network; what is on its way still arrives."""

@@ -54,7 +54,7 @@ def run_seed(seed: int, *, trace: Trace = SILENT) -> Outcome:
     except Exception as error:
         invariant = getattr(error, "invariant", type(error).__name__)
         message = " ".join(str(error).split())
-    return Outcome(seed, invariant, message, simulation.faults, simulation.elapsed_s, simulation.digest())
+    return Outcome(seed, invariant, message, simulation.counts, simulation.elapsed_s, simulation.digest())
 
 
 def run_seeds(seeds: Iterable[int], *, jobs: int = 1) -> Iterator[Outcome]:

@@ -1,46 +1,66 @@
-"""One simulated server: the real Raft core, a disk that loses, a state machine that is a list, and its clients.
+"""One simulated server below its gateway: the real Raft core, applier, sessions and store over a simulated disk.
 
-It does what the raft actor does in one turn (actors/raft/raft.py), and nothing else.
+It does what the raft actor does in one turn (actors/raft/raft.py), and nothing else: when it has a turn, and what
+becomes of its writes and messages, is its driver's (guarded.py; in stories, tests/unit/raft/stage.py).
 """
 
 from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, evolve, field
 
 from actors.config import RaftTiming
+from actors.raft.applier import Answer, Applier, Query
 from actors.raft.configuration import Configuration
 from actors.raft.core import RaftCore
-from actors.raft.entries import decode_commands, encode_commands
+from actors.raft.entries import encode_commands
+from actors.raft.journal import RestoredLog, Write
 from actors.raft.messages import SnapshotChunk
+from actors.raft.snapshotting import TAIL_BYTES_MAX
+from storage.kv import KeyValueStore
+from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
+from storage.sessions import SessionLimits, SessionMachine
+from storage.state_machine import StateMachine
 from tests.simulation.disk import SimDisk
-from tests.simulation.judge import Judge, Seen, require
+from tests.simulation.invariants import Invariant, violated
+from tests.simulation.judge import Judge, Seen
+from tests.simulation.ledger import Effect
 
-VALUES_PER_CHUNK = 3
+
+class WatchedStore(KeyValueStore):
+    """The key-value store, which notes the commands that reach it and their results."""
+
+    def __init__(self, effects: list[Effect]) -> None:
+        super().__init__()
+        self._effects = effects
+
+    def apply(self, command: bytes) -> bytes:
+        """The result of a command, encoded."""
+        result = super().apply(command)
+        self._effects.append((command, result))
+        return result
+
+
+def sessions_of(limits: SessionLimits) -> Callable[[list[Effect]], StateMachine]:
+    """Makes the state machine of a product's server, with other limits."""
+    return lambda effects: SessionMachine(WatchedStore(effects), limits)
 
 
 @define
-class Proposal:
-    """A client's command that waits for its entry."""
+class FrozenState:
+    """A snapshot in the making."""
 
-    term: int
-    value: bytes
-
-
-@define
-class PendingRead:
-    """A client's read.  floor: what was known when it began; index: where it may be answered, once known."""
-
-    floor: int
-    begun: float
-    index: int | None = None
+    index: int
+    term: int | None
+    configuration: bytes
+    chunks: Iterable[bytes]
 
 
-@define
+@define(eq=False)
 class SimServer:
     """A server, running or not."""
 
@@ -48,6 +68,7 @@ class SimServer:
     disk: SimDisk
     judge: Judge
     timing: RaftTiming
+    make_machine: Callable[[list[Effect]], StateMachine]
     offset_s: float = 0.0
     rate: float = 1.0
     """Its clock shows ``offset_s + rate * time``."""
@@ -55,18 +76,30 @@ class SimServer:
     """What a cluster begins with that this server founds when its disk is empty."""
     running: RaftCore | None = None
     incarnation: int = 0
-    is_paused: bool = False
-    refuses_until: float = 0.0
-    """Until then its disk takes no writes."""
-    backlog: list[Callable[[], None]] = field(factory=list)
     seen: Seen = field(factory=Seen)
-    values: list[bytes] = field(factory=list)
-    proposals: dict[int, Proposal] = field(factory=dict)
-    reads: dict[int, PendingRead] = field(factory=dict)
-    reads_failed: int = 0
-    reads_answered: int = 0
-    snapshot_due: int = 0
+    effects: list[Effect] = field(factory=list)
+    """What the state machine did since the last look."""
+    applier: Applier = field(init=False)
+    submit: Callable[[Write], None] = field(init=False)
+    """Takes a write on its way to the disk."""
+    restore: Callable[[SnapshotSave], None] = field(init=False)
+    """Has a snapshot restored, by ``finish_restore``, now or later."""
+    commands: list[tuple[int, bytes]] = field(factory=list)
+    """What is to be proposed in the next turn."""
+    queries: dict[int, Sequence[Query]] = field(factory=dict)
+    """By token: what waits for its index."""
+    floors: dict[int, int] = field(factory=dict)
+    """By key of a linearizable query: what was known when it arrived."""
+    is_restoring: bool = False
+    is_disk_stuck: bool = False
     last_token: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.applier = Applier(self.make_machine(self.effects))
+        self.submit = self.disk.submit
+        self.restore = self.finish_restore
+
+    # --- what the judge sees --------------------------------------------------------------------------------------
 
     @property
     def core(self) -> RaftCore:
@@ -75,95 +108,151 @@ class SimServer:
         return self.running
 
     @property
-    def is_up(self) -> bool:
-        """Whether it runs and is not paused."""
-        return self.running is not None and not self.is_paused
+    def term(self) -> int:
+        """Its current term."""
+        return self.core.state.engine.term
+
+    @property
+    def commit(self) -> int:
+        """Its commit index."""
+        return self.core.state.engine.commit
+
+    @property
+    def applied(self) -> int:
+        """What the core takes for applied."""
+        return self.core.applied_index
 
     @property
     def leads(self) -> bool:
-        """Whether it believes that it leads."""
+        """Whether it runs and believes that it leads."""
         return self.running is not None and self.running.state.engine.is_leader
+
+    @property
+    def log(self) -> list[Entry]:
+        """A copy of the log, anchor first."""
+        return self.core.state.journal[:]
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+        return self.core.state.configuration
+
+    @property
+    def configuration_index(self) -> int:
+        """The index of the configuration in force."""
+        return self.core.state.configurations.latest_index
+
+    @property
+    def believed_leader(self) -> str | None:
+        """Whom it follows."""
+        return self.core.state.leader
+
+    def state(self) -> bytes:
+        """Its whole replicated state."""
+        return b"".join(self.applier.machine.snapshot())
+
+    # --- its life -------------------------------------------------------------------------------------------------
 
     def clock(self, now: float) -> float:
         """What its own clock shows."""
         return self.offset_s + self.rate * now
 
-    def start(self, now: float, seed: int) -> None:
+    def start(self, now: float, seed: int, restored: RestoredLog | None = None) -> None:
         """Begin with what the disk holds and nothing else."""
         self.incarnation += 1
-        self.values, self.proposals, self.reads, self.backlog = [], {}, {}, []
+        self.effects.clear()
+        self.applier = Applier(self.make_machine(self.effects))
+        self.commands, self.queries, self.floors = [], {}, {}
+        self.is_restoring = self.is_disk_stuck = False
         self.seen = Seen(term=self.disk.state.term)
-        self.running = RaftCore(self.id, self.disk.load(), self.timing, random.Random(seed), self.clock(now))
-        self.is_paused = False
-        if self.founds is not None and self.disk.snapshot is None and not self.disk.rows:
+        restored = restored or self.disk.load()
+        self.running = RaftCore(self.id, restored, self.timing, random.Random(seed), self.clock(now))
+        if self.founds is not None and restored.snapshot is None and not restored.entries:
             self.running.found(self.clock(now), self.founds)
 
-    def crash(self, kept: int) -> None:
-        """Die; the first ``kept`` of the writes on their way are on disk."""
+    def stop(self) -> None:
+        """Everything in memory is gone."""
         self.running = None
-        self.backlog.clear()
-        self.disk.crash(kept)
-        self.judge.crashed(self)
+        self.judge.crashed(self.id, self.disk.state.term)
 
     def written(self, now: float, sequence: int) -> None:
-        """A write is on disk; if it had been refused before, the disk is well again."""
+        """A write is on disk."""
         self.core.written(self.clock(now), sequence)
-        if self.core.is_halted:
-            self.core.resume(self.clock(now))
 
     # --- clients --------------------------------------------------------------------------------------------------
 
-    def propose(self, now: float, value: bytes) -> bool:
-        """A client's command; returns whether it was taken."""
-        appended = self.core.propose(self.clock(now), encode_commands([value]))
-        if appended is None:
-            return False
-        index, term = appended
-        for replaced in [i for i in self.proposals if i >= index]:
-            del self.proposals[replaced]  # the outcome is unknown
-        self.proposals[index] = Proposal(term, value)
-        return True
-
-    def read(self, now: float) -> None:
-        """A client's linearizable read."""
+    def read(self, now: float, queries: Sequence[Query]) -> None:
+        """Clients' linearizable queries, which share a token."""
         self.last_token += 1
-        self.reads[self.last_token] = PendingRead(self.judge.floor, now)
+        self.queries[self.last_token] = queries
+        for key, _ in queries:
+            self.floors[key] = self.judge.ledger.floor
         self.core.read(self.clock(now), self.last_token)
 
-    def snapshot(self, now: float, tail: int) -> None:
-        """Keep a snapshot of what is applied and cut the log, but for a tail."""
-        core = self.core
-        journal, index = core.state.journal, core.applied_index
-        last = core.state.snapshot
-        term = journal.term_at(index)
-        if term is None or (last is not None and last.index >= index):
+    def take_answers(self) -> list[Answer]:
+        """Answers to commands and queries by their keys."""
+        return self.applier.take_answers()
+
+    # --- snapshots ------------------------------------------------------------------------------------------------
+
+    def freeze(self) -> FrozenState | None:
+        """Begin a snapshot of what is applied, unless there is nothing new."""
+        state, index = self.core.state, self.applier.applied
+        last = state.snapshot
+        if self.is_restoring or index != self.core.applied_index or (last is not None and last.index >= index):
+            return None
+        term, configuration = state.journal.term_at(index), state.configurations.at(index).encode()
+        return FrozenState(index, term, configuration, self.applier.machine.snapshot())
+
+    def save(self, now: float, view: FrozenState, chunks: list[bytes], tail: int) -> None:
+        """Keep a snapshot and cut the log, but for a tail (actors/raft/snapshotting.py)."""
+        self.judge.ledger.snapshot(self.id, view.index, _checksum(chunks))
+        state = self.core.state
+        newer = state.snapshot
+        if view.term is None or (newer is not None and newer.index >= view.index):
             return
-        keep_from = max(journal.anchor_index, index - tail)
-        keep_from_term = journal.term_at(keep_from)
+        keep_from = state.journal.before_tail(view.index, tail, TAIL_BYTES_MAX)
+        keep_from_term = state.journal.term_at(keep_from)
         assert keep_from_term is not None
-        values = [self.values[i : i + VALUES_PER_CHUNK] for i in range(0, len(self.values), VALUES_PER_CHUNK)]
-        chunks = [b",".join(part) for part in values] or [b""]
-        configuration = core.state.configurations.at(index).encode()
-        core.save_snapshot(
-            self.clock(now),
-            SnapshotSave(index, term, configuration, chunks, keep_from, keep_from_term, discard_log=False),
+        made = SnapshotSave(
+            view.index, view.term, view.configuration, chunks, keep_from, keep_from_term, discard_log=False
         )
+        self.core.save_snapshot(self.clock(now), made)
+
+    def snapshot(self, now: float, tail: int) -> None:
+        """Make a snapshot in no time."""
+        view = self.freeze()
+        if view is not None:
+            self.save(now, view, list(view.chunks), tail)
+
+    def finish_restore(self, snapshot: SnapshotSave) -> None:
+        """Go on with the state of a snapshot.  Raises LookupError when a newer one has replaced it meanwhile."""
+        chunks = self.disk.chunks(snapshot.index)
+        if len(chunks) != snapshot.total:
+            raise LookupError(f"{self.id}'s snapshot at {snapshot.index} is no longer there")
+        machine = self.make_machine(self.effects)
+        if chunks:
+            machine.restore(iter(chunks))
+        self.judge.ledger.restored(self.id, snapshot, _checksum(chunks))
+        self.applier.replace(machine, snapshot.index)
+        self.is_restoring = False
 
     # --- the turn -------------------------------------------------------------------------------------------------
 
-    def turn(self, entries_max: int) -> list[tuple[str, object]]:
+    def turn(self, now: float, entries_max: int) -> list[tuple[str, object]]:
         """Draw the consequences of the events so far; returns the messages that leave."""
         core = self.core
+        self._propose(self.clock(now))
         core.flush()
+        self.disk.hold(core.sender.in_use)
         write = core.take_write()
         if write is not None:
-            self.disk.submit(write)
+            self.submit(write)
         # The engine's sets have no order; what goes to one peer has.
-        messages = sorted(core.take_messages(), key=lambda item: item[0])
+        messages = sorted(core.take_messages(), key=_target)
         messages += [(peer, filled) for peer, chunk in core.take_chunks() if (filled := self._filled(chunk))]
         for peer, message in messages:
             self.judge.sent(self, peer, message)
-        self._restore()
         self._apply(entries_max)
         self._answer()
         self.judge.turned(self)
@@ -172,7 +261,24 @@ class SimServer:
     @property
     def has_more(self) -> bool:
         """Whether another turn is due although nothing happens."""
-        return bool(self.core.committed(1))
+        return not self.is_restoring and bool(self.core.committed(1))
+
+    def _propose(self, local_now: float) -> None:
+        if not self.commands:
+            return
+        commands, self.commands = self.commands, []
+        keys = [key for key, _ in commands]
+        core = self.core
+        if not core.state.engine.is_leader or core.handover.is_under_way:
+            self.applier.refuse(keys, "not_leader")
+            return
+        appended = None
+        if not self.is_disk_stuck:
+            appended = core.propose(local_now, encode_commands([command for _, command in commands]))
+        if appended is None:
+            self.applier.refuse(keys, "overloaded")
+        else:
+            self.applier.expect(*appended, keys)
 
     def _filled(self, chunk: SnapshotChunk) -> SnapshotChunk | None:
         """With its bytes from the disk, if they are there."""
@@ -181,40 +287,52 @@ class SimServer:
             return None
         return evolve(chunk, data=chunks[chunk.offset], crc=zlib.crc32(chunks[chunk.offset]))
 
-    def _restore(self) -> None:
-        snapshot = self.core.take_restore()
-        if snapshot is None:
-            return
-        self.values = [value for chunk in self.disk.chunks(snapshot.index) if chunk for value in chunk.split(b",")]
-        self.judge.restored(self, snapshot)
-        for index in [index for index in self.proposals if index <= snapshot.index]:
-            del self.proposals[index]  # the outcome is unknown
-
     def _apply(self, entries_max: int) -> None:
-        for entry in self.core.committed(entries_max):
-            data, index, term = entry
-            require(index == self.core.applied_index + 1, f"{self.id} is to apply {index} next")
-            self.values.extend(decode_commands(data))
-            self.core.applied(index)
-            self.judge.applied(self, entry)
-            proposal = self.proposals.pop(index, None)
-            if proposal is None:
-                continue
-            if proposal.term == term:
-                self.judge.acknowledge(proposal.value, index)
-            else:
-                self.judge.rejected.add(proposal.value)
+        if self.is_restoring:
+            return
+        core, ledger = self.core, self.judge.ledger
+        snapshot = core.take_restore()
+        if snapshot is not None:
+            self.is_restoring = True
+            self.restore(snapshot)
+            if self.is_restoring:
+                return
+        for entry in core.committed(entries_max):
+            if entry[1] != core.applied_index + 1:
+                violated(Invariant.STATE_MACHINE_SAFETY, f"{self.id} is to apply {core.applied_index + 1} next")
+            heard = len(self.applier.answers)
+            self.applier.apply((entry,))
+            core.applied(self.applier.applied)
+            ledger.applied(self.id, entry, tuple(self.effects))
+            self.effects.clear()
+            if len(self.applier.answers) > heard:
+                self._heard(heard)
 
     def _answer(self) -> None:
+        heard = len(self.applier.answers)
         for index, tokens in self.core.take_reads():
             for token in tokens:
-                self.reads[token].index = index
+                for query in self.queries.pop(token):
+                    self.applier.read_at(index, query)
+        self._heard(heard)
         for token in self.core.take_failed_reads():
-            del self.reads[token]
-            self.reads_failed += 1
-        applied = self.core.applied_index
-        for token, read in list(self.reads.items()):
-            if read.index is not None and read.index <= applied:
-                self.judge.answered(self, read.index, read.floor)
-                del self.reads[token]
-                self.reads_answered += 1
+            keys = [key for key, _ in self.queries.pop(token)]
+            for key in keys:
+                del self.floors[key]
+            self.applier.refuse(keys, "no_leader")
+
+    def _heard(self, first: int) -> None:
+        """Clients hear what is applied now, from these answers on: commands that were applied, and queries."""
+        ledger, applied = self.judge.ledger, self.applier.applied
+        for key, code, _ in self.applier.answers[first:]:
+            floor = self.floors.pop(key, None)
+            if code == "ok":
+                ledger.answered(self.id, applied, applied if floor is None else floor)
+
+
+def _target(item: tuple[str, object]) -> str:
+    return item[0]
+
+
+def _checksum(chunks: Iterable[bytes]) -> int:
+    return zlib.crc32(b"".join(chunks))

@@ -8,6 +8,8 @@ from collections import Counter
 from attrs import frozen
 
 from actors.config import RaftTiming
+from actors.reconciler.plan import Policy
+from storage.sessions import SessionLimits
 from tests.simulation.network import KINDS, Network
 
 # More elections in the same time, some of them because a message was merely late.
@@ -23,6 +25,9 @@ class Weather:
     """Servers that run, and are in no configuration yet."""
     is_founded: bool
     """The first server founds the cluster alone, on an empty disk; else the voters start with one configuration."""
+    is_reconciled: bool
+    """The leader brings the configuration in line with gossip; else only operators change it."""
+    policy: Policy
     storm_s: float
     disk_s: float
     turn_s: float
@@ -31,29 +36,47 @@ class Weather:
     """How many entries a turn applies."""
     snapshot_every: int
     tail: int
+    chunk_bytes: int
+    """Of a snapshot."""
     fault_every_s: float
     window_messages: int
     uses_codec: bool
     timing: RaftTiming
+    clients: int
+    keys: int
+    think_s: float
+    """How long a caller waits before its next operation, on average."""
+    attempt_s: float
+    """How long a client waits for a server before it asks another one."""
+    sessions: SessionLimits
 
     @classmethod
     def of(cls, rng: random.Random) -> Weather:
         """The weather of a run."""
         is_founded = rng.random() < 0.3
+        timing = rng.choice((RaftTiming(), _HASTY))
         return cls(
             voters=1 if is_founded else rng.choice((1, 2, 3, 3, 4, 5, 5)),
             spares=rng.randint(1, 4) if is_founded else rng.choice((0, 0, 1, 2)),
             is_founded=is_founded,
+            is_reconciled=rng.random() < 0.5,
+            policy=Policy(rng.choice((1, 3, 3, 5, 5)), rng.choice((0.2, 1.0))),
             storm_s=rng.uniform(5.0, 12.0),
             disk_s=rng.choice((0.0, 0.002, 0.005, 0.02, 0.2)),
             turn_s=rng.choice((0.0, 0.002, 0.03)),
             entries_max=rng.choice((1, 3, 64)),
             snapshot_every=rng.choice((5, 20, 100, 10_000)),
             tail=rng.choice((0, 2, 10, 30)),
+            chunk_bytes=rng.choice((64, 256, 256 << 10)),
             fault_every_s=rng.choice((0.3, 0.8, 2.0)),
             window_messages=rng.choice((1, 4, 512)),
             uses_codec=rng.random() < 0.1,
-            timing=rng.choice((RaftTiming(), _HASTY)),
+            timing=timing,
+            clients=rng.choice((2, 3, 5)),
+            keys=rng.choice((1, 2, 4)),
+            think_s=rng.choice((0.02, 0.1, 0.3)),
+            attempt_s=rng.choice((0.3, 1.0)),
+            sessions=SessionLimits(sessions_max=rng.choice((2, 4, 4_096))),
         )
 
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from actors.config import RaftTiming
 from actors.raft.configuration import Configuration, Server
+from actors.raft.entries import encode_commands
 from actors.raft.messages import Configure
 from actors.raft.state import RaftState
 from storage.raft_db import SnapshotSave
+from storage.state_machine import StateMachine
 from tests.simulation.disk import SimDisk
 from tests.simulation.judge import Judge
+from tests.simulation.ledger import Effect
 from tests.simulation.server import SimServer
 
 ROUNDS_MAX = 10_000
@@ -47,6 +50,105 @@ def configuration(voters: Iterable[str], standbys: Iterable[str] = ()) -> Config
     return Configuration(tuple(sorted(all_, key=lambda s: s.id)))
 
 
+VALUES_PER_CHUNK = 3
+
+
+class Values(StateMachine):
+    """Commands are values, kept in a list."""
+
+    def __init__(self, effects: list[Effect]) -> None:
+        self.values: list[bytes] = []
+        self._effects = effects
+
+    def apply(self, command: bytes) -> bytes:
+        """Keep it; the result is how many there are."""
+        self.values.append(command)
+        result = b"%d" % len(self.values)
+        self._effects.append((command, result))
+        return result
+
+    def read(self, query: bytes) -> bytes:
+        """The last one."""
+        return self.values[-1] if self.values else b""
+
+    def snapshot(self) -> list[bytes]:
+        """A few values a chunk."""
+        parts = [self.values[i : i + VALUES_PER_CHUNK] for i in range(0, len(self.values), VALUES_PER_CHUNK)]
+        return [b",".join(part) for part in parts] or [b""]
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        """Nothing but these."""
+        self.values = [value for chunk in chunks if chunk for value in chunk.split(b",")]
+
+
+@define
+class Proposal:
+    """A client's command that waits for its entry."""
+
+    key: int
+    value: bytes
+
+
+@define(eq=False)
+class StageServer(SimServer):
+    """A server whose clients are on the stage too."""
+
+    proposals: dict[int, Proposal] = field(factory=dict)
+    """By index: commands without an answer."""
+    reads: set[int] = field(factory=set)
+    """Keys of queries without an answer."""
+    reads_failed: int = 0
+    reads_answered: int = 0
+    _last_key: int = 0
+    _indexes: dict[int, int] = field(factory=dict)
+
+    @property
+    def values(self) -> list[bytes]:
+        """What the state machine holds."""
+        assert isinstance(self.applier.machine, Values)
+        return self.applier.machine.values
+
+    def propose(self, now: float, value: bytes) -> bool:
+        """A client's command, at once; returns whether it was taken."""
+        appended = self.core.propose(self.clock(now), encode_commands([value]))
+        if appended is None:
+            return False
+        self._last_key += 1
+        self._indexes[self._last_key] = appended[0]
+        self.proposals[appended[0]] = Proposal(self._last_key, value)
+        self.applier.expect(*appended, [self._last_key])
+        return True
+
+    def query(self, now: float) -> None:
+        """A client's linearizable read."""
+        self._last_key += 1
+        self.reads.add(self._last_key)
+        self.read(now, [(self._last_key, b"")])
+
+    def act(self, now: float, entries_max: int) -> list[tuple[str, object]]:
+        """A turn, and what the clients make of it."""
+        messages = self.turn(now, entries_max)
+        for key, code, _ in self.take_answers():
+            if key in self.reads:
+                self.reads.remove(key)
+                self.reads_answered += code == "ok"
+                self.reads_failed += code != "ok"
+                continue
+            self._end(key, code)
+        return messages
+
+    def _end(self, key: int, code: str) -> None:
+        index = self._indexes.pop(key)
+        proposal = self.proposals[index]
+        if proposal.key != key:
+            return  # replaced, its outcome unknown
+        del self.proposals[index]
+        if code == "ok":
+            self.judge.ledger.acknowledge(proposal.value)
+        elif code == "not_leader":
+            self.judge.ledger.reject(proposal.value)
+
+
 class Stage:
     """``voters`` share a first configuration; ``strangers`` run and are in none.  ``mail`` is what is on its way."""
 
@@ -60,14 +162,14 @@ class Stage:
         self._values = count(1)
         ids = [f"s{number}" for number in range(voters + standbys + strangers)]
         first = configuration(ids[:voters], ids[voters : voters + standbys])
-        self.servers = {id_: SimServer(id_, SimDisk(id_), self.judge, self.timing) for id_ in ids}
+        self.servers = {id_: StageServer(id_, SimDisk(id_), self.judge, self.timing, Values) for id_ in ids}
         self.judge.disks = {one.id: one.disk for one in self.servers.values()}
         for id_ in ids[: voters + standbys]:
             self.servers[id_].disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
         for seed, one in enumerate(self.servers.values()):
             one.start(self.now, seed)
 
-    def __getitem__(self, id_: str) -> SimServer:
+    def __getitem__(self, id_: str) -> StageServer:
         return self.servers[id_]
 
     def state(self, id_: str) -> RaftState:
@@ -80,7 +182,7 @@ class Stage:
         """One or more turns of a server, until it has nothing more to do; a disk that is not slow writes at once."""
         one = self.servers[id_]
         for _ in range(ROUNDS_MAX):
-            self._post(one, one.turn(APPLY_MAX))
+            self._post(one, one.act(self.now, APPLY_MAX))
             if one.disk.on_its_way and id_ not in self.slow_disks:
                 self.write(id_)
             elif not one.has_more:
@@ -90,7 +192,7 @@ class Stage:
     def write(self, id_: str) -> None:
         """The oldest write of a server reaches its disk."""
         one = self.servers[id_]
-        one.core.written(self.now, one.disk.complete())
+        one.written(self.now, one.disk.complete())
 
     def catch_up_disk(self, id_: str) -> None:
         """A slow disk does everything at last."""
@@ -100,7 +202,8 @@ class Stage:
     def restart(self, id_: str) -> None:
         """Lose everything that is not on disk, and start again."""
         one = self.servers[id_]
-        one.crash(kept=0)
+        one.disk.crash(kept=0)
+        one.stop()
         one.start(self.now, seed=100 + one.incarnation)
 
     # --- the post -------------------------------------------------------------------------------------------------
@@ -142,7 +245,7 @@ class Stage:
             if isinstance(letter.message, kind) and source in ("", letter.source) and target in ("", letter.target)
         ]
 
-    def _post(self, one: SimServer, messages: list[tuple[str, object]]) -> None:
+    def _post(self, one: StageServer, messages: list[tuple[str, object]]) -> None:
         self.mail.extend(Letter(one.id, peer, message) for peer, message in messages if peer in self.servers)
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -198,7 +301,7 @@ class Stage:
 
     def read(self, id_: str) -> None:
         """A client reads; nothing is delivered."""
-        self.servers[id_].read(self.now)
+        self.servers[id_].query(self.now)
         self.step(id_)
 
     def last_index(self, id_: str) -> int:

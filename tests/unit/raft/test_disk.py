@@ -20,26 +20,23 @@ class MirroredDisk(SimDisk):
     def __init__(self, like: SimDisk, path: Path) -> None:
         super().__init__(like.state.server_id)
         RaftDb.create(path, like.state.server_id)
+        self.path = path
         self.db = RaftDb(path)
         self.loads = self.installs = 0
         if like.snapshot is not None:
-            self._do(Write(0, None, None, [], None, like.snapshot))
+            self._do(RaftWrite(1, 0, snapshot=like.snapshot))
 
-    def _do(self, write: Write) -> None:
+    def _do(self, write: Write | RaftWrite) -> None:
+        assert isinstance(write, RaftWrite), "it is written to by the persistence actor"
         super()._do(write)
         self.installs += write.snapshot is not None and write.snapshot.discard_log
-        self.db.write(
-            RaftWrite(
-                incarnation=1,
-                sequence=write.sequence,
-                hard_state=write.hard_state,
-                truncate_from=write.truncate_from,
-                append=write.append,
-                commit=write.commit,
-                snapshot=write.snapshot,
-                stage=write.stage,
-            )
-        )
+        self.db.write(write)
+
+    def reopen(self) -> None:
+        """A new process reads the file anew."""
+        super().reopen()
+        self.db.close()
+        self.db = RaftDb(self.path)
 
     def load(self) -> RestoredLog:
         """What the simulation restarts from, if raft.db says the same."""

@@ -110,7 +110,7 @@ def test_row_19_answers_are_keyed_by_index_and_term() -> None:
 
     stage.pass_time(0.5)
 
-    assert mine in stage.judge.rejected
+    assert mine in stage.judge.ledger.rejected
     assert mine not in stage["s0"].values
     assert len(stage["s0"].values) == 1
 
@@ -150,7 +150,7 @@ def test_row_19_proposal_that_was_replaced_here_may_still_be_applied() -> None:
 
     assert stage["s1"].leads
     assert mine in stage["s1"].values
-    assert mine not in stage.judge.rejected
+    assert mine not in stage.judge.ledger.rejected
 
 
 def test_row_19_replaced_proposal_is_answered_as_unknown() -> None:

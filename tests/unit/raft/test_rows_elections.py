@@ -267,7 +267,7 @@ def test_row_11_transfer_waits_for_entries_in_flight() -> None:
     stage.settle()
     assert stage["s1"].leads
     assert not stage["s0"].leads
-    assert len(stage.judge.acknowledged) == 3
+    assert len(stage.judge.ledger.acknowledged) == 3
 
 
 def test_row_11_stickiness_is_waived_for_the_target() -> None:

@@ -1,0 +1,47 @@
+"""What may never happen, by name, and the exception that says it has.
+
+The names are those of the Raft paper (figure 3), of Raft's thesis for membership, and of DESIGN §5 and §6.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NoReturn
+
+
+class Invariant(StrEnum):
+    """One claim each; the judge holds them after every turn of every server."""
+
+    ELECTION_SAFETY = "election safety"
+    """At most one leader a term."""
+    LOG_MATCHING = "log matching"
+    """Two logs with the same entry at an index are the same up to it."""
+    LEADER_COMPLETENESS = "leader completeness"
+    """A leader has every entry that was committed before its term."""
+    STATE_MACHINE_SAFETY = "state machine safety"
+    """No two servers apply different entries at an index, or get different results."""
+    PERSIST_THEN_SPEAK = "persist, then speak"
+    """What a message promises is on the disk of who sends it; what is committed is on the disks of a majority."""
+    MONOTONIC = "terms and commits never go back"
+    ONE_CHANGE = "one change at a time"
+    """Of the configuration, and only after an entry of the leader's term is committed."""
+    NO_WRITE_LOST = "no acknowledged write lost"
+    EXACTLY_ONCE = "exactly once"
+    """No command is applied twice, and none whose client was told that it is not applied."""
+    LINEARIZABLE = "reads linearizable"
+    """A read sees every write that was acknowledged, and what every read saw, before it began."""
+    CONVERGENCE = "convergence"
+    """Once nothing goes wrong any more, all servers are at one and serve."""
+
+
+class Violation(AssertionError):  # noqa: N818 - what it is
+    """Something that may never happen has happened."""
+
+    def __init__(self, invariant: Invariant, what: str) -> None:
+        super().__init__(what)
+        self.invariant = invariant
+
+
+def violated(invariant: Invariant, what: str) -> NoReturn:
+    """Raise Violation."""
+    raise Violation(invariant, what)

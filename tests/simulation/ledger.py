@@ -1,0 +1,139 @@
+"""The ledger: what was committed and applied, and what clients have been told of it.
+
+What lives here: one history for all servers, held against what each state machine does, entry by entry, and against
+what clients know.  What does not: logs, terms and disks (judge.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from attrs import define, field
+
+from actors.raft.entries import configuration_of, is_configuration
+from storage.kv import Changed, decode_result
+from storage.log_table import Entry
+from storage.raft_db import SnapshotSave
+from tests.simulation.invariants import Invariant, violated
+
+Effect = tuple[bytes, bytes]
+"""A command that reached the application's state machine, and its result."""
+
+_CHANGED = b"\x92\xa7changed"
+
+
+@define
+class Ledger:
+    """Everything that happened to the replicated state of a run."""
+
+    committed: dict[int, Entry] = field(factory=dict)
+    effects: dict[int, Sequence[Effect]] = field(factory=dict)
+    """By index: what applying its entry did, on whichever server was first."""
+    applied_at: dict[bytes, int] = field(factory=dict)
+    """The index at which a command was applied; no two commands are alike."""
+    revisions: dict[int, tuple[str, bytes]] = field(factory=dict)
+    """By revision of the key-value store: the key and the value that it gave it."""
+    states: dict[int, int] = field(factory=dict)
+    """By index: a checksum of the state there, as far as somebody made a snapshot."""
+    acknowledged: set[bytes] = field(factory=set)
+    rejected: set[bytes] = field(factory=set)
+    """Commands whose clients were told that they are certainly not applied, nor will be."""
+    floor: int = 0
+    """The highest index that a client knows of: the next read may not be older."""
+
+    # --- the log --------------------------------------------------------------------------------------------------
+
+    def commit(self, server_id: str, entry: Entry) -> None:
+        """A server takes an entry for committed."""
+        known = self.committed.setdefault(entry[1], entry)
+        if known is not entry and known != entry:
+            violated(
+                Invariant.STATE_MACHINE_SAFETY,
+                f"{server_id} commits {_short(entry)}, and {_short(known)} was committed",
+            )
+
+    # --- state machines -------------------------------------------------------------------------------------------
+
+    def applied(self, server_id: str, entry: Entry, effects: Sequence[Effect]) -> None:
+        """A state machine has applied an entry: the same everywhere, and no command a second time."""
+        self.commit(server_id, entry)
+        index = entry[1]
+        known = self.effects.get(index)
+        if known is None:
+            self.effects[index] = effects
+            for command, result in effects:
+                before = self.applied_at.setdefault(command, index)
+                if before != index:
+                    violated(Invariant.EXACTLY_ONCE, f"{command!r} of entry {index} was applied with entry {before}")
+                self._note_revision(command, result)
+                if command in self.rejected:
+                    violated(Invariant.EXACTLY_ONCE, f"{command!r} is applied, and was said never to be")
+        elif known != effects:
+            violated(
+                Invariant.STATE_MACHINE_SAFETY,
+                f"entry {index} did {effects} on {server_id}, and {known} on whoever was first",
+            )
+
+    def _note_revision(self, command: bytes, result: bytes) -> None:
+        if result.startswith(_CHANGED):
+            changed = decode_result(result)
+            assert isinstance(changed, Changed)
+            _, key, *_, value = msgspec.msgpack.decode(command)
+            self.revisions[changed.revision] = key, value
+
+    def snapshot(self, server_id: str, index: int, state: int) -> None:
+        """A server has frozen or restored the state at an index."""
+        if self.states.setdefault(index, state) != state:
+            violated(Invariant.STATE_MACHINE_SAFETY, f"{server_id} has another state at {index} than who froze it")
+
+    def restored(self, server_id: str, snapshot: SnapshotSave, state: int) -> None:
+        """A snapshot is the state and the configuration at its index, and nothing else."""
+        if snapshot.total and snapshot.index not in self.states:
+            violated(Invariant.STATE_MACHINE_SAFETY, f"{server_id} restores {snapshot.index}, which nobody froze")
+        if snapshot.total:
+            self.snapshot(server_id, snapshot.index, state)
+        changes = [e for i, e in self.committed.items() if i <= snapshot.index and is_configuration(e[0])]
+        if changes and snapshot.configuration != configuration_of(max(changes, key=lambda entry: entry[1])[0]):
+            violated(Invariant.ONE_CHANGE, f"the snapshot at {snapshot.index} has another configuration than the log")
+
+    # --- clients --------------------------------------------------------------------------------------------------
+
+    def acknowledge(self, command: bytes) -> None:
+        """A client hears that its command is applied."""
+        self.acknowledged.add(command)
+        if command not in self.applied_at:
+            violated(Invariant.NO_WRITE_LOST, f"{command!r} is acknowledged, and nobody has applied it")
+
+    def reject(self, command: bytes) -> None:
+        """A client hears that its command is not applied and never will be."""
+        self.rejected.add(command)
+        index = self.applied_at.get(command)
+        if index is not None:
+            violated(Invariant.EXACTLY_ONCE, f"{command!r} is said not to be applied, and was at {index}")
+
+    def answered(self, server_id: str, applied: int, floor: int) -> None:
+        """A linearizable read is answered from the state at ``applied``; ``floor`` was known when it began."""
+        if applied < floor:
+            violated(
+                Invariant.LINEARIZABLE, f"{server_id} reads at {applied}, and {floor} was known when the read began"
+            )
+        self.floor = max(self.floor, applied)
+
+    def found(self, key: str, value: bytes, revision: int) -> None:
+        """A client has read this, from whatever past: it must have been so."""
+        if self.revisions.get(revision) != (key, value):
+            violated(
+                Invariant.STATE_MACHINE_SAFETY,
+                f"{key} = {value!r} was read at {revision}, which made {self.revisions.get(revision)}",
+            )
+
+    def final(self, applied: int) -> None:
+        """At the end every server has applied this much: everything acknowledged is in it."""
+        lost = sorted(command for command in self.acknowledged if self.applied_at[command] > applied)
+        if lost:
+            violated(Invariant.NO_WRITE_LOST, f"acknowledged, and lost: {lost[:5]}")
+
+
+def _short(entry: Entry) -> str:
+    return f"entry {entry[1]} of term {entry[2]}"

@@ -50,6 +50,7 @@ from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.keys import ClusterKey, load
 from transport.links import check_exposure, check_free
+from transport.stale import Stale, age_s
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
@@ -148,11 +149,16 @@ class Node:
         results: list[bytes] = await self._request("propose", [command], timeout_s)
         return results[0]
 
-    async def read(self, query: bytes, *, consistency: str = "linearizable", timeout_s: float | None = None) -> bytes:
-        """Ask the state machine, ``linearizable`` or ``stale``.  Raises ClientError."""
-        answer: list[Any] = await self._request("read", [query, consistency], timeout_s)
+    async def read(self, query: bytes, *, timeout_s: float | None = None) -> bytes:
+        """Ask the state machine, linearizably.  Raises ClientError."""
+        answer: list[Any] = await self._request("read", [query, "linearizable"], timeout_s)
         result: bytes = answer[0]
         return result
+
+    async def read_stale(self, query: bytes, *, timeout_s: float | None = None) -> Stale[bytes]:
+        """Ask this server's own copy, at once and without a leader.  Raises ClientError."""
+        result, _, age_ms = await self._request("read", [query, "stale"], timeout_s)
+        return Stale(result, age_s(age_ms))
 
     # --- what the gateway asks of a whole server (actors/gateway/control.py) --------------------------------------
 

@@ -31,6 +31,8 @@ from transport.errors import QuorateError
 from transport.text import shell_quoted, shortened
 
 STDIN: Final = "-"
+LINEARIZABLE: Final = "linearizable"
+STALE: Final = "stale"
 SHOWN_CHARS_MAX: Final = 60
 
 T = TypeVar("T")
@@ -59,10 +61,10 @@ class KvError(QuorateError):
 
 consistency_option = click.option(
     "--consistency",
-    type=click.Choice(["linearizable", "stale"]),
-    default="linearizable",
+    type=click.Choice([LINEARIZABLE, STALE]),
+    default=LINEARIZABLE,
     show_default=True,
-    help="linearizable: what the cluster has now; stale: what this server has, also without a leader.",
+    help="linearizable: what the cluster has now; stale: what this server has, also without a leader, with its age.",
 )
 
 
@@ -87,12 +89,11 @@ def put(remote: Remote, key: str, value: str) -> None:
 @remote_command()
 def get_key(remote: Remote, key: str, consistency: str) -> None:
     """Print the value of KEY, and nothing else."""
-    with remote.client() as client:
-        found = _checked_result(decode_result(client.read(get(key), consistency)), Found)
+    found, age = _read(remote, get(key), consistency, Found)
     if remote.form == "table":
         _print_raw(found.value)
     else:
-        remote.show(pair_report(found), str)
+        remote.show(pair_report(found) | age, str)
 
 
 @kv.command("delete")
@@ -112,13 +113,12 @@ def delete_key(remote: Remote, key: str) -> None:
 @remote_command()
 def list_keys(remote: Remote, prefix: str, start: str, limit: int, consistency: str) -> None:
     """List the keys with PREFIX in order, with their values."""
-    with remote.client() as client:
-        page = _checked_result(decode_result(client.read(list_query(prefix, start, limit), consistency)), Page)
+    page, age = _read(remote, list_query(prefix, start, limit), consistency, Page)
     items = [pair_report(found) for found in page.items]
     if remote.form == "jsonl":
         remote.show(items, str)
     else:
-        remote.show({"items": items, "next": page.next or None, "revision": page.revision}, _page_view)
+        remote.show({"items": items, "next": page.next or None, "revision": page.revision, **age}, _page_view)
     if page.next:
         click.echo(f"there are more: --start {shell_quoted(page.next)} shows them", err=True)
 
@@ -135,6 +135,19 @@ def compare_and_set(remote: Remote, key: str, values: tuple[str, ...], absent: b
     old = None if absent else _bytes(values[0])
     changed = _propose(remote, cas(key, old, _checked(_bytes(values[-1]))))
     remote.show({"key": key, "revision": changed.revision}, _revision_view)
+
+
+def _read(remote: Remote, query: bytes, consistency: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
+    """The answer, and the age of a stale one for the JSON; it is said on stderr too, a missing key's included."""
+    with remote.client() as client:
+        if consistency != STALE:
+            return _checked_result(decode_result(client.read(query)), kind), {}
+        stale = client.read_stale(query)
+    if stale.age_s is None:
+        click.echo("stale: the server has heard no leader since it was started", err=True)
+    else:
+        click.echo(f"stale: up to date {stale.age_s:g} s ago, as far as the server knows", err=True)
+    return _checked_result(decode_result(stale.answer), kind), {"age_s": stale.age_s}
 
 
 def _propose(remote: Remote, command: bytes) -> Changed:

@@ -18,7 +18,7 @@ from quorate.version import __version__
 if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
-    from quorate.client import Client, Conflict
+    from quorate.client import Client, Conflict, Stale
     from storage.state_machine import StateMachine
     from transport.client_errors import (
         BadRequest,
@@ -50,6 +50,7 @@ __all__ = [
     "Refused",
     "RequestFailed",
     "SessionExpired",
+    "Stale",
     "StateMachine",
     "TooLarge",
     "Unreachable",
@@ -87,7 +88,7 @@ def _load(name: str) -> Any:
         from transport.errors import QuorateError
 
         return QuorateError
-    if name in ("Client", "Conflict"):
+    if name in ("Client", "Conflict", "Stale"):
         from quorate import client
 
         return getattr(client, name)

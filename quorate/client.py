@@ -26,9 +26,10 @@ from storage.kv import (
 )
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
+from transport.stale import Stale
 from transport.text import is_utf8, shortened
 
-__all__ = ["Client", "Conflict", "KeyValue"]
+__all__ = ["Client", "Conflict", "KeyValue", "Stale"]
 
 T = TypeVar("T")
 
@@ -47,8 +48,11 @@ class Machine(Protocol):
     async def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
         """Apply a command."""
 
-    async def read(self, query: bytes, *, consistency: str = ..., timeout_s: float | None = None) -> bytes:
-        """Ask a query."""
+    async def read(self, query: bytes, *, timeout_s: float | None = None) -> bytes:
+        """Ask a query, linearizably."""
+
+    async def read_stale(self, query: bytes, *, timeout_s: float | None = None) -> Stale[bytes]:
+        """Ask one server's own copy."""
 
 
 class KeyValue:
@@ -73,13 +77,16 @@ class KeyValue:
         command = put(key, raw) if revision is None else put_if(key, raw, revision)
         return await self._change(command, timeout_s)
 
-    async def get(self, key: str, *, consistency: str = "linearizable", timeout_s: float | None = None) -> Found | None:
+    async def get(self, key: str, *, timeout_s: float | None = None) -> Found | None:
         """The key with its value and revision, or None when it does not exist."""
         _check_text(key)
-        try:
-            return _result(await self._machine.read(get(key), consistency=consistency, timeout_s=timeout_s), Found)
-        except NotFound:
-            return None
+        return _found(await self._machine.read(get(key), timeout_s=timeout_s))
+
+    async def get_stale(self, key: str, *, timeout_s: float | None = None) -> Stale[Found | None]:
+        """The same from one server's own copy, at once and without a leader, with its age."""
+        _check_text(key)
+        stale = await self._machine.read_stale(get(key), timeout_s=timeout_s)
+        return Stale(_found(stale.answer), stale.age_s)
 
     async def delete(self, key: str, *, timeout_s: float | None = None) -> bool:
         """Remove a key; False when it did not exist."""
@@ -105,14 +112,22 @@ class KeyValue:
         *,
         start: str = "",
         limit: int = 1_000,
-        consistency: str = "linearizable",
         timeout_s: float | None = None,
     ) -> Page:
         """A page of the keys with a prefix, in order, from `start` on; its `next` is the next page's start."""
-        _check_text(prefix)
-        _check_text(start)
-        query = list_keys(prefix, start, limit)
-        return _result(await self._machine.read(query, consistency=consistency, timeout_s=timeout_s), Page)
+        return _result(await self._machine.read(_listing(prefix, start, limit), timeout_s=timeout_s), Page)
+
+    async def list_stale(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        limit: int = 1_000,
+        timeout_s: float | None = None,
+    ) -> Stale[Page]:
+        """The same from one server's own copy, at once and without a leader, with its age."""
+        stale = await self._machine.read_stale(_listing(prefix, start, limit), timeout_s=timeout_s)
+        return Stale(_result(stale.answer, Page), stale.age_s)
 
     async def _change(self, command: bytes, timeout_s: float | None) -> int:
         return _result(await self._machine.propose(command, timeout_s=timeout_s), Changed).revision
@@ -125,6 +140,19 @@ class Client(TransportClient):
     def kv(self) -> KeyValue:
         """The key-value store."""
         return KeyValue(self)
+
+
+def _listing(prefix: str, start: str, limit: int) -> bytes:
+    _check_text(prefix)
+    _check_text(start)
+    return list_keys(prefix, start, limit)
+
+
+def _found(encoded: bytes) -> Found | None:
+    try:
+        return _result(encoded, Found)
+    except NotFound:
+        return None
 
 
 def _check_text(key: str) -> None:

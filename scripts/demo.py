@@ -87,7 +87,7 @@ def show(cluster: LocalCluster) -> None:
 
     step(f"5. Starting {leader.name} again, with the line it was started with")
     took = timed(lambda: start_again(cluster))
-    check([leader], expected, "stale")
+    check([leader], expected, lambda client, query: client.read_stale(query).answer)
     say(f"   {took:.1f} s later it has caught up: all {len(expected)} keys are in its own copy")
     say(cluster_view(rows(cluster, look)))
 
@@ -185,12 +185,16 @@ def write_all(server: LocalServer, pairs: dict[str, str]) -> None:
             client.propose(put(key, value.encode()))
 
 
-def check(servers: Iterable[LocalServer], expected: dict[str, str], consistency: str = "linearizable") -> None:
+def check(
+    servers: Iterable[LocalServer],
+    expected: dict[str, str],
+    read: Callable[[SyncClient, bytes], bytes] = SyncClient.read,
+) -> None:
     """Raise DemoError unless each server answers every key with its value."""
     for server in servers:
         with SyncClient(server.address) as client:
             for key, value in expected.items():
-                found = decode_result(client.read(get(key), consistency))
+                found = decode_result(read(client, get(key)))
                 if not isinstance(found, Found) or found.value != value.encode():
                     raise DemoError(f"{server.name} answers {found} for {key}, acknowledged as {value!r}")
 

@@ -24,9 +24,8 @@ from tenacity.wait import wait_random_exponential
 
 from transport.address import parse_address
 from transport.client_asks import AskLimits, Asks
-from transport.client_batches import COMMANDS, READS, SESSION_COMMANDS, Ask
+from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask
 from transport.client_errors import (
-    BadRequest,
     ClientError,
     NoLeader,
     OutcomeUnknown,
@@ -41,6 +40,7 @@ from transport.client_session import ClientSession
 from transport.errors import AddressError
 from transport.keys import ClusterKey, load
 from transport.session_protocol import NONCE_BYTES, SESSION_ID_BYTES, SESSION_OPEN
+from transport.stale import Stale
 
 if TYPE_CHECKING:
     from transport.address import Address
@@ -160,15 +160,16 @@ class Client:
             ask.finish()
         return result
 
-    async def read(self, query: bytes, *, consistency: str = "linearizable", timeout_s: float | None = None) -> bytes:
-        """The state machine's answer to a query.
-
-        "linearizable": no older than the moment of this call.  "stale": what one server has, at once.
-        """
-        if consistency not in READS:
-            raise BadRequest(f"the consistency is one of {', '.join(sorted(READS))}, not {consistency!r}")
-        _, promise = self._ask(consistency, query, timeout_s)
+    async def read(self, query: bytes, *, timeout_s: float | None = None) -> bytes:
+        """The state machine's answer to a query, linearizable: no older than the moment of this call."""
+        _, promise = self._ask(LINEARIZABLE, query, timeout_s)
         result: bytes = await promise
+        return result
+
+    async def read_stale(self, query: bytes, *, timeout_s: float | None = None) -> Stale[bytes]:
+        """What one server has, at once and without a leader, with its age."""
+        _, promise = self._ask(STALE, query, timeout_s)
+        result: Stale[bytes] = await promise
         return result
 
     async def call(self, op: str, arguments: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:

@@ -45,6 +45,7 @@ from transport.client_frames import CHANGES_NOTHING, encode_request
 from transport.client_protocol import Code, Request, Response
 from transport.client_session import ClientSession
 from transport.session_protocol import NOT_NOW, SESSION_OPEN, Failure
+from transport.stale import Stale
 from transport.wire import WireError
 
 ANSWER_MARGIN_S: Final = 0.1
@@ -294,7 +295,7 @@ class Asks:
         for ask, value in zip(flight.asks, values, strict=True):
             if ask.promise.done():
                 continue
-            if type(value) is bytes or not ask.is_batched:
+            if type(value) is bytes or type(value) is Stale or not ask.is_batched:
                 ask.promise.set_result(value)
             elif isinstance(value, Failure):
                 _fail(ask, RequestFailed(value.why))

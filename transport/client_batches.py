@@ -16,6 +16,7 @@ from transport.client_errors import ClientError
 from transport.client_protocol import decode_payload, encode_payload
 from transport.client_session import ClientSession
 from transport.session_protocol import SESSION_PROPOSE, Outcome, decode_outcomes
+from transport.stale import Stale, age_s
 from transport.wire import WireError
 
 COMMANDS: Final = "propose"
@@ -103,9 +104,11 @@ def decode_values(asks: Sequence[Ask], payload: bytes) -> Sequence[Any]:
     first = asks[0]
     if not first.is_batched:
         return [decode_payload(payload)]
-    values: Sequence[Outcome]
+    values: Sequence[Any]
     if first.op in READS:
-        values, _, _ = _decode_read(payload)
+        values, _, age_ms = _decode_read(payload)
+        if first.op == STALE:
+            values = [Stale(value, age_s(age_ms)) if type(value) is bytes else value for value in values]
     elif first.session is None:
         values = _decode_results(payload)
     else:

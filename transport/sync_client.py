@@ -28,6 +28,7 @@ from transport.client_socket import (
     make_client_socket,
     read_event,
 )
+from transport.stale import Stale, age_s
 from transport.wire import WireError
 
 if TYPE_CHECKING:
@@ -94,10 +95,15 @@ class SyncClient:
         (result,) = self.call("propose", [command])
         return bytes(result)
 
-    def read(self, query: bytes, consistency: str) -> bytes:
-        """The answer to a query, "linearizable" or "stale".  Raises as `call` does."""
-        result, _, _ = self.call("read", [query, consistency])
+    def read(self, query: bytes) -> bytes:
+        """The linearizable answer to a query.  Raises as `call` does."""
+        result, _, _ = self.call("read", [query, "linearizable"])
         return bytes(result)
+
+    def read_stale(self, query: bytes) -> Stale[bytes]:
+        """What this server has, with its age.  Raises as `call` does."""
+        result, _, age_ms = self.call("read", [query, "stale"])
+        return Stale(bytes(result), age_s(age_ms))
 
     def _connect(self, deadline: float) -> None:
         self._socket.connect(self._address.endpoint)

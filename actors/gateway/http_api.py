@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from actors.asks import AskError, MailboxFull
+from actors.gateway.calls import LINEARIZABLE, STALE
 from actors.gateway.http_guard import GuardError, check_request
 from actors.gateway.reports import pair_report
 from storage.kv import (
@@ -34,6 +35,7 @@ from storage.kv import (
     put_if,
 )
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.stale import age_s
 
 if TYPE_CHECKING:
     from actors.ref import Ref
@@ -58,7 +60,7 @@ _STATUS: Final = {
     Code.OUTCOME_UNKNOWN: 504,
 }
 _KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "too_large": 413}
-_CONSISTENCIES: Final = ("linearizable", "stale")
+_CONSISTENCIES: Final = (LINEARIZABLE, STALE)
 
 
 class ApiError(Exception):
@@ -131,19 +133,19 @@ class HttpApi:
     # --- keys -------------------------------------------------------------------------------------------------------
 
     async def get_key(self, request: web.Request) -> web.Response:
-        """A key with its value and revision; `?consistency=stale` for what this server has."""
-        found = await self._query(request, get(_key(request)))
+        """A key with its value and revision; `?consistency=stale` for what this server has, with `age_s`."""
+        found, age = await self._query(request, get(_key(request)))
         assert isinstance(found, Found), "the answer to a query for a key that is there"
-        return reply(pair_report(found))
+        return reply(pair_report(found) | age)
 
     async def list_keys(self, request: web.Request) -> web.Response:
         """A page of keys in order; the next one begins with `?start=` of its `next`."""
         limit = _number(request, "limit", LIST_LIMIT_MAX)
         query = list_keys(request.query.get("prefix", ""), request.query.get("start", ""), limit)
-        page = await self._query(request, query)
+        page, age = await self._query(request, query)
         assert isinstance(page, Page), "the answer to a query for keys"
         items = [pair_report(found) for found in page.items]
-        return reply({"items": items, "next": page.next or None, "revision": page.revision})
+        return reply({"items": items, "next": page.next or None, "revision": page.revision, **age})
 
     async def put_key(self, request: web.Request) -> web.Response:
         """Set a key to the body, whatever its type; `?revision=N` only if that is the key's, 0 if there is none."""
@@ -160,12 +162,14 @@ class HttpApi:
             return await self._change(request, key, delete_if(key, _number(request, "revision", 0)))
         return await self._change(request, key, delete(key))
 
-    async def _query(self, request: web.Request, query: bytes) -> Any:
+    async def _query(self, request: web.Request, query: bytes) -> tuple[Any, dict[str, Any]]:
+        """The store's result, and the age of a stale one for the body, an error's too."""
         consistency = request.query.get("consistency", _CONSISTENCIES[0])
         if consistency not in _CONSISTENCIES:
             raise ApiError(400, "bad_request", f"consistency is {' or '.join(_CONSISTENCIES)}, not {consistency!r}")
-        answer = await self._ask(request, "read", [query, consistency])
-        return _checked(answer[0])
+        result, _, age_ms = await self._ask(request, "read", [query, consistency])
+        age = {"age_s": age_s(age_ms)} if consistency == STALE else {}
+        return _checked(result, **age), age
 
     async def _change(self, request: web.Request, key: str, command: bytes) -> web.Response:
         answer = await self._ask(request, "propose", [command])
@@ -209,15 +213,15 @@ class HttpApi:
         return decode_payload(answer.payload)
 
 
-def _checked(result: bytes) -> Any:
-    """The store's result; raises ApiError when it is a failure."""
+def _checked(result: bytes, **more: Any) -> Any:
+    """The store's result; raises ApiError, with `more` in its body, when it is a failure."""
     try:
         decoded = decode_result(result)
     except ValueError:
         raise ApiError(500, Code.FAILED, "this server has another state machine than the key-value store") from None
     if isinstance(decoded, Failed):
         conflict = {"revision": decoded.revision} if decoded.code == "conflict" else {}
-        raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **conflict)
+        raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **conflict, **more)
     return decoded
 
 

@@ -18,9 +18,8 @@ The contract, for whoever drives it:
 8. When the disk refuses a write, keep it and ``halt()``; ``resume()`` when what was refused is on disk.
 
 Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
-``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  Servers come and go:
-``changes.py``.  What may leave before what is on disk: ``state.py`` and ``journal.py``.  What the engine does:
-``engine.py``.
+``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  Servers come and go: ``changes.py``.
+What may leave before what is on disk: ``state.py`` and ``journal.py``.  What the engine does: ``engine.py``.
 """
 
 from collections.abc import Callable
@@ -239,6 +238,7 @@ class RaftCore:
     def applied(self, index: int) -> None:
         """Everything up to ``index`` is applied."""
         self.applied_index = index
+        self.state.freshness.applied(index)
 
     def take_reads(self) -> list[tuple[int, list[int]]]:
         """Reads that have their index, as (index, tokens)."""
@@ -309,6 +309,7 @@ class RaftCore:
 
     def _step_down(self, term: int) -> None:
         """The one way down: to a newer term, or out of a leadership that lost its quorum."""
+        self.state.freshness.level(self.leader.level_at())
         self.state.engine.step_down(term)
         self.state.leader = None
         self.state.verified_index = 0

@@ -49,6 +49,7 @@ class Follower:
         """The leader lives; learn its commit index as far as our log is known to be its log."""
         state = self._state
         state.engine.learn_commit(min(heartbeat.commit, state.verified_index))
+        state.freshness.heard(state.now, heartbeat.commit)
         reply = HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index)
         state.outbox.send(leader, reply)
 

@@ -113,6 +113,19 @@ class Leader:
         since = self._state.now - self._state.timing.election_max_s
         return self._state.is_quorum(peer for peer, p in self.progress.items() if p.last_ack >= since)
 
+    def level_at(self) -> float:
+        """When what is here was all there was, as far as this server knows: for a leader, when a majority answered."""
+        state = self._state
+        if not self.is_established:
+            return state.freshness.level_at
+        voters = state.configuration.voters
+        answers = sorted((state.now if v == state.self_id else self._last_ack(v) for v in voters), reverse=True)
+        return answers[len(voters) // 2]
+
+    def _last_ack(self, peer: str) -> float:
+        progress = self.progress.get(peer)
+        return progress.last_ack if progress else float("-inf")
+
     def appended(self) -> None:
         """There is something new to send."""
         self._is_replication_due = True

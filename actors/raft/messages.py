@@ -179,7 +179,8 @@ class Results:
     """To the gateway: (key, code, result) of proposals and reads.
 
     code: ``ok``, or ``not_leader``, ``no_leader``, ``overloaded``, ``too_large``: certainly not applied; or
-    ``outcome_unknown``.  applied: the index the answers reflect.  age_ms: how long ago the leader was last heard.
+    ``outcome_unknown``.  applied: the index the answers reflect.  age_ms: how long ago that was all
+    there was, as far as this server knows (actors/raft/freshness.py); AGE_UNKNOWN_MS if it never knew.
     """
 
     batch: list[tuple[int, str, bytes]]

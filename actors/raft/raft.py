@@ -56,6 +56,7 @@ from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
 from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
+from transport.stale import AGE_UNKNOWN_MS
 from transport.wire import Json, message
 
 LOAD_TIMEOUT_S = 120.0
@@ -309,6 +310,7 @@ class RaftActor(Actor):
 
     def _restored(self, machine: StateMachine, index: int) -> None:
         self._applier.replace(machine, index)
+        self._core.state.freshness.applied(index)
         self.context.me.tell(Continue())
 
     def _answer(self) -> None:
@@ -332,10 +334,8 @@ class RaftActor(Actor):
         self._handing_over.clear()
 
     def _age_ms(self) -> int:
-        state = self._core.state
-        if state.engine.is_leader or state.leader is None:
-            return 0
-        return int((self.context.now() - state.leader_heard_at) * 1000)
+        level_at = self._core.leader.level_at()
+        return AGE_UNKNOWN_MS if level_at == float("-inf") else max(0, int((self.context.now() - level_at) * 1000))
 
     def _report(self) -> None:
         """Tell gateway and reconciler when leadership has changed."""

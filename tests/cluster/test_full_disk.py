@@ -110,7 +110,7 @@ def test_a_lone_server_acknowledges_nothing_while_it_is_full(cluster: Cluster, w
     with server.client(timeout_s=2.0) as client, pytest.raises(QuorateError):
         client.propose(put("during", b"never acknowledged"))
     says_so(server)
-    assert server.get("before", "stale") == b"there"
+    assert server.get_stale("before").answer == b"there"
 
     server.free()
     cluster.leader()

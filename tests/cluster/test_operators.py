@@ -97,7 +97,7 @@ def test_a_snapshot_on_request(shared: Cluster) -> None:
     assert server.cli("raft", "snapshot").code == 0
     status = server.status()
     assert status["snapshot_index"] > 0
-    assert server.get("snapshot/key", "stale") == b"value"
+    assert server.get_stale("snapshot/key").answer == b"value"
     assert server.cli("raft", "snapshot").code == 0, "nothing new is no failure"
 
 

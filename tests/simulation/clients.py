@@ -24,6 +24,7 @@ from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, S
 from transport.client_errors import ClientError, SessionExpired
 from transport.client_session import ClientSession
 from transport.session_protocol import NONCE_BYTES, SESSION_OPEN
+from transport.stale import Stale
 from transport.wire import decode_body, unpack
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class SimClient:
         ask.finish()
         is_command = ask.op in (COMMANDS, SESSION_COMMANDS)
         if error is None:
-            value = self._understood(begun, result)
+            value = self._understood(begun, result.answer if isinstance(result, Stale) else result)
             if is_command:
                 ledger.acknowledge(ask.body)
             ended = evolve(begun, outcome=Outcome.OK, result=value, returned_s=now)

@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 from transport.client_errors import OutcomeUnknown
 from transport.errors import QuorateError
 from transport.keys import load
+from transport.stale import Stale
 from transport.sync_client import SyncClient
 
 HOST = "127.0.0.1"
@@ -193,11 +194,16 @@ class Server:
         assert isinstance(result, Changed), result
         return result.revision
 
-    def get(self, key: str, consistency: str = "linearizable") -> bytes | None:
+    def get(self, key: str) -> bytes | None:
         """A key's value through this server, or None."""
         with self.client() as client:
-            result = decode_result(client.read(get(key), consistency))
-        return result.value if isinstance(result, Found) else None
+            return _value(client.read(get(key)))
+
+    def get_stale(self, key: str) -> Stale[bytes | None]:
+        """A key's value in this server's own copy, or None, with its age."""
+        with self.client() as client:
+            stale = client.read_stale(get(key))
+        return Stale(_value(stale.answer), stale.age_s)
 
     def delete(self, key: str) -> None:
         """Remove a key through this server."""
@@ -211,9 +217,14 @@ class Server:
         start = ""
         with self.client() as client:
             while True:
-                page = decode_result(client.read(list_keys("", start, PAGE), "stale"))
+                page = decode_result(client.read_stale(list_keys("", start, PAGE)).answer)
                 assert isinstance(page, Page), page
                 found |= {item.key: (item.value, item.revision) for item in page.items}
                 if not page.next:
                     return found
                 start = page.next
+
+
+def _value(encoded: bytes) -> bytes | None:
+    result = decode_result(encoded)
+    return result.value if isinstance(result, Found) else None

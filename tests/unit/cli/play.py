@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from commands.root import root
 from storage.kv import KeyValueStore
+from transport.stale import Stale
 
 
 class PlayedClient:
@@ -38,11 +39,15 @@ class PlayedClient:
         self._play.fail_if_told()
         return self._play.store.apply(command)
 
-    def read(self, query: bytes, consistency: str) -> bytes:
+    def read(self, query: bytes) -> bytes:
         """Asked of a real store."""
-        self._play.consistencies.append(consistency)
         self._play.fail_if_told()
         return self._play.store.read(query)
+
+    def read_stale(self, query: bytes) -> Stale[bytes]:
+        """The same, of the age that the test has laid out."""
+        self._play.fail_if_told()
+        return Stale(self._play.store.read(query), self._play.age_s)
 
 
 class Play:
@@ -55,7 +60,7 @@ class Play:
         self.asked: list[tuple[str, Any]] = []
         self.addresses: list[str] = []
         self.timeouts: list[float] = []
-        self.consistencies: list[str] = []
+        self.age_s: float | None = 0.25
 
     def fail_if_told(self) -> None:
         """Raise what the test wants raised."""

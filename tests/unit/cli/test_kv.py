@@ -80,12 +80,35 @@ def test_list(play: Play) -> None:
     assert play.text("kv", "list", "zzz") == "no keys\n"
 
 
-def test_consistency(play: Play) -> None:
-    """Linearizable unless asked otherwise."""
-    play.text("kv", "list")
-    play.text("kv", "list", "--consistency", "stale")
+STALE = ("--consistency", "stale")
 
-    assert play.consistencies == ["linearizable", "stale"]
+
+def test_a_stale_read_shows_its_age(play: Play) -> None:
+    """In the JSON, and on stderr: the value alone stays on stdout. A linearizable read has none."""
+    play.text("kv", "put", "a", "1")
+    said = "stale: up to date 0.25 s ago, as far as the server knows\n"
+
+    plain = play.run("kv", "get", "a", *STALE)
+    got = play.run("kv", "get", "a", *STALE, "--format", "json")
+    listed = play.run("kv", "list", *STALE, "--format", "json")
+
+    assert (plain.stdout, plain.stderr) == ("1", said)
+    assert json.loads(got.stdout) == {"key": "a", "value": "1", "revision": 1, "age_s": 0.25}
+    assert json.loads(listed.stdout)["age_s"] == 0.25
+    assert listed.stderr == said
+    assert "age_s" not in play.text("kv", "get", "a", "--format", "json")
+    assert "age_s" not in play.text("kv", "list", "--format", "json")
+
+
+def test_a_stale_read_of_no_known_age_says_so(play: Play) -> None:
+    """A server that was started a moment ago has heard nobody; and what is not there may only not be there yet."""
+    play.age_s = None
+
+    missing = play.run("kv", "get", "a", *STALE, "--format", "json")
+
+    assert missing.exit_code == 1
+    assert missing.stderr.startswith("stale: the server has heard no leader since it was started\nerror: ")
+    assert json.loads(play.text("kv", "list", *STALE, "--format", "json"))["age_s"] is None
 
 
 def test_an_oversized_value_is_refused_before_it_travels(play: Play) -> None:

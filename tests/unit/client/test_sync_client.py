@@ -26,6 +26,7 @@ from transport.client_errors import (
 )
 from transport.client_protocol import Request, Response, decode_payload
 from transport.errors import AddressError
+from transport.stale import AGE_UNKNOWN_MS, Stale
 from transport.sync_client import SyncClient
 from transport.wire import ErrorReply
 
@@ -50,11 +51,17 @@ def test_proposals_and_reads() -> None:
 
     def answer(request: Request) -> Response:
         payload = decode_payload(request.payload)
-        return ok(request, [payload[0].upper()] if request.op == "propose" else [payload[0], 9, 0])
+        if request.op == "propose":
+            return ok(request, [payload[0].upper()])
+        return ok(
+            request, [b"-".join([payload[0], payload[1].encode()]), 9, AGE_UNKNOWN_MS if payload[0] == b"u" else 70]
+        )
 
     with FakeServer(answer) as server, SyncClient(server.address) as client:
         assert client.propose(b"a") == b"A"
-        assert client.read(b"q", "stale") == b"q"
+        assert client.read(b"q") == b"q-linearizable"
+        assert client.read_stale(b"q") == Stale(b"q-stale", 0.07)
+        assert client.read_stale(b"u") == Stale(b"u-stale", None)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
 from transport.address import parse_address
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.stale import AGE_UNKNOWN_MS
 
 HEALTH = {
     "node": "one",
@@ -40,6 +41,7 @@ class Gateway:
         self.store = KeyValueStore()
         self.requests: list[Request] = []
         self.failure: tuple[str, str] | AskError | None = None
+        self.age_ms = 250
         self.health: dict[str, Any] = dict(HEALTH)
 
     async def ask(self, msg: Request, *, timeout_s: float) -> Response:
@@ -56,7 +58,7 @@ class Gateway:
         if msg.op == "propose":
             return [self.store.apply(command) for command in payload]
         if msg.op == "read":
-            return [self.store.read(payload[0]), 1, 0]
+            return [self.store.read(payload[0]), 1, self.age_ms]
         return self.health if msg.op == "health" else [{"op": msg.op}]
 
 
@@ -184,12 +186,21 @@ async def test_pages(http: Http) -> None:
     assert ([item["key"] for item in rest["items"]], rest["next"]) == (["a3"], None)
 
 
-async def test_consistency_is_passed_on(http: Http) -> None:
-    """Linearizable unless asked otherwise."""
-    await http("GET", "/v1/kv/a")
-    await http("GET", "/v1/kv?consistency=stale")
+async def test_a_stale_read_has_its_age(http: Http) -> None:
+    """Linearizable unless asked otherwise, and that has none; an answer that there is no such key has one too."""
+    await http("PUT", "/v1/kv/a", data=b"1")
+    del http.gateway.requests[:]
+    _, fresh = await http("GET", "/v1/kv/a")
+    _, stale = await http("GET", "/v1/kv/a?consistency=stale")
+    _, page = await http("GET", "/v1/kv?consistency=stale")
+    http.gateway.age_ms = AGE_UNKNOWN_MS
+    status, missing = await http("GET", "/v1/kv/b?consistency=stale")
 
-    assert [decode_payload(request.payload)[1] for request in http.gateway.requests] == ["linearizable", "stale"]
+    asked = [decode_payload(request.payload)[1] for request in http.gateway.requests]
+    assert asked == ["linearizable", "stale", "stale", "stale"]
+    assert "age_s" not in fresh
+    assert (stale["age_s"], page["age_s"]) == (0.25, 0.25)
+    assert (status, missing["error"], missing["age_s"]) == (404, "not_found", None)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 ROUNDS ?= 20
+SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate chaos lint format check bench failover clean
+.PHONY: help setup demo test unit simulate chaos linearizable lint format check bench failover clean
 
 help:           ## Show the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(READY) ## Create .venv and install the dependencies
 
@@ -37,6 +38,10 @@ simulate: $(READY) ## Thousands of simulated runs with every fault: SEEDS=0-1999
 
 chaos: $(READY) ## The chaos tests for long: ROUNDS=20 rounds of each story
 	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -rP
+
+linearizable: ROUNDS = 30
+linearizable: $(READY) ## Chaos on real servers under the linearizability checker: ROUNDS=30 of SECONDS=60
+	@$(RUN) -m tests.chaos --rounds $(ROUNDS) --seconds $(SECONDS)
 
 lint: $(READY)  ## Style and types
 	@$(RUN) -m ruff check .

@@ -1,0 +1,116 @@
+"""Clients of registers: many at once through every door, each operation recorded for the checker.
+
+What lives here: what is asked, in a thread with an event loop of its own, so that a nemesis can go on meanwhile. What
+does not: the doors (doors.py), the recorder and the checker (tests/linearizability).
+
+A few keys are everybody's, so that all operations there bear on each other. Some more are written once: what was
+acknowledged has to be there in the end, whatever came after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+
+from quorate.client import Client
+from tests.chaos.doors import ANSWER_TIMEOUT_S, Consistency, Door, HttpDoor, InDoubtError, LibraryDoor, NotDoneError
+from tests.linearizability.recorder import Recorder
+from tests.support.server import Server
+from transport.client_errors import ClientError
+
+KEYS = tuple(f"register/{number}" for number in range(5))
+ONCE = "once/"
+SESSION_CLIENTS, PLAIN_CLIENTS = 2, 1
+WORKERS_PER_CLIENT = 4
+HTTP_WORKERS = 12
+READ_SHARE, CAS_SHARE, ONCE_SHARE = 0.5, 0.25, 0.05
+PAUSE_MAX_S = 0.1
+TROUBLE_PAUSE_S = 0.1
+
+
+class Clients:
+    """At work from `with` to its end."""
+
+    def __init__(
+        self, servers: Sequence[Server], seed: int, recorder: Recorder, reads: Consistency = "linearizable"
+    ) -> None:
+        self._servers = servers
+        self._seed = seed
+        self._recorder = recorder
+        self._reads = reads
+        self._stop = threading.Event()
+        self._crash: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
+
+    def __enter__(self) -> Clients:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the work once everything under way has been answered or given up."""
+        self._stop.set()
+        self._thread.join()
+        if self._crash is not None:
+            raise AssertionError(f"a client itself crashed: {self._crash!r}") from self._crash
+
+    # --- in the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._work())
+        except BaseException as error:  # it is raised where the thread is joined
+            self._crash = error
+
+    async def _work(self) -> None:
+        addresses = [server.address for server in self._servers]
+        async with AsyncExitStack() as stack:
+            doors: dict[str, Door] = {}
+            for number in range(SESSION_CLIENTS + PLAIN_CLIENTS):
+                has_session = number < SESSION_CLIENTS
+                client = Client(*addresses, timeout_s=ANSWER_TIMEOUT_S, exactly_once=has_session)
+                await stack.enter_async_context(client)
+                kind = "session" if has_session else "plain"
+                for worker in range(WORKERS_PER_CLIENT):
+                    doors[f"{kind}{number}.{worker}"] = LibraryDoor(client, self._reads)
+            threads = stack.enter_context(ThreadPoolExecutor(HTTP_WORKERS))
+            for worker in range(HTTP_WORKERS):
+                server = self._servers[worker % len(self._servers)]
+                doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
+            async with asyncio.TaskGroup() as workers:
+                for name, door in doors.items():
+                    workers.create_task(self._worker(name, door))
+
+    async def _worker(self, name: str, door: Door) -> None:
+        rng = random.Random(f"{self._seed}-{name}")
+        count = 0
+        while not self._stop.is_set():
+            count += 1
+            try:
+                await self._one(name, door, f"{name}-{count}", rng)
+            except (ClientError, NotDoneError, InDoubtError):
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+            await asyncio.sleep(rng.uniform(0.0, PAUSE_MAX_S))
+
+    def _one(self, name: str, door: Door, value: str, rng: random.Random) -> Awaitable[None]:
+        key, choice = rng.choice(KEYS), rng.random()
+        if choice < READ_SHARE:
+            return self._read(name, door, key)
+        if choice < READ_SHARE + CAS_SHARE:
+            return self._cas(name, door, key, value)
+        return self._write(name, door, ONCE + value if choice > 1 - ONCE_SHARE else key, value)
+
+    async def _read(self, name: str, door: Door, key: str) -> None:
+        with self._recorder.operation(name, key, "read") as operation:
+            operation.result = await door.read(key)
+
+    async def _cas(self, name: str, door: Door, key: str, value: str) -> None:
+        with self._recorder.operation(name, key, "cas", door.seen(key), value) as operation:
+            operation.result = await door.cas(key, value)
+
+    async def _write(self, name: str, door: Door, key: str, value: str) -> None:
+        with self._recorder.operation(name, key, "write", value):
+            await door.write(key, value)

@@ -131,15 +131,13 @@ class Context:
         self.incarnation: int = life.incarnation
         self.rng = rng
         """This incarnation's own random numbers, seeded from the system's."""
+        self.now: Callable[[], float] = life.system.clock
+        """Seconds on the monotonic clock."""
 
     @property
     def me(self) -> Ref:
         """This actor."""
         return self.ref(self.name)
-
-    def now(self) -> float:
-        """Seconds on the monotonic clock."""
-        return self._life.system.clock()
 
     def ref(self, actor: str, address: str | None = None) -> Ref:
         """The actor of that name on this server, or on the server at `address`."""

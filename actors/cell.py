@@ -21,7 +21,7 @@ from actors.inbox import Inbox
 from actors.life import Life
 from actors.lifecycle import ALIVE, FINAL, Event, State, following
 from actors.runtime_messages import TIMER_DUE
-from transport.wire import ErrorReply, Header, WireError, decode_body, is_retried, unpack
+from transport.wire import ErrorReply, Header, WireError, decode_body, head_bytes, is_retried, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,14 @@ class InjectedFault(Exception):  # noqa: N818 - no error of anybody's
 
 
 TURN_END = "on_turn_end"
+
+
+class _Head(NamedTuple):
+    """The head of a frame, read."""
+
+    size: int
+    header: Header
+    sender: Sender
 
 
 class _Handing(NamedTuple):
@@ -83,6 +91,7 @@ class Cell:
         self._factory = factory
         self._on_crash = on_crash
         self._life: Life | None = None
+        self._heads: dict[bytes, _Head] = {}
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -226,8 +235,8 @@ class Cell:
 
     def _hand_over(self, life: Life, frame: bytes, again: bool) -> None:
         try:
-            header, body = unpack(frame)
-            msg = decode_body(header.kind, body)
+            size, header, sender = self._heads.get(frame[: head_bytes(frame)]) or self._read_head(frame)
+            msg = decode_body(header.kind, frame[size:])
         except WireError as error:
             self._system.bury_frame(frame, "it does not decode", to=self.name, detail=str(error))
             return
@@ -235,7 +244,6 @@ class Cell:
             msg = life.due(msg.timer)
             if msg is None:
                 return
-        sender = sender_of(header)
         handler = life.handlers.get(type(msg))
         if handler is None:
             self._refuse(header, sender)
@@ -258,6 +266,16 @@ class Cell:
         elapsed_s = self._clock() - began
         if elapsed_s >= watch.slow_s:
             watch.finished(running, elapsed_s)
+
+    def _read_head(self, frame: bytes) -> _Head:
+        header, body = unpack(frame)
+        head = _Head(len(frame) - len(body), header, sender_of(header))
+        # An ask has a number of its own; what is told comes with the same head again and again.
+        if not header.ask:
+            if len(self._heads) >= self._system.limits.known_heads:
+                self._heads.clear()
+            self._heads[frame[: head.size]] = head
+        return head
 
     def _take_result(self, life: Life, result: object, sender: Sender, handing: _Handing) -> None:
         if not isinstance(result, CoroutineType):

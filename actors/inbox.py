@@ -37,15 +37,12 @@ class Inbox:
         """The next frame and whether it crashed its handler before; None when there is no mail."""
         if self._suspects:
             return self._suspects.popleft(), True
-        if self._backlog:
-            return self._backlog.popleft(), False
-        # Small batches, so that a control frame waits for few data frames.
-        frames = self._drain(self._drain_frames)
-        if not frames:
-            return None
-        if len(frames) > 1:
-            self._backlog.extend(frames[1:])
-        return frames[0], False
+        if not self._backlog:
+            # Small batches, so that a control frame waits for few data frames.
+            self._backlog.extend(self._drain(self._drain_frames))
+            if not self._backlog:
+                return None
+        return self._backlog.popleft(), False
 
     def put_back(self, frame: bytes) -> None:
         """Hand this frame over once more, before everything else."""

@@ -27,6 +27,8 @@ class SystemLimits:
     timers_per_actor: int = 20_000
     refs_per_actor: int = 4_096
     """Remembered refs; beyond it they are made anew."""
+    known_heads: int = 1_024
+    """Heads of frames that are remembered, read or made; beyond it they are read and made anew."""
     unanswered_asks: int = 20_000
     """Asks an actor owes an answer to; the oldest are forgotten."""
     open_asks: int = 20_000

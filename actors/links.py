@@ -16,6 +16,7 @@ from actors.system import System
 from transport.client_protocol import RESPONSE, Code, Request, Response
 from transport.keys import ClusterKey
 from transport.links import LinkConfig, Links
+from transport.listener import Arrival
 from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200
@@ -37,7 +38,7 @@ class LinksActor(Actor):
             system.zmq_context,
             LinkConfig(config.bind, config.advertised, identity.id, identity.boot, key),
             cluster_id=lambda: identity.cluster_id,
-            on_frame=self._on_frame,
+            on_frames=self._on_frames,
             on_dead=self._on_dead,
             clock=context.now,
         )
@@ -53,9 +54,12 @@ class LinksActor(Actor):
         self._system.attach_links(None)
         self.links.close(linger_ms=LINGER_MS)
 
-    def _on_frame(self, header: Header, body: bytes, routing_id: bytes | None) -> None:
-        if not self._system.deliver(header, body, routing_id) and routing_id is not None:
-            self._refuse_client(header, body, routing_id)
+    def _on_frames(self, arrived: list[Arrival]) -> None:
+        self._system.pump.open_delivery()
+        for header, body, routing_id in arrived:
+            if not self._system.deliver(header, body, routing_id) and routing_id is not None:
+                self._refuse_client(header, body, routing_id)
+        self._system.pump.end_delivery()
 
     def _refuse_client(self, header: Header, body: bytes, routing_id: bytes) -> None:
         """A client whose request finds the gateway's mailbox full learns so at once, and not by waiting."""

@@ -3,7 +3,8 @@
 What lives here: the queue of actors that have mail.  What an actor does in its turn is in cell.py.
 
 A message costs no task and no trip through epoll: a send puts the receiver into the queue, and one callback of the
-event loop serves the queue round-robin, in bounded turns, until it is empty or its time is used up.
+event loop serves the queue round-robin, in bounded turns, until it is empty or its time is used up.  Whoever brings
+mail from outside, in a callback of its own, opens a delivery: the queue is then served at the end of that callback.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class Pump:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._run)
+
+    def open_delivery(self) -> None:
+        """Mail comes in: serve nobody before `end_delivery`, which follows in the same callback."""
+        self._scheduled = True
+
+    def end_delivery(self) -> None:
+        """All of it is in the mailboxes: serve them now."""
+        self._run()
 
     def close(self) -> None:
         """Serve nobody any more."""

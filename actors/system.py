@@ -92,6 +92,7 @@ class System:
         self._cells: dict[str, Cell] = {}
         self._supervisors: list[Supervisor] = []
         self._links: RemoteSender | None = None
+        self._heads: dict[tuple[str, ...], bytes] = {}
         self._dead_letters = DeadLetters(self.limits.dead_letters)
 
     # --- who is there ---
@@ -140,14 +141,25 @@ class System:
 
     def post(self, name: str, frame: bytes, *, urgent: bool) -> bool:
         """Put a frame into the mailbox of an actor of this server.  False, and a dead letter, when it is refused."""
-        if self._put(name, frame, urgent):
+        cell = self._cells.get(name)
+        if cell is not None and cell.accepts and cell.inbox.put(frame, urgent):
+            if not cell.queued and cell.state is State.RUNNING:
+                self.pump.ready(cell)
             return True
         self.bury_frame(frame, "the mailbox is full" if self.serves(name) else "there is no such actor", to=name)
         return False
 
     def post_timer(self, name: str, number: int) -> bool:
         """Put the mark of a due timer into its actor's mailbox; the timer itself deals with a refusal."""
-        return self._put(name, self.head(name, TIMER_DUE, name, 0) + encode_body(TimerDue(number)), urgent=False)
+        cell = self._cells.get(name)
+        if cell is None or not cell.accepts:
+            return False
+        self.pump.open_delivery()
+        taken = cell.inbox.put(self.head(name, TIMER_DUE, name, 0) + encode_body(TimerDue(number)), urgent=False)
+        if taken and cell.state is State.RUNNING:
+            self.pump.ready(cell)
+        self.pump.end_delivery()
+        return taken
 
     def send(
         self, address: str, *, to: str, kind: str, body: bytes, actor: str, ask: int = 0, urgent: bool = False
@@ -187,14 +199,6 @@ class System:
         cell = self._cells.get(name)
         return cell is not None and cell.accepts
 
-    def _put(self, name: str, frame: bytes, urgent: bool) -> bool:
-        cell = self._cells.get(name)
-        if cell is None or not cell.accepts or not cell.inbox.put(frame, urgent):
-            return False
-        if not cell.queued and cell.state is State.RUNNING:
-            self.pump.ready(cell)
-        return True
-
     # --- receiving from links ---
 
     def deliver(self, header: Header, body: bytes, routing_id: bytes | None) -> bool:
@@ -211,9 +215,26 @@ class System:
             self._deliver_answer(header, body)
         elif header.kind == TIMER_DUE:
             self.bury(header, "this kind never travels between servers")
-        elif not self.post(header.to, pack(header, body), urgent=is_urgent(header.kind)):
+        elif not self.post(header.to, self._local_head(header) + body, urgent=is_urgent(header.kind)):
             return self._refuse(header)
         return True
+
+    def _local_head(self, header: Header) -> bytes:
+        """What a mailbox needs to know of a link's frame: its place in the session of its link is of no use there.
+
+        So what one actor tells another one has the same head each time, and is made, and read by the cell, once.
+        """
+        if header.ask:
+            return pack(header, b"")
+        key = (header.to, header.kind, header.sender, header.address, header.actor)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= self.limits.known_heads:
+                self._heads.clear()
+            head = self._heads[key] = pack(
+                msgspec.structs.replace(header, cluster_id="", incarnation=0, session=0, sequence=0), b""
+            )
+        return head
 
     def _refuse(self, header: Header) -> bool:
         if not header.ask:

@@ -46,12 +46,16 @@ class Timer:
 
     def _fire(self) -> None:
         loop = self._life.system.loop
-        if not self._waits:
-            self._waits = self._life.post_timer(self._number)
         if self.period_s is not None:
             # Ticks that were missed are skipped, not made up for.
             missed = (loop.time() - self._due_s) // self.period_s
             self._due_s += (missed + 1) * self.period_s
             self._handle = loop.call_at(self._due_s, self._fire)
-        elif not self._waits:
-            self._handle = loop.call_later(self.RETRY_S, self._fire)
+        if self._waits:
+            return
+        # Last of all, since the mark may be reached, and this timer be cancelled, within the call.
+        self._waits = True
+        if not self._life.post_timer(self._number):
+            self._waits = False
+            if self.period_s is None:
+                self._handle = loop.call_later(self.RETRY_S, self._fire)

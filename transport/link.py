@@ -30,7 +30,8 @@ from transport.wire import WireError, unpack
 ACK_KIND = "link.ack"
 """A frame from a receiver: `session` and `sequence` say up to where frames have arrived."""
 
-_POLLIN, _POLLOUT = int(zmq.POLLIN), int(zmq.POLLOUT)  # an operation on zmq's enum flags costs a microsecond
+# An operation on zmq's enum flags costs a microsecond.
+_EVENTS, _POLLIN, _POLLOUT, _NOBLOCK = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.NOBLOCK)
 _sessions = count(1)  # of the process: links made anew after a restart of their owner start new sessions too
 
 
@@ -118,7 +119,7 @@ class Link:
             if size > self._limits.frame_bytes_max:  # sent, it would cost us the connection
                 self._drops.count("too large to send", f"{size} bytes of {letter[1]} for {self.address}")
                 return False
-            self._socket.send(frame, zmq.NOBLOCK)
+            self._socket.send(frame, _NOBLOCK)
         except WireError as error:
             self._drops.count("too large to send", error)
             return False
@@ -132,7 +133,8 @@ class Link:
         self.frames += 1
         self.bytes += size
         # Sending may have consumed the only sign of an arrived acknowledgement or of a lost connection.
-        self._check_soon()
+        if self._socket.get(_EVENTS) != _POLLOUT:
+            self._check_soon()
         return True
 
     def _window_open(self, size: int, now: float) -> bool:
@@ -189,13 +191,13 @@ class Link:
         self._check_due = False
         if self.state is LinkState.CLOSED:
             return
-        events = int(self._socket.getsockopt(zmq.EVENTS))
+        events = int(self._socket.get(_EVENTS))
         for _ in range(self._limits.batch_frames):
             if not events & _POLLIN:
                 break
             for frame in self._socket.recv_multipart(zmq.NOBLOCK):
                 self._on_ack(frame)
-            events = int(self._socket.getsockopt(zmq.EVENTS))
+            events = int(self._socket.get(_EVENTS))
         else:
             self._check_soon()
         connected = bool(events & _POLLOUT)

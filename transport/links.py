@@ -20,7 +20,7 @@ from transport.cuts import Cuts
 from transport.dialer import Dialer
 from transport.drops import Drops
 from transport.link_config import LinkConfig, check_exposure
-from transport.listener import Listener, OnFrame, check_free
+from transport.listener import Listener, OnFrames, check_free
 from transport.stamp import Stamp
 
 __all__ = ["LinkConfig", "Links", "check_exposure", "check_free"]
@@ -29,9 +29,9 @@ __all__ = ["LinkConfig", "Links", "check_exposure", "check_free"]
 class Links:
     """A server's place on the network.
 
-    `cluster_id()` is asked whenever a frame is made or judged. `on_frame(header, body, routing_id)` gets every frame
-    let in; `routing_id` is set for a client's and is what `reply` needs. `on_dead(address, reason)` reports evidence
-    that the process behind an address is gone. `clock()` is monotonic seconds.
+    `cluster_id()` is asked whenever a frame is made or judged. `on_frames(arrived)` gets the frames let in, as many as
+    were read in one go. `on_dead(address, reason)` reports evidence that the process behind an address is gone.
+    `clock()` is monotonic seconds.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Links:
         config: LinkConfig,
         *,
         cluster_id: Callable[[], str],
-        on_frame: OnFrame,
+        on_frames: OnFrames,
         on_dead: Callable[[str, str], None],
         clock: Callable[[], float],
     ) -> None:
@@ -48,7 +48,7 @@ class Links:
         self._cluster_id = cluster_id
         self._drops = Drops(clock)
         self._cuts = Cuts()
-        self._listener = Listener(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_frame=on_frame)
+        self._listener = Listener(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_frames=on_frames)
         self._dialer = Dialer(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_dead=on_dead, clock=clock)
         self._bound: Address | None = None
         self._advertised = config.advertise

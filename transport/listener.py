@@ -34,12 +34,16 @@ from transport.zap import ZapHandler
 
 _log = logging.getLogger("quorate.links")
 
-OnFrame = Callable[[Header, bytes, bytes | None], None]
+Arrival = tuple[Header, bytes, bytes | None]
+"""A frame let in: its header, its body, and for a client's the routing id that an answer needs."""
+
+OnFrames = Callable[[list[Arrival]], None]
 
 _REOPEN_S = 0.5
 """ZeroMQ closes in the background: a port just closed is free only after a moment."""
 _RETRY_S = 0.01
 _NOBLOCK = int(zmq.NOBLOCK)
+_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 _NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _MONITORED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_ACCEPT_FAILED
 
@@ -48,13 +52,14 @@ class Listener:
     """Receives frames of servers and clients, answers clients, acknowledges servers."""
 
     def __init__(
-        self, ctx: zmq.SyncContext, config: LinkConfig, *, drops: Drops, cuts: Cuts, on_frame: OnFrame
+        self, ctx: zmq.SyncContext, config: LinkConfig, *, drops: Drops, cuts: Cuts, on_frames: OnFrames
     ) -> None:
         self._ctx = ctx
         self._config = config
         self._drops = drops
         self._cuts = cuts
-        self._on_frame = on_frame
+        self._on_frames = on_frames
+        self._arrived: list[Arrival] = []
         self._sessions = Sessions(config.limits)
         self._secured = config.key is not None
         self._zap: ZapHandler | None = None
@@ -131,7 +136,6 @@ class Listener:
             return False
         sent = self._send(routing_id, frame)
         self.replies += sent
-        self._drain_soon()
         return sent
 
     def _send(self, routing_id: bytes, frame: bytes) -> bool:
@@ -144,10 +148,13 @@ class Listener:
         except zmq.ZMQError:
             self._drops.quietly("answer to a peer that is gone")
             return False
+        finally:
+            # Sending, also in vain, may have consumed the only sign that something has arrived.
+            if int(self._socket.get(_EVENTS)) & _POLLIN:
+                self._drain_soon()
         return True
 
     def _drain_soon(self) -> None:
-        # Sending may have consumed the only sign that something has arrived.
         if not self._drain_due:
             self._drain_due = True
             self._loop.call_soon(self._drain)
@@ -155,6 +162,19 @@ class Listener:
     def _drain(self) -> None:
         """Read until there is nothing (only then the fd reports the next arrival) or the batch is full."""
         self._drain_due = False
+        if self._socket.closed:
+            return
+        if not self._read_batch():
+            self._drain_soon()
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            try:
+                self._on_frames(arrived)
+            except Exception:
+                _log.exception("handing over %d frames, the first a %r, failed", len(arrived), arrived[0][0].kind)
+
+    def _read_batch(self) -> bool:
+        """Read a batch; True when there is nothing more."""
         recv = self._socket.recv
         try:
             for _ in range(self._config.limits.batch_frames):
@@ -165,12 +185,11 @@ class Listener:
                 else:
                     self._skip_parts()
         except zmq.Again:
-            return
+            return True
         except zmq.ZMQError as error:
-            if not self._socket.closed:
-                _log.error("cannot read from %s: %s", self._config.bind, error)
-            return
-        self._drain_soon()
+            _log.error("cannot read from %s: %s", self._config.bind, error)
+            return True
+        return False
 
     def _read(self) -> tuple[bytes, str | None, bool]:
         """The next part, the user it is from (None without keys), and whether it is the last of its message."""
@@ -204,7 +223,7 @@ class Listener:
         if header.sender:
             self._on_server_frame(routing_id, header, body, len(frame))
         else:
-            self._hand_over(header, body, routing_id)
+            self._arrived.append((header, body, routing_id))
 
     def _on_server_frame(self, routing_id: bytes, header: Header, body: bytes, size: int) -> None:
         if self._sessions.received(header, size):
@@ -214,13 +233,7 @@ class Listener:
             self._drops.quietly("cut")
             return
         self._heard(header.address)
-        self._hand_over(header, body, None)
-
-    def _hand_over(self, header: Header, body: bytes, routing_id: bytes | None) -> None:
-        try:
-            self._on_frame(header, body, routing_id)
-        except Exception:
-            _log.exception("handing over a %r frame failed", header.kind)
+        self._arrived.append((header, body, None))
 
     def _on_monitor(self) -> None:
         while not self._monitor.closed:

@@ -16,6 +16,7 @@ import zmq
 
 _numbers = count(1)
 _BYTES_LIMIT = 512 * 1024 * 1024
+_NOBLOCK = int(zmq.NOBLOCK)
 
 
 class _Lane:
@@ -52,7 +53,7 @@ class _Lane:
             self.refused += 1
             return False
         try:
-            self._in.send(frame, zmq.NOBLOCK)
+            self._in.send(frame, _NOBLOCK)
         except zmq.Again:
             self.refused += 1
             return False
@@ -64,9 +65,13 @@ class _Lane:
         return True
 
     def drain(self, max_frames: int) -> list[bytes]:
-        # The count says what is there, so no read ends in an exception (1.5 us each, as much as a read).
+        # The count says what is there, so no read ends in an exception (3.5 us each, more than ten reads).
         recv = self._out.recv
-        frames = [recv(zmq.NOBLOCK) for _ in range(min(self.depth, max_frames))]
+        if self.depth == 1:
+            frame = recv(_NOBLOCK)
+            self.depth = self.bytes = 0
+            return [frame]
+        frames = [recv(_NOBLOCK) for _ in range(min(self.depth, max_frames))]
         self.depth -= len(frames)
         self.bytes -= sum(map(len, frames))
         return frames
@@ -105,9 +110,12 @@ class Mailbox:
 
         What is taken is no longer guarded from a newer control frame, so a small batch keeps the control lane quick.
         """
-        frames = self._control.drain(max_frames) if self._control.depth else []
-        if self._data.depth and len(frames) < max_frames:
-            frames += self._data.drain(max_frames - len(frames))
+        control, data = self._control, self._data
+        if not control.depth:
+            return data.drain(max_frames) if data.depth else []
+        frames = control.drain(max_frames)
+        if data.depth and len(frames) < max_frames:
+            frames += data.drain(max_frames - len(frames))
         return frames
 
     @property

@@ -154,15 +154,21 @@ def pack(header: Header, body: bytes) -> bytes:
     return b"".join((len(head).to_bytes(_LENGTH_BYTES, "big"), head, body))
 
 
+def head_bytes(frame: bytes | memoryview) -> int:
+    """Where the body of a frame begins, if it is one. Raises WireError when it is too short to say so."""
+    if len(frame) < _LENGTH_BYTES:
+        raise WireError(f"{len(frame)} bytes are too few for a frame")
+    return _LENGTH_BYTES + (frame[0] << 8 | frame[1])
+
+
 def unpack(frame: bytes | memoryview) -> tuple[Header, bytes]:
     """The header and the body of a frame of this protocol version.
 
     Raises OtherVersionError for a frame of another version, and WireError for anything that is not a frame.
     """
-    size = len(frame)
-    start = _LENGTH_BYTES + (frame[0] << 8 | frame[1]) if size >= _LENGTH_BYTES else _LENGTH_BYTES
-    if size < start:
-        raise WireError(f"{size} bytes are too few for a frame")
+    start = head_bytes(frame)
+    if len(frame) < start:
+        raise WireError(f"{len(frame)} bytes are too few for a frame")
     head = frame[_LENGTH_BYTES:start]
     try:
         header = _decode_header(head)

@@ -15,12 +15,11 @@ from transport.client_protocol import GATEWAY, REQUEST
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
 from transport.links import LinkConfig, Links
+from transport.listener import Arrival
 from transport.wire import PROTOCOL_VERSION, Header, pack, unpack
 
 PATIENCE_S = 20.0
 """How long a test waits for what must happen; only a failing test waits that long."""
-
-Arrival = tuple[Header, bytes, bytes | None]
 
 
 async def until(condition: Callable[[], Any], what: str) -> None:
@@ -52,7 +51,7 @@ class Server:
             self.ctx,
             LinkConfig(bind, bind, server_id, 1, key, limits or LinkLimits()),
             cluster_id=lambda: self.cluster_id,
-            on_frame=lambda header, body, routing_id: self.frames.append((header, body, routing_id)),
+            on_frames=self.frames.extend,
             on_dead=lambda address, reason: self.dead.append((address, reason)),
             clock=clock,
         )

@@ -13,6 +13,7 @@ import pytest
 from tests.unit.transport.network import RawPeer, Server, header, port_of, request, until
 from transport import keys
 from transport.limits import LinkLimits
+from transport.listener import Arrival
 from transport.wire import pack
 
 SEED = 20_261_123
@@ -149,15 +150,15 @@ async def test_a_receiver_that_raises_does_not_stop_the_link(caplog: pytest.LogC
     async with Server("s1") as one, Server("s2") as two:
         seen: list[bytes] = []
 
-        def take(_header: object, body: bytes, _routing_id: bytes | None) -> None:
-            seen.append(body)
+        def take(arrived: list[Arrival]) -> None:
+            seen.extend(body for _, body, _ in arrived)
             raise RuntimeError("no")
 
-        two.links._listener._on_frame = take
+        two.links._listener._on_frames = take
         one.tell(two, b"1")
         one.tell(two, b"2")
         await until(lambda: seen == [b"1", b"2"], "both are handed over")
-    assert "handing over a 'test.note' frame failed" in caplog.text
+    assert "the first a 'test.note', failed" in caplog.text
 
 
 async def test_the_log_is_not_flooded(caplog: pytest.LogCaptureFixture) -> None:

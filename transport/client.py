@@ -193,7 +193,10 @@ class Client:
         promise = self._loop.create_future()
         ask = Ask(op, body, self._loop.time() + (self._timeout_s if timeout_s is None else timeout_s), promise)
         self._asks.add(ask)
-        self._pump_soon()
+        if self._asks.is_lone:
+            self._pump()
+        else:
+            self._pump_soon()
         if not self._tick_due:
             self._tick_due = True
             self._loop.call_later(TICK_S, self._tick)
@@ -234,7 +237,8 @@ class Client:
         refused_by = self._asks.answered(self._loop.time(), response)
         if refused_by and refused_by == self._preferred:
             self._look_elsewhere()
-        self._pump_soon()
+        if self._asks.has_queued:
+            self._pump_soon()
 
     def _on_change(self, link: ClientLink) -> None:
         if link.is_up:

@@ -101,6 +101,7 @@ class Asks:
     _flights: dict[int, _Flight] = field(factory=dict, init=False)
     _under_way: int = field(default=0, init=False)
     _last_id: int = field(default=0, init=False)
+    _last_size: int = field(default=0, init=False)
     _refusals: int = field(default=0, init=False)
     _held_until: float = field(default=0.0, init=False)
 
@@ -111,6 +112,19 @@ class Asks:
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""
         return not self._flights and not any(self._all_queues())
+
+    @property
+    def has_queued(self) -> bool:
+        """Whether there is anything to send."""
+        return any(self._all_queues())
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether the caller of the latest ask seems to be the only one: nobody waits, and nobody came with the last.
+
+        Then it need not wait for others to share its request.
+        """
+        return not self._flights and self._last_size == 1
 
     @property
     def wants_session(self) -> bool:
@@ -162,6 +176,7 @@ class Asks:
         if not self.send(address, encode_request(request)):
             return False
         self._flights[request.id] = _Flight(address, asks, now, ends)
+        self._last_size = len(asks)
         self._under_way += len(asks)
         return True
 

@@ -35,6 +35,8 @@ BATCH_FRAMES: Final = 256
 """Answers read before other work of the event loop gets its turn."""
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
 
 
 class ClientLink:
@@ -67,9 +69,10 @@ class ClientLink:
         self._monitor = self._socket.get_monitor_socket(MONITORED)
         self._fds = (self._socket.fileno(), self._monitor.fileno())
         self._socket.connect(address.endpoint)
-        for fd in self._fds:
-            loop.add_reader(fd, self._read)
-        self._read_soon()
+        loop.add_reader(self._fds[0], self._read)
+        loop.add_reader(self._fds[1], self._look)
+        # Connecting may have consumed the first report of either.
+        loop.call_soon(self._look)
 
     def send(self, frame: bytes) -> bool:
         """Send one frame; False when there is no connection to take it.  Never waits."""
@@ -77,7 +80,9 @@ class ClientLink:
             self._socket.send(frame, _NOBLOCK)
         except zmq.ZMQError:
             return False
-        self._read_soon()
+        # The fd reports an arrival once, and sending may have consumed the report.
+        if int(self._socket.get(_EVENTS)) & _POLLIN:
+            self._read_soon()
         return True
 
     def close(self) -> None:
@@ -92,18 +97,24 @@ class ClientLink:
         self._socket.close(0)
 
     def _read_soon(self) -> None:
-        # The fd reports an arrival once, and sending may have consumed the report.
         if not self._due:
             self._due = True
             self._loop.call_soon(self._read)
 
     def _read(self) -> None:
+        """Read a batch of answers."""
         self._due = False
+        if not self._closed and self._read_answers():
+            self._read_soon()
+
+    def _look(self) -> None:
+        """See what has become of the connection."""
         if self._closed:
             return
         # Answers first: what arrived before the connection was lost is not lost.
         if self._read_answers():
             self._read_soon()
+            self._loop.call_soon(self._look)
         else:
             self._read_events()
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-
-from attrs import astuple, evolve, frozen
+from typing import NamedTuple
 
 from storage.checksum import record_checksum
 from storage.errors import CorruptFile, InvalidWriteError
@@ -27,9 +26,8 @@ SCHEMA = (
 )
 
 
-@frozen
-class JournalState:
-    """Hard state, cluster id, commit hint and both ends of the log."""
+class JournalState(NamedTuple):
+    """Hard state, cluster id, commit hint and both ends of the log: the row, field by field."""
 
     server_id: str
     cluster_id: str
@@ -50,13 +48,13 @@ class JournalState:
             raise InvalidWriteError(f"term {term} after term {self.term}")
         if term == self.term and self.voted_for is not None and voted_for != self.voted_for:
             raise InvalidWriteError(f"a second vote in term {term}: {voted_for} after {self.voted_for}")
-        return evolve(self, term=term, voted_for=voted_for)
+        return self._replace(term=term, voted_for=voted_for)
 
     def joined(self, cluster_id: str) -> JournalState:
         """As part of this cluster."""
         if self.cluster_id not in ("", cluster_id):
             raise InvalidWriteError(f"cluster {cluster_id} after cluster {self.cluster_id}")
-        return evolve(self, cluster_id=cluster_id)
+        return self._replace(cluster_id=cluster_id)
 
     def truncated(self, index: int, term_before: int | None) -> JournalState:
         """Without the entries from `index` on; `term_before` is the term of the entry before it, None if none is."""
@@ -64,7 +62,7 @@ class JournalState:
             raise InvalidWriteError(f"deleting from entry {index} on, but {self.commit_index} is committed")
         if index > self.last_index or term_before is None:
             return self
-        return evolve(self, last_index=index - 1, last_term=term_before)
+        return self._replace(last_index=index - 1, last_term=term_before)
 
     def appended(self, entries: Sequence[Entry]) -> JournalState:
         """With these entries at the end."""
@@ -78,17 +76,17 @@ class JournalState:
             last_term = term
         if last_term > self.term:
             raise InvalidWriteError(f"an entry of term {last_term} in term {self.term}")
-        return evolve(self, last_index=expected, last_term=last_term)
+        return self._replace(last_index=expected, last_term=last_term)
 
     def committed(self, index: int) -> JournalState:
         """With a commit index of at least this, as far as there are entries."""
-        return evolve(self, commit_index=max(self.commit_index, min(index, self.last_index)))
+        return self._replace(commit_index=max(self.commit_index, min(index, self.last_index)))
 
     def emptied(self, index: int, term: int) -> JournalState:
         """With an empty log that goes on behind this entry, which a leader's snapshot covers."""
         if index < self.commit_index:
             raise InvalidWriteError(f"a snapshot at {index} would replace entries up to {self.commit_index}")
-        return self._anchored(evolve(self, last_index=index, last_term=term), index, term)
+        return self._anchored(self._replace(last_index=index, last_term=term), index, term)
 
     def anchored(self, index: int, term: int) -> JournalState:
         """Without the entries up to and with this one, which a snapshot covers."""
@@ -99,7 +97,7 @@ class JournalState:
     def _anchored(self, state: JournalState, index: int, term: int) -> JournalState:
         if not 0 <= term <= state.term:
             raise InvalidWriteError(f"an anchor of term {term} in term {state.term}")
-        return evolve(state, anchor_index=index, anchor_term=term)
+        return state._replace(anchor_index=index, anchor_term=term)
 
 
 def fresh_state(server_id: str) -> JournalState:
@@ -109,9 +107,8 @@ def fresh_state(server_id: str) -> JournalState:
 
 def put_state(connection: sqlite3.Connection, state: JournalState) -> None:
     """Write the row."""
-    fields = astuple(state)
     connection.execute(
-        "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, record_checksum(*fields))
+        "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*state, record_checksum(*state))
     )
 
 

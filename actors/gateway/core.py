@@ -182,7 +182,8 @@ class GatewayCore:
 
     def flush(self, now: float) -> list[Effect]:
         """Everything that the events since the last flush have led to."""
-        self._dispatch(now)
+        if self._ready:
+            self._dispatch(now)
         effects: list[Effect] = [*self._answers, *self._outgoing]
         if self._proposals:
             effects.append(ToRaft(Propose(self._proposals)))

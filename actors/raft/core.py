@@ -390,9 +390,7 @@ class RaftCore:
 
     def _on_engine_message(self, peer: str, message: Message) -> None:
         kind = message["type"]
-        if kind == "append_entries" and "entries" in message:
-            self.leader.on_engine_append(peer, message)
-        elif kind == "request_vote":
+        if kind == "request_vote":
             self.election.on_engine_request(peer)
         elif kind == "response_vote":
             self.election.on_engine_grant()

@@ -4,9 +4,11 @@ What lives here: a subclass that gives the engine our journal and a transport th
 the guard does to it.  What does not: any decision.  The guard (actors/raft/core.py) decides what reaches the engine;
 raw, it loses acknowledged writes (docs/design.md holds the table of measured faults).
 
-What is the engine's: the log with its terms, the replication of entries from nextIndex, the counting of acknowledged
-entries into a commit index, the counting of votes, the no-op of a new leader.  What is switched off: its timers (never
-due), its threads, its sockets, its pickled dumps, its membership entries, its apply loop, its forwarding.
+What is the engine's: the log with its terms, nextIndex and matchIndex, the counting of acknowledged entries into a
+commit index, elections with the counting of votes, the no-op of a new leader, a follower's taking of entries.  What is
+switched off: its timers (never due), its threads, its sockets, its pickled dumps, its membership entries, its apply
+loop, its forwarding, and its sending of entries: the guard held a send window against it, kept its nextIndex from going
+back and took its messages apart again, which was more code than the loop it saved, and a fifth of a lone write's time.
 
 Private names, each with its reason:
 
@@ -15,7 +17,7 @@ Private names, each with its reason:
 ``__applyLogEntries``          overridden: it would apply all there is in one tick, unpickling every command (row 18)
 ``__tryLogCompaction``         overridden: it would pickle a dump; snapshots are ours (rows 16, 17)
 ``__onMessageReceived``        the engine's front door, behind the guard
-``__sendAppendEntries``        called when there is something to send, not on the engine's timer
+``__sendAppendEntries``        overridden: it has no send window (rows 3 and 4); the leader sends (leader.py)
 ``__raftElectionDeadline``     long past, it makes the next tick an election; else never (row 9)
 ``__newAppendEntriesTime``     never, so that a tick sends nothing on the engine's timer
 ``__setCurrentTerm``           a term learned from a frame that the engine does not see (row 2)
@@ -25,7 +27,7 @@ Private names, each with its reason:
 ``__raftNextIndex``, ``__raftMatchIndex``, ``__lastResponseTime``  per peer; set when peers change, kept from going
                                back (row 3)
 ``__otherNodes``, ``__readonlyNodes``  the other voters and the standbys
-``__connectedNodes``           which peers may be sent to now (send window)
+``__connectedNodes``           the engine stands for election only when it is connected
 ``__onReadonlyNodeConnected``, ``__onReadonlyNodeDisconnected``  standbys come and go (row 15)
 =============================  =======================================================================================
 """
@@ -40,13 +42,9 @@ from pysyncobj.poller import Poller
 from pysyncobj.syncobj import SyncObj
 from pysyncobj.transport import Transport
 
-from actors.raft.entries import ENTRY_BYTES_MAX
 from actors.raft.journal import Journal
 
 ENGINE_VERSION: Final = "0.3.17"
-BATCH_BYTES: Final = ENTRY_BYTES_MAX + 64 * 1024
-"""Above every entry: at or over it the engine frames an entry in a way that crashes its receiver (row 6)."""
-
 _NEVER_S: Final = 1e12
 _FOLLOWER, _CANDIDATE, _LEADER = 0, 1, 2
 _ROLES = {_FOLLOWER: "follower", _CANDIDATE: "candidate", _LEADER: "leader"}
@@ -66,6 +64,19 @@ class _NoPoller(Poller):
 
     def poll(self, timeout: float) -> None:
         return None
+
+
+class _Peer(Node):
+    """Another server.  There is one object of each, so it is its own key: PySyncObj hashes the id at every look-up."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
 
 
 class _Collector(Transport):
@@ -94,7 +105,6 @@ def _configuration() -> SyncObjConf:
         leaderFallbackTimeout=_NEVER_S,
         appendEntriesPeriod=_NEVER_S / 10,
         appendEntriesUseBatch=True,
-        appendEntriesBatchSizeBytes=BATCH_BYTES,
         dynamicMembershipChange=False,
         fullDumpFile=None,
         journalFile=None,
@@ -123,6 +133,9 @@ class Engine(SyncObj):
         return False
 
     def _SyncObj__tryLogCompaction(self) -> None:
+        return None
+
+    def _SyncObj__sendAppendEntries(self) -> None:
         return None
 
     # --- what it says of itself -----------------------------------------------------------------------------------
@@ -168,16 +181,19 @@ class Engine(SyncObj):
 
     def append(self, data: bytes) -> None:
         """As leader, put an entry at the end of the log."""
-        self._applyCommand(data, None)
-        self._checkCommandsToApply()
+        self._journal.add(data, self._journal.last_index + 1, self.term)
 
-    def replicate(self) -> None:
-        """Send what peers have not been sent, to those that may be sent to."""
-        self._SyncObj__sendAppendEntries()
+    def sent(self, peer: str, last: int) -> None:
+        """A peer was sent the entries up to ``last``."""
+        self._SyncObj__raftNextIndex[self._node(peer)] = last + 1
 
     def count(self) -> None:
         """As leader, move the commit index over what a majority has."""
         before = self.commit
+        matches, others = self._SyncObj__raftMatchIndex, self._SyncObj__otherNodes
+        # A tick costs more than all the rest of a turn, and most turns bring nothing to count.
+        if 2 * sum(matches[node] > before for node in others) < len(others):
+            return
         # A tick as leader does nothing else that is left switched on, once its send timer is out of the way.
         self._SyncObj__newAppendEntriesTime = _NEVER_S
         self.doTick(0.0)
@@ -216,23 +232,14 @@ class Engine(SyncObj):
     def acknowledge(self, peer: str, match: int) -> None:
         """A peer has everything up to ``match`` on disk."""
         node = self._node(peer)
-        following = self._SyncObj__raftNextIndex[node]
-        message = {"type": "next_node_idx", "next_node_idx": match + 1, "reset": False, "success": True}
-        self.receive(peer, message)
-        self._SyncObj__raftNextIndex[node] = max(following, match + 1)
+        following, matches = self._SyncObj__raftNextIndex, self._SyncObj__raftMatchIndex
+        matches[node] = max(matches[node], match)
+        following[node] = max(following[node], match + 1)
 
     def rewind(self, peer: str, next_index: int) -> None:
         """Send again from ``next_index``, but never what the peer is known to have."""
         node = self._node(peer)
         self._SyncObj__raftNextIndex[node] = max(next_index, self._SyncObj__raftMatchIndex[node] + 1)
-
-    def allow(self, peer: str, open_: bool) -> None:
-        """Let entries go to a peer, or hold them back."""
-        node = self._node(peer)
-        if open_:
-            self._SyncObj__connectedNodes.add(node)
-        else:
-            self._SyncObj__connectedNodes.discard(node)
 
     def reconfigure(self, voters: Iterable[str], standbys: Iterable[str]) -> None:
         """Replicate to these peers and count these voters (this server itself in neither)."""
@@ -268,5 +275,5 @@ class Engine(SyncObj):
     def _node(self, peer: str) -> Node:
         node = self._peers.get(peer)
         if node is None:
-            node = self._peers[peer] = Node(peer)
+            node = self._peers[peer] = _Peer(peer)
         return node

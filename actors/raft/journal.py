@@ -120,6 +120,14 @@ class Journal(EngineJournal):
         base = self._log[0][1]
         return self._log[max(first - base, 1) : max(last - base + 1, 1)]
 
+    def run(self, first: int, bytes_max: int) -> list[Entry]:
+        """Entries from ``first`` on, up to and with the one that reaches so many bytes."""
+        begin = end = first - self.anchor_index
+        while end < len(self._log) and bytes_max > 0:
+            bytes_max -= len(self._log[end][0])
+            end += 1
+        return self._log[begin:end]
+
     def before_tail(self, index: int, entries_max: int, bytes_max: int) -> int:
         """The index before a tail that ends with ``index``: at most so many entries and bytes, and nothing dropped."""
         first = max(index - entries_max, self.anchor_index)

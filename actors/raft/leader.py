@@ -1,14 +1,14 @@
 """The leader's side of the log: what is on its way to each peer, and what came back.
 
-What lives here: the send window, the acknowledgements and the repair of gaps around the engine's nextIndex and
-matchIndex, plus the heartbeats.  What does not: which entry goes next and when one is committed, which are the
-engine's, and snapshots (actors/raft/snapshots.py).
+What lives here: the sending of entries, the send window, the acknowledgements and the repair of gaps over the engine's
+nextIndex and matchIndex, plus the heartbeats.  What does not: when an entry is committed, which is the engine's, and
+snapshots (actors/raft/snapshots.py).
 
 Rules:
 1. An answer counts only in the leader's term, from a peer of the configuration, up to the end of our log (row 2).
 2. Success never moves nextIndex back (row 3).
 3. One re-send a gap: after a mismatch everything sent so far is void, and answers to it are ignored (row 4).
-4. At most ``WINDOW_BYTES`` and ``WINDOW_MESSAGES`` are on their way to one peer; the engine itself has no window.
+4. At most ``WINDOW_BYTES`` and ``WINDOW_MESSAGES`` are on their way to one peer, and the one append that fills it.
 5. Whatever is not acknowledged is probed once a heartbeat with an empty append on the same ordered lane: it arrives
    after everything sent before, so its answer says exactly whether something was lost.
 6. A change of the configuration is on the leader's own disk before anybody else has it.  Else a leader of two that
@@ -19,15 +19,17 @@ Rules:
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 from attrs import define, field
 
-from actors.raft.engine import Message
 from actors.raft.journal import FRESH_ANCHOR_INDEX
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
 from actors.raft.state import RaftState
 from storage.log_table import Entry
 
+BATCH_BYTES = 1024 * 1024
+"""After so much an append ends."""
 WINDOW_BYTES = 8 * 1024 * 1024
 WINDOW_MESSAGES = 512
 
@@ -131,7 +133,9 @@ class Leader:
         self._is_replication_due = True
 
     def lagging_behind_log(self) -> list[str]:
-        """Peers that need entries which are no longer in the log."""
+        """Peers that need entries which are no longer in the log, looked for whenever there is something to send."""
+        if not self._is_replication_due:
+            return []
         anchor = self._state.journal.anchor_index
         return [peer for peer in self.progress if self._state.engine.next_index(peer) <= anchor]
 
@@ -139,21 +143,11 @@ class Leader:
         """Send what may be sent."""
         if not self._is_replication_due or self._has_unsaved_change:
             return
-        self._is_replication_due = False
-        engine, last = self._state.engine, self._state.journal.last_index
         held_back = self._held_back()
-        anything = False
+        self._is_replication_due = bool(held_back)
         for peer, progress in self.progress.items():
-            may_send = (
-                peer not in held_back
-                and not progress.is_window_full
-                and not progress.has_snapshot_pending
-                and self._state.journal.anchor_index < engine.next_index(peer) <= last
-            )
-            engine.allow(peer, may_send)
-            anything |= may_send
-        if anything:
-            engine.replicate()
+            if peer not in held_back and not progress.has_snapshot_pending:
+                self._replicate(peer, progress)
 
     @property
     def _has_unsaved_change(self) -> bool:
@@ -166,15 +160,18 @@ class Leader:
             return frozenset()
         return configurations.at(index - 1).voters - configurations.latest.voters
 
-    def on_engine_append(self, peer: str, message: Message) -> None:
-        """The engine sends entries to a peer."""
-        entries = message["entries"]
-        progress = self.progress.get(peer)
-        if progress is None or not entries:
-            return
-        self._send(peer, message["prevLogIdx"], message["prevLogTerm"], entries)
-        if progress.is_window_full:
-            self._state.engine.allow(peer, False)
+    def _replicate(self, peer: str, progress: Progress) -> None:
+        """Send a peer what it has not been sent, as far as the window and the log reach."""
+        engine, journal = self._state.engine, self._state.journal
+        prev = engine.next_index(peer) - 1
+        while prev < journal.last_index and not progress.is_window_full:
+            prev_term = journal.term_at(prev)
+            if prev_term is None:
+                return
+            entries = journal.run(prev + 1, BATCH_BYTES)
+            self._send(peer, prev, prev_term, entries)
+            prev = entries[-1][1]
+            engine.sent(peer, prev)
 
     def on_reply(self, peer: str, reply: AppendReply) -> None:
         """An append was answered in our term."""
@@ -191,7 +188,7 @@ class Leader:
             hint = max(min(reply.match, state.journal.last_index), FRESH_ANCHOR_INDEX)
             state.engine.rewind(peer, hint + 1)
             progress.void()
-        self._is_replication_due = True
+        self._is_replication_due |= state.engine.next_index(peer) <= state.journal.last_index
 
     def on_heartbeat_reply(self, peer: str, reply: HeartbeatReply) -> None:
         """A heartbeat was answered in our term."""
@@ -203,10 +200,23 @@ class Leader:
 
     def heartbeat(self) -> int:
         """Begin a round: a heartbeat to every peer; returns its number."""
+        return self._begin_round(self.progress)
+
+    def confirm(self) -> int:
+        """Begin a round of a bare majority: those who were heard last, since they will be heard first."""
+        asked: list[str] = []
+        voters = self.progress.keys() & self._state.configuration.voters
+        for peer in sorted(voters, key=lambda peer: (-self.progress[peer].last_ack, peer)):
+            if self._state.is_quorum(asked):
+                break
+            asked.append(peer)
+        return self._begin_round(asked)
+
+    def _begin_round(self, peers: Iterable[str]) -> int:
         state = self._state
         self.round += 1
         beat = Heartbeat(state.engine.term, self.round, state.engine.commit)
-        for peer in self.progress:
+        for peer in peers:
             state.outbox.send(peer, beat)
         return self.round
 

@@ -108,7 +108,7 @@ class RaftActor(Actor):
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
         self._read_token = 0
         self._armed_for = float("inf")
-        self._reported: LeaderChanged | None = None
+        self._reported: tuple[int, str, str, bool, bool] = (-1, "", "", False, False)
         self._handing_over: list[Sender] = []
 
     async def on_start(self) -> None:
@@ -134,16 +134,20 @@ class RaftActor(Actor):
     def on_turn_end(self) -> None:
         """Draw the consequences of a batch of messages."""
         self._mind_disk()
-        self._propose()
+        if self._proposals:
+            self._propose()
         self._core.flush()
+        # What waits for a write is not among them, so they need not wait for this turn's to be on its way.
+        for peer, msg in self._core.take_messages():
+            self._send(peer, msg)
         self._chunks.hold()
         write = self._core.take_write()
         if write is not None:
             self._disk.write(write)
-        for peer, msg in self._core.take_messages():
-            self._send(peer, msg)
         self._chunks.send_due()
-        self._apply()
+        if write is None or self._core.state.engine.is_leader:
+            self._apply()
+        # Else the answer to the write brings another turn, and nobody waits for a follower's state as for its disk.
         self._answer()
         self._report()
         self._arm()
@@ -245,16 +249,14 @@ class RaftActor(Actor):
 
     def _mind_disk(self) -> None:
         """Whoever cannot keep an entry must not lead: the others can (DESIGN §5)."""
-        core, now = self._core, self.context.now()
+        core = self._core
         if self._disk.error and not core.is_halted:
-            core.halt(now)
+            core.halt(self.context.now())
             self.context.after(RETRY_S, RetryDisk())
         elif core.is_halted and not self._disk.error:
-            core.resume(now)
+            core.resume(self.context.now())
 
     def _propose(self) -> None:
-        if not self._proposals:
-            return
         proposals, self._proposals = self._proposals, []
         code = self._why_not_propose()
         if code:
@@ -298,6 +300,8 @@ class RaftActor(Actor):
         restore = core.take_restore()
         if restore is not None:
             self._restoring.begin(restore)
+            return
+        if core.applied_index >= core.state.engine.commit:
             return
         entries = core.committed(APPLY_ENTRIES_PER_TURN)
         if not entries:
@@ -343,13 +347,14 @@ class RaftActor(Actor):
         leader = core.state.leader or ""
         is_me = leader == self._identity.id
         address = self._identity.address if is_me else self._address(leader)
-        changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
-        if changed == self._reported:
+        news = core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established
+        if news == self._reported:
             return
-        if changed.leader != (self._reported.leader if self._reported else ""):
+        changed = LeaderChanged(*news)
+        if leader != self._reported[1]:
             server = core.state.configuration.get(leader)
             _log.info("term %d: %s leads", changed.term, server.name if server else leader[:ID_CHARS_SHOWN] or "nobody")
-        self._reported = changed
+        self._reported = news
         self._gateway.tell(changed)
         self.context.ref("reconciler").tell(changed)
 

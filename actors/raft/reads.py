@@ -7,7 +7,8 @@ state machine once that index is applied.
 Rules:
 1. A leader reads nothing before an entry of its term is committed: until then it does not know what is.
 2. A read gets the commit index of a moment after it arrived, and waits for a round of heartbeats that begins after it
-   arrived to be answered by a majority of the current voters.  One round serves every read that waits.
+   arrived to be answered by a majority of the current voters.  One round serves every read that waits.  It goes to a
+   bare majority first, since every further answer costs a turn and tells nothing; to everybody if that takes too long.
 3. A leader that steps down fails its reads; they have changed nothing, so they may be tried again.
 """
 
@@ -18,6 +19,7 @@ from actors.raft.messages import ReadIndex, ReadIndexReply
 from actors.raft.state import RaftState
 
 WAITING_MAX = 100_000
+ASK_ALL_AFTER_HEARTBEATS = 0.1
 
 
 @define
@@ -36,6 +38,8 @@ class _Round:
     number: int
     index: int
     reads: _Waiting
+    ask_all_at: float
+    """When to stop relying on the bare majority that was asked."""
 
 
 @define
@@ -92,21 +96,27 @@ class Reads:
             self._finish_round()
             if self._new and self._round is None and self._leader.is_established:
                 reads, self._new = self._new, _Waiting()
-                self._round = _Round(self._leader.heartbeat(), self._state.engine.commit, reads)
+                ask_all_at = self._state.now + ASK_ALL_AFTER_HEARTBEATS * self._state.timing.heartbeat_s
+                self._round = _Round(self._leader.confirm(), self._state.engine.commit, reads, ask_all_at)
                 self._finish_round()
         elif self._new.tokens:
             self._ask_leader()
 
     def tick(self) -> None:
-        """Give up on requests that the leader has left unanswered for an election timeout."""
+        """Ask everybody when a bare majority is slow; give up on what the leader left unanswered for too long."""
+        if self._round is not None and self._state.now >= self._round.ask_all_at:
+            self._round.ask_all_at = float("inf")
+            self._leader.heartbeat()
         for request in [r for r, remote in self._remote.items() if remote.deadline <= self._state.now]:
             self.failed.extend(self._remote.pop(request).tokens)
 
     @property
     def deadline(self) -> float:
-        """When the oldest request is given up."""
-        # Requests are in the order of their deadlines.
-        return next((remote.deadline for remote in self._remote.values()), float("inf"))
+        """When ``tick`` has something to do."""
+        if self._round is not None:
+            return self._round.ask_all_at
+        # Requests are in the order of their deadlines; a leader has none.
+        return next(iter(self._remote.values())).deadline if self._remote else float("inf")
 
     def fail_all(self) -> None:
         """The leader is gone, or this server leads no longer."""

@@ -78,7 +78,7 @@ class SnapshotSender:
                 self._outgoing[peer] = _Outgoing(state.snapshot, state.now)
                 self._leader.progress[peer].has_snapshot_pending = True
                 self._send_window(peer)
-        for peer in list(self._outgoing):
+        for peer in list(self._outgoing) if self._outgoing else ():
             if peer not in self._leader.progress:
                 self._abandon(peer)
 

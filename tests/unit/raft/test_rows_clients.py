@@ -208,6 +208,29 @@ def test_row_20_read_waits_for_a_round_of_heartbeats() -> None:
     assert stage["s0"].reads_answered == 1
 
 
+def test_row_20_read_asks_a_bare_majority_and_everybody_when_that_is_slow() -> None:
+    """The voter heard last is asked, and no standby; where its answer is lost, the others are asked soon after."""
+    stage = Stage(voters=3, standbys=1)
+    stage.elect("s0")
+    stage.beat("s0")
+    stage.deliver()
+    stage.now += 0.001
+    stage.deliver(lambda letter: letter.source == "s2")
+    stage.lose()
+
+    stage.read("s0")
+    assert [letter.target for letter in stage.mail] == ["s2"]
+    stage.lose()
+
+    asked_at = stage.now
+    stage.now = stage["s0"].core.next_deadline()
+    assert stage.now - asked_at < stage.timing.heartbeat_s / 2
+    stage.tick("s0")
+    assert sorted(letter.target for letter in stage.mail) == ["s1", "s2", "s3"]
+    stage.settle()
+    assert stage["s0"].reads_answered == 1
+
+
 def test_row_20_only_voters_confirm_a_read() -> None:
     """A standby's heartbeat answers say nothing about who leads."""
     stage = Stage(voters=3, standbys=1)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 
 import pytest
 
-from quorate import Client
+from quorate import Client, SessionExpired
 from storage.kv import Changed, cas, decode_result
+from storage.sessions import SessionLimits
 from tests.support.cluster import Cluster
+from tests.support.waiting import wait_until
+from transport.client_batches import SESSION_COMMANDS
+from transport.session_protocol import NONCE_BYTES, SESSION_OPEN
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -17,6 +22,7 @@ SEED = 20_260_714
 WORKERS = 24
 ROUNDS = 4
 STEPS_BETWEEN = 150
+SESSIONS_AT_ONCE = 256
 
 
 class Counters:
@@ -97,3 +103,47 @@ async def test_a_session_outlives_every_server_and_a_snapshot(cluster: Cluster) 
         session = client._asks.session
         assert session is not None
         assert session._id == b"\x00" * 7 + b"\x01" + session._id[8:], "the first and only one"
+
+
+class Loyal(Client):
+    """A client that never looks for other servers than the one it was given, however long that keeps quiet."""
+
+    async def _learn_from(self, address: str) -> bool:
+        return False
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it tries something again that may have been done."""
+        flights = [ask for flight in self._asks._flights.values() for ask in flight.asks]
+        return any(ask.doubt for ask in [*flights, *self._asks._queues[SESSION_COMMANDS]])
+
+
+async def open_sessions(client: Client, count: int) -> None:
+    """As so many clients do."""
+    for start in range(0, count, SESSIONS_AT_ONCE):
+        asks = range(min(SESSIONS_AT_ONCE, count - start))
+        await asyncio.gather(*(client._ask(SESSION_OPEN, os.urandom(NONCE_BYTES), 30.0)[1] for _ in asks))
+
+
+async def test_an_expired_session_is_replaced_unless_its_command_is_in_doubt(cluster: Cluster) -> None:
+    """Thousands of other sessions later: a new command goes in a new session, and one tried again ends in words."""
+    await asyncio.to_thread(cluster.form)
+    follower, other = await asyncio.to_thread(cluster.followers)
+    async with Loyal(follower.address, timeout_s=60) as client, Client(other.address) as crowd:
+        assert await client.kv.put("a", "1") == 1
+        await open_sessions(crowd, SessionLimits().sessions_max)
+        assert await client.kv.put("a", "2") == 2, "nobody can tell: it had never been sent before"
+
+        # It arrives at a server that stands still, and is sent again; by then its session is gone.
+        follower.pause()
+        waiting = asyncio.create_task(client.kv.put("a", "3"))
+        await open_sessions(crowd, SessionLimits().sessions_max)
+        await asyncio.to_thread(wait_until, "the first attempt is over", lambda: client.is_in_doubt)
+        follower.resume()
+        with pytest.raises(SessionExpired, match="may or may not be applied"):
+            await waiting
+
+        found = await crowd.kv.get("a")
+        assert found is not None
+        assert (found.value, found.revision) == (b"2", 2)
+        assert await client.kv.put("a", "4") == 3, "the next one has a session again"

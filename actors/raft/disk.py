@@ -9,7 +9,7 @@ gap.  What failed is kept and sent again; until it is done this server promises 
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from actors.raft.journal import Write
 from storage.raft_db import RaftWrite, RaftWritten
@@ -27,6 +27,8 @@ class Disk:
         self._tell = tell
         self._open: deque[RaftWrite] = deque()
         self._unstored_cluster_id: str | None = None
+        self._sent = 0
+        """The write that was sent last."""
         self._stuck_at = 0
         """The first write that was refused or did not reach the persistence actor; counts while there is an error."""
         self.error = ""
@@ -67,18 +69,26 @@ class Disk:
             self.error = ""
         while self._open and self._open[0].sequence <= answer.sequence:
             self._open.popleft()
+        if self._open and self._open[-1].sequence > self._sent and not self.error:
+            # They came while the disk took nothing, after everything before them had been tried again.
+            self._send_all(message for message in self._open if message.sequence > self._sent)
         return answer.sequence
 
     def retry(self) -> None:
         """Try everything again that is not on disk."""
         if self.error:
-            for message in self._open:
-                if not self._send(message):
-                    return
+            self._send_all(self._open)
+
+    def _send_all(self, messages: Iterable[RaftWrite]) -> None:
+        for message in messages:
+            if not self._send(message):
+                return
 
     def _send(self, message: RaftWrite) -> bool:
         sent = self._tell(message)
-        if not sent:
+        if sent:
+            self._sent = message.sequence
+        else:
             self._refused(message.sequence, "the persistence actor's mailbox is full")
         return sent
 

@@ -16,6 +16,7 @@ from time import monotonic
 import click
 
 from tests.simulation.runner import Outcome, run_seed, run_seeds
+from tests.simulation.schedule import Fault
 from tests.simulation.trace import Trace
 
 EXIT_VIOLATED = 1
@@ -48,34 +49,38 @@ class SeedRange(click.ParamType[range]):
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default=True, help="Worker processes."
 )
+@click.option(
+    "--guard", type=click.Choice(["on", "off"]), default="on", show_default=True, help="off: the raw engine instead."
+)
 @click.pass_context
-def simulate(ctx: click.Context, seeds: range, replay: int | None, jobs: int) -> None:
+def simulate(ctx: click.Context, seeds: range, replay: int | None, jobs: int, guard: str) -> None:
     """Run what is asked for and end with the exit code."""
-    ctx.exit(_run(seeds, jobs) if replay is None else _replay(replay))
+    is_guarded = guard == "on"
+    ctx.exit(_run(seeds, is_guarded, jobs) if replay is None else _replay(replay, is_guarded))
 
 
-def _replay(seed: int) -> int:
-    outcome = run_seed(seed, trace=Trace(print))
+def _replay(seed: int, guard: bool) -> int:
+    outcome = run_seed(seed, guard=guard, trace=Trace(print))
     print(_line(outcome))
     return 0 if outcome.held else EXIT_VIOLATED
 
 
-def _run(seeds: range, jobs: int) -> int:
+def _run(seeds: range, guard: bool, jobs: int) -> int:
     began = monotonic()
-    faults: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     failed = 0
     simulated_s = 0.0
-    outcomes = run_seeds(seeds, jobs=min(jobs, len(seeds)))
+    outcomes = run_seeds(seeds, guard=guard, jobs=min(jobs, len(seeds)))
     with click.progressbar(
         outcomes, length=len(seeds), label="seeds", show_pos=True, file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
         for outcome in bar:
-            faults += outcome.faults
+            counts += outcome.counts
             simulated_s += outcome.simulated_s
             if not outcome.held:
                 failed += 1
                 print(_line(outcome), flush=True)
-    _print_faults(faults)
+    _print(counts)
     verdict = "every seed held" if not failed else f"{failed} seeds did not hold"
     took = monotonic() - began
     print(f"{len(seeds)} seeds, {simulated_s:.0f} simulated seconds in {took:.0f} s: {verdict}")
@@ -88,17 +93,20 @@ def _line(outcome: Outcome) -> str:
     return f"seed {outcome.seed}: {outcome.invariant}: {outcome.message}; replay: {outcome.replay}"
 
 
-def _print_faults(faults: Counter[str]) -> None:
-    print("faults injected:")
-    width = max(map(len, faults), default=0)
-    for kind in sorted(faults):
-        print(f"  {kind:{width}}  {faults[kind]:>10,}")
+def _print(counts: Counter[str]) -> None:
+    width = max(map(len, counts), default=0)
+    injected = [kind for kind in counts if kind in set(Fault) or kind.startswith(("message:", "crash:", "clock:"))]
+    for title, kinds in (("faults injected:", injected), ("what came of it:", counts.keys() - set(injected))):
+        print(title)
+        for kind in sorted(kinds):
+            print(f"  {kind:{width}}  {counts[kind]:>10,}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     # Servers would say hundreds of times that a disk is full; without a handler Python prints it.
-    logging.getLogger("quorate").addHandler(logging.NullHandler())
+    for name in ("quorate", "pysyncobj"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         result = simulate.main(arguments, prog_name="python -m tests.simulation", standalone_mode=False)
     except click.ClickException as error:

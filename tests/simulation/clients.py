@@ -72,7 +72,7 @@ class SimClient:
         self._simulation = simulation
         self._rng: random.Random = random.Random(f"{simulation.seed}/client/{number}")
         self._name = f"c{number}"
-        self.sender = Sender("", "", "", number + 1, routing_id=self._name.encode())
+        self.sender = Sender("", "", "", number, routing_id=self._name.encode())
         # One of the clients does without exactly-once: what is in doubt stays so.
         self._is_numbered = number > 0
         self._asks = Asks(AskLimits(attempt_s=simulation.weather.attempt_s), self._send, self._pause_s)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from attrs import evolve
 
 from actors.gossip.member import Status
-from actors.raft.configuration import Server
-from actors.raft.messages import Configure
 from tests.simulation.guarded import GuardedProcess
 from tests.simulation.process import Process
 from tests.simulation.schedule import Fault, Strike
@@ -23,18 +21,9 @@ T = TypeVar("T")
 
 LEAVE_TIMEOUT_S: Final = 6.0
 LEAVE_POLL_S: Final = 0.1
+DOOM_S: Final = 0.3
 DETECTION_S: Final = 1.5
 """How long gossip takes to find a server failed."""
-
-
-def address_of(id_: str, move: int = 0) -> str:
-    """Where a server listens, after so many moves."""
-    return f"10.0.{move}.{id_[1:]}:7946"
-
-
-def listed(id_: str, *, voter: bool) -> Server:
-    """A server as a configuration lists it."""
-    return Server(id_, f"name-{id_}", address_of(id_), voter)
 
 
 class Faults:
@@ -59,17 +48,21 @@ class Faults:
     # --- machines -------------------------------------------------------------------------------------------------
 
     def _crash(self, process: Process, strike: Strike) -> None:
-        """A process dies with what was on its way to its disk, and comes back; whoever tries to reach it is refused."""
-        simulation = self._simulation
+        """A process dies, now or in its next write, and comes back."""
+        if strike.other < 0.5:
+            self._die(process, strike)
+        else:
+            process.doom(partial(self._die, process, strike), DOOM_S)
+
+    def _die(self, process: Process, strike: Strike) -> None:
         kept = int(_pick((0, 0, 1, 99), strike.how))
-        down_s = strike.pick_span(0.05, 0.5, 2.0)
-        simulation.crash(process, kept, is_torn=strike.other < 0.5)
-        simulation.clock.later(down_s, partial(simulation.start, process))
+        self._simulation.crash(process, kept, is_torn=strike.span < 0.5)
+        self._simulation.clock.later(strike.pick_span(0.05, 0.5, 2.0), partial(self._simulation.start, process))
 
     def _crash_all(self, _: Process, strike: Strike) -> None:
         for process in self._simulation.processes.values():
             if process.is_alive:
-                self._crash(process, evolve(strike, span=self._rng.random(), how=self._rng.random()))
+                self._die(process, evolve(strike, span=self._rng.random(), how=self._rng.random()))
 
     def _pause(self, process: Process, strike: Strike) -> None:
         process.pause()
@@ -146,7 +139,7 @@ class Faults:
         simulation = self._simulation
         if simulation.gossip.statuses[process.id] is not Status.LEAVING:
             return
-        if simulation.is_out(process.id):
+        if any(other.has_taken_out(process.id) for other in simulation.processes.values()):
             simulation.gossip.announce(process.id, Status.LEFT)
             simulation.crash(process, 99, is_torn=False)
             simulation.clock.later(strike.pick_span(0.5, 2.0), partial(simulation.start, process))
@@ -162,23 +155,18 @@ class Faults:
         return self._ask_for("add_standby", strike)
 
     def _change(self, process: Process, strike: Strike) -> bool:
-        """Ask a leader for any change; the core refuses what may not be."""
-        kind = _pick(("promote", "promote", "demote", "remove", "add_standby", ""), strike.how)
+        """Ask a leader for any change; it refuses what may not be."""
+        kind = _pick(("promote", "promote", "demote", "remove", "add_standby"), strike.how)
         return self._ask_for(kind, strike)
 
     def _ask_for(self, kind: str, strike: Strike) -> bool:
-        leaders = [p for p in self._simulation.leaders() if isinstance(p, GuardedProcess)]
+        leaders = self._simulation.leaders()
         if not leaders:
             return False
         leader = _pick(leaders, strike.whom)
-        state = leader.server.core.state
-        known = {server.id: server for server in state.configuration.servers}
-        wanted = [id_ for id_ in self._simulation.processes if _makes_sense(kind, known.get(id_))]
-        one = listed(_pick(wanted or list(self._simulation.processes), strike.other), voter=False)
-        base = state.configurations.latest_index
-        address = self._simulation.address_of(one.id)
-        leader.configure(Configure(kind or "promote", base, one.id, one.name, address))
-        return True
+        members, ids = leader.members(), list(self._simulation.processes)
+        wanted = [id_ for id_ in ids if _makes_sense(kind, members.get(id_))]
+        return leader.change(kind, _pick(wanted or ids, strike.other))
 
     def _move(self, process: Process, _: Strike) -> None:
         """A server comes back at another address."""
@@ -203,11 +191,11 @@ class Faults:
         return False
 
 
-def _makes_sense(kind: str, known: Server | None) -> bool:
-    """Whether a change could be made of this server."""
-    if kind in ("", "add_standby"):
-        return known is None
-    return known is not None and (kind == "remove" or known.voter == (kind == "demote"))
+def _makes_sense(kind: str, votes: bool | None) -> bool:
+    """Whether a change could be made of a server; votes: None if it is no member."""
+    if kind == "add_standby" or votes is None:
+        return kind == "add_standby" and votes is None
+    return kind == "remove" or votes == (kind == "demote")
 
 
 def _pick(choices: Sequence[T], number: float) -> T:

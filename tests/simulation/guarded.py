@@ -11,21 +11,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from attrs import evolve
+
 from actors.actor import Sender
-from actors.gateway.calls import LINEARIZABLE, NOT_LEADER, PROPOSE, READ
-from actors.gateway.core import GatewayCore
-from actors.gateway.effects import Answer, ToRaft
-from actors.gateway.limits import GatewayLimits
+from actors.gateway.calls import LINEARIZABLE, PROPOSE, READ
 from actors.gateway.messages import Forward, Forwarded
+from actors.raft.configuration import Configuration
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.journal import RestoredLog
-from actors.raft.messages import Configure, LeaderChanged, Propose, Results
+from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
 from storage.kv import get, put
-from storage.raft_db import RaftLoad, RaftWritten, SnapshotSave
-from tests.simulation.persistence import SimPersistence
+from storage.raft_db import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
+from tests.simulation.disk import SimDisk
+from tests.simulation.gateway import SimGateway
+from tests.simulation.persistence import ChunkRead, SimPersistence
 from tests.simulation.process import Process
 from tests.simulation.reconciling import Reconciling
-from tests.simulation.server import FrozenState, SimServer
+from tests.simulation.server import FrozenState, SimServer, filled, sessions_of
 from transport.client_protocol import Request, encode_payload
 
 if TYPE_CHECKING:
@@ -33,32 +35,35 @@ if TYPE_CHECKING:
 
 PROBE_TIMEOUT_MS: Final = 1_500
 _TICK_SLACK_S: Final = 1e-6
-_LIMITS: Final = GatewayLimits()
 
 
 class GuardedProcess(Process):
-    """A process of one server.  ``server`` outlives it, with its disk."""
+    """A process of one server."""
 
     PROBES = 2
 
     def __init__(self, simulation: Simulation, server: SimServer) -> None:
         super().__init__(simulation, server.id)
-        self.server = server
+        self._server = server
         self._rng: random.Random = simulation.rng
         self._raft_incarnation = 0
         self._turn_due = False
         self._tick_at = float("inf")
-        self._is_ticking = False
         self._is_freezing = False
         self._snapshot_due = 0
         self._reported: LeaderChanged | None = None
         self._persistence: SimPersistence
         self._disk: Disk
-        self._gateway: GatewayCore
+        self._gateway: SimGateway
         self._reconciling: Reconciling
-        server.restore = self._begin_restore
+        server.restore, server.fetch = self._begin_restore, self._fetch
 
     # --- its life -------------------------------------------------------------------------------------------------
+
+    @property
+    def server(self) -> SimServer:
+        """The server, which outlives the process."""
+        return self._server
 
     @property
     def is_up(self) -> bool:
@@ -85,9 +90,8 @@ class GuardedProcess(Process):
             self._loaded,
             self._sync_failed,
         )
-        self._gateway = GatewayCore(_LIMITS, epoch=self.life, first_key=0)
+        self._gateway = SimGateway(self)
         self._reconciling = Reconciling(self)
-        self._is_ticking = False
         self._start_raft()
 
     def crash(self, kept: int, *, is_torn: bool) -> None:
@@ -108,8 +112,7 @@ class GuardedProcess(Process):
         if self.server.running is None:
             return
         self._stop_raft()
-        self._gateway.raft_died(self.local_now())
-        self._flush_gateway()
+        self._gateway.raft_died()
         self.later(delay_s, self._start_raft)
 
     def _stop_raft(self) -> None:
@@ -177,8 +180,7 @@ class GuardedProcess(Process):
     def _answer(self) -> None:
         answers = self.server.take_answers()
         if answers:
-            self._gateway.results(self.local_now(), Results(answers, self.server.applier.applied, 0))
-            self._flush_gateway()
+            self._gateway.results(Results(answers, self.server.applier.applied, 0))
 
     def _report(self) -> None:
         core = self.server.core
@@ -188,8 +190,7 @@ class GuardedProcess(Process):
         changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
         if changed != self._reported:
             self._reported = changed
-            self._gateway.leader_changed(self.local_now(), changed)
-            self._flush_gateway()
+            self._gateway.leader_changed(changed)
             self._reconciling.leader_changed(changed)
 
     def _arm(self) -> None:
@@ -216,8 +217,9 @@ class GuardedProcess(Process):
     # --- the disk -------------------------------------------------------------------------------------------------
 
     def _sync(self, done: Callable[[], None]) -> None:
-        took = self._rng.uniform(0.0, 1.0) * self.simulation.disk_s * (10.0 if self._rng.random() < 0.02 else 1.0)
-        self.later(took, done)
+        took_s = self.simulation.sync_s()
+        self.writing(took_s)
+        self.later(took_s, done)
 
     def _hear_disk(self, answer: RaftWritten) -> None:
         if self.server.running is None or not self.is_alive:
@@ -237,8 +239,7 @@ class GuardedProcess(Process):
         """Persistence has ended, and every actor behind it is started again with it."""
         self.simulation.count("sync failed")
         self._stop_raft()
-        self._gateway.raft_died(self.local_now())
-        self._flush_gateway()
+        self._gateway.raft_died()
         self._start_raft()
 
     # --- snapshots ------------------------------------------------------------------------------------------------
@@ -256,6 +257,18 @@ class GuardedProcess(Process):
         self.server.save(self.simulation.clock.now, view, list(view.chunks), tail)
         self.simulation.count("snapshot taken")
         self.wake()
+
+    def _fetch(self, peer: str, chunk: SnapshotChunk) -> None:
+        sent = partial(self._for_raft, self._raft_incarnation)
+        self._persistence.tell(
+            ChunkRead(
+                SnapshotRead(chunk.index, chunk.offset), lambda data: sent(partial(self._post, peer, chunk, data))
+            )
+        )
+
+    def _post(self, peer: str, chunk: SnapshotChunk, data: bytes | None) -> None:
+        if data is not None:
+            self.simulation.post(self.id, peer, filled(chunk, data))
 
     def _begin_restore(self, snapshot: SnapshotSave) -> None:
         self._later_for_raft(self._rng.choice((0.0, 0.01, 0.2)), partial(self._finish_restore, snapshot))
@@ -277,12 +290,7 @@ class GuardedProcess(Process):
     def receive(self, source: str, message: object) -> None:
         """A message of another server arrives."""
         if isinstance(message, Forward | Forwarded):
-            sender = Sender(source, self.simulation.address_of(source), "gateway", 0)
-            if isinstance(message, Forward):
-                self._gateway.forward(self.local_now(), sender, message)
-            else:
-                self._gateway.forwarded(self.local_now(), message)
-            self._flush_gateway()
+            self._gateway.receive(source, message)
         elif self.server.running is not None:
             self.server.core.receive(self.local_now(), source, message)
             self.wake()
@@ -298,8 +306,7 @@ class GuardedProcess(Process):
         """Gossip has news."""
         if self.is_alive:
             if is_gone:
-                self._gateway.server_gone(self.local_now(), address)
-                self._flush_gateway()
+                self._gateway.server_gone(address)
             self._reconciling.wake()
 
     # --- operators ------------------------------------------------------------------------------------------------
@@ -326,39 +333,33 @@ class GuardedProcess(Process):
         self.wake()
         return reason
 
+    def change(self, kind: str, id_: str) -> bool:
+        """As an operator wants it."""
+        if self.is_up:
+            base = self.server.configuration_index
+            self.configure(Configure(kind, base, id_, f"name-{id_}", self.simulation.address_of(id_)))
+        return self.is_up
+
+    def members(self) -> dict[str, bool]:
+        """The servers of its configuration, and whether they vote."""
+        return {one.id: one.voter for one in self.server.configuration.servers} if self.is_up else {}
+
+    def has_taken_out(self, id_: str) -> bool:
+        """What a leaving server asks others for (actors/leaving.py)."""
+        server = self.server
+        is_settled = self.is_up and server.core.leader.is_established and server.configuration_index <= server.commit
+        return is_settled and server.configuration.get(id_) is None
+
     # --- clients --------------------------------------------------------------------------------------------------
 
     def request(self, sender: Sender, request: Request) -> None:
         """A client asks."""
-        self._gateway.request(self.local_now(), sender, request)
-        self._flush_gateway()
+        self._gateway.request(sender, request)
 
-    def probe(self, sender: Sender) -> None:
-        """A write and a linearizable read."""
-        command = put("probe", f"{self.id} {self.simulation.clock.count}".encode())
-        self.request(sender, Request(1, PROPOSE, encode_payload([command]), PROBE_TIMEOUT_MS))
-        self.request(sender, Request(2, READ, encode_payload([[get("probe")], LINEARIZABLE]), PROBE_TIMEOUT_MS))
-
-    def _flush_gateway(self) -> None:
-        now = self.local_now()
-        while effects := self._gateway.flush(now):
-            for effect in effects:
-                if isinstance(effect, Answer):
-                    self.simulation.answer(self.id, effect.sender, effect.response)
-                elif isinstance(effect, ToRaft):
-                    self._to_raft(effect)
-                elif not self.simulation.post_to(self.id, effect.address, effect.message) and isinstance(
-                    effect.message, Forward
-                ):
-                    self._gateway.refused(now, [key for key, _ in effect.message.batch], NOT_LEADER)
-        if self._gateway.busy and not self._is_ticking:
-            self._is_ticking = True
-            self.later(_LIMITS.tick_s, self._tick_gateway)
-
-    def _to_raft(self, effect: ToRaft) -> None:
-        message = effect.message
+    def from_gateway(self, message: Propose | Read) -> None:
+        """The gateway hands on what clients ask."""
         if self.server.running is None:
-            return  # the answer that never comes is raft_died's
+            return  # whoever waits for the answer hears that Raft has died
         if isinstance(message, Propose):
             self.server.commands.extend(message.batch)
         else:
@@ -370,7 +371,26 @@ class GuardedProcess(Process):
                 self.server.read(self.simulation.clock.now, linearizable)
         self.wake()
 
-    def _tick_gateway(self) -> None:
-        self._is_ticking = False
-        self._gateway.tick(self.local_now())
-        self._flush_gateway()
+    def probe(self, sender: Sender) -> None:
+        """A write and a linearizable read."""
+        command = put("probe", f"{self.id} {self.simulation.clock.count}".encode())
+        self.request(sender, Request(1, PROPOSE, encode_payload([command]), PROBE_TIMEOUT_MS))
+        self.request(sender, Request(2, READ, encode_payload([[get("probe")], LINEARIZABLE]), PROBE_TIMEOUT_MS))
+
+
+def guarded_processes(simulation: Simulation, ids: list[str], rng: random.Random) -> dict[str, Process]:
+    """A process for each server; the disks of voters hold their first configuration, unless one founds the cluster."""
+    weather = simulation.weather
+    first = Configuration(tuple(evolve(simulation.listed(id_), voter=True) for id_ in ids[: weather.voters]))
+    processes: dict[str, Process] = {}
+    for position, id_ in enumerate(ids):
+        disk = simulation.judge.disks[id_] = SimDisk(id_)
+        machine = sessions_of(weather.sessions)
+        offset_s, rate = rng.uniform(0.0, 1e4), rng.uniform(0.95, 1.05)
+        server = SimServer(id_, disk, simulation.judge, weather.timing, machine, offset_s, rate)
+        if weather.is_founded:
+            server.founds = first if position == 0 else None
+        elif position < weather.voters:
+            disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
+        processes[id_] = GuardedProcess(simulation, server)
+    return processes

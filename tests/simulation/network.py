@@ -17,6 +17,11 @@ from transport.wire import is_urgent, kind_of
 KINDS = ("reliable", "lanes", "wild")
 
 
+def is_urgent_frame(message: object) -> bool:
+    """Whether it takes the urgent lane; all that the raw engine says is one ordered stream."""
+    return not isinstance(message, dict) and is_urgent(kind_of(message))
+
+
 @define
 class Network:
     """Delays in simulated seconds."""
@@ -37,7 +42,7 @@ class Network:
         if (source, target) in self.cuts:
             self.faults["message: cut off"] += 1
             return []
-        lane = (source, target, is_urgent(kind_of(message)))
+        lane = (source, target, is_urgent_frame(message))
         keeps_order = self.kind == "reliable" or (self.kind == "lanes" and not lane[2])
         if self.kind != "reliable" and self.rng.random() < self.loss:
             self.faults["message: lost"] += 1

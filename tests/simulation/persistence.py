@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from attrs import frozen
+
 from actors.actor import Sender
 from actors.persistence import PersistenceActor
 from actors.raft.journal import RestoredLog
 from storage.errors import SyncError
-from storage.raft_db import RaftLoad, RaftWrite, RaftWritten
+from storage.raft_db import RaftLoad, RaftWrite, RaftWritten, SnapshotRead
 from tests.simulation.disk import SimDisk
 
 if TYPE_CHECKING:
@@ -24,10 +26,19 @@ if TYPE_CHECKING:
 _RAFT = Sender("", "", "raft", 0)
 
 
+@frozen
+class ChunkRead:
+    """An ask for a chunk of a snapshot."""
+
+    wanted: SnapshotRead
+    answer: Callable[[bytes | None], None]
+
+
 class SimPersistence:
     """One process's persistence actor.
 
-    wait(action): let an action happen once a sync is over.  written, loaded: the raft actor hears an answer.
+    wait(action): let an action happen once a sync is over.  written, loaded: the raft actor hears an answer.  Reading
+    takes no time, but waits for the writes before it.
     failed: the disk failed a sync, so that the actor has ended.
     """
 
@@ -47,10 +58,10 @@ class SimPersistence:
         self._failed = failed
         self._context = _Context(clock, written)
         self._is_busy = False
-        self.mailbox: deque[RaftWrite | RaftLoad] = deque()
+        self.mailbox: deque[RaftWrite | RaftLoad | ChunkRead] = deque()
         self._actor = self._started()
 
-    def tell(self, message: RaftWrite | RaftLoad) -> bool:
+    def tell(self, message: RaftWrite | RaftLoad | ChunkRead) -> bool:
         """Put a message into the mailbox."""
         self.mailbox.append(message)
         self._go_on()
@@ -77,7 +88,10 @@ class SimPersistence:
     def _go_on(self) -> None:
         if self.mailbox and not self._is_busy:
             self._is_busy = True
-            self._wait(self._handle)
+            if isinstance(self.mailbox[0], ChunkRead):
+                self._handle()
+            else:
+                self._wait(self._handle)
 
     def _handle(self) -> None:
         self._is_busy = False
@@ -85,7 +99,10 @@ class SimPersistence:
             self._carry_out(self.mailbox.popleft())
             self._go_on()
 
-    def _carry_out(self, message: RaftWrite | RaftLoad) -> None:
+    def _carry_out(self, message: RaftWrite | RaftLoad | ChunkRead) -> None:
+        if isinstance(message, ChunkRead):
+            message.answer(self._actor.read_chunk(message.wanted, _RAFT).data)
+            return
         if isinstance(message, RaftLoad):
             self._loaded(message, cast("RestoredLog", self._actor.load_raft(message, _RAFT)))
             return
@@ -137,6 +154,11 @@ class _Files:
     def load(self) -> RestoredLog:
         """Everything on the disk."""
         return self._disk.load()
+
+    def chunk(self, index: int, number: int) -> bytes | None:
+        """A chunk of a snapshot that is there."""
+        chunks = self._disk.chunks(index)
+        return chunks[number] if number < len(chunks) else None
 
     def hold(self, indexes: list[int]) -> None:
         """See SimDisk."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actors.actor import Sender
+    from tests.simulation.agreement import Member
     from tests.simulation.simulation import Simulation
-    from transport.client_protocol import Request
 
 
 class Process(ABC):
@@ -30,8 +30,14 @@ class Process(ABC):
         self.is_alive = False
         self.is_paused = False
         self._backlog: list[Callable[[], None]] = []
+        self._doom: Callable[[], None] | None = None
 
     # --- what is in it --------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def server(self) -> Member:
+        """What the judge sees of it."""
 
     @property
     @abstractmethod
@@ -76,8 +82,19 @@ class Process(ABC):
         """Hand leadership over, if it leads."""
 
     @abstractmethod
-    def request(self, sender: Sender, request: Request) -> None:
-        """A client asks."""
+    def change(self, kind: str, id_: str) -> bool:
+        """As an operator wants it, change the configuration, if it leads and may; says whether there is such a change.
+
+        kind: as in Configure (actors/raft/messages.py).
+        """
+
+    @abstractmethod
+    def members(self) -> dict[str, bool]:
+        """The servers of its configuration, and whether they vote."""
+
+    @abstractmethod
+    def has_taken_out(self, id_: str) -> bool:
+        """Whether it leads, and its configuration, committed, has a server no longer."""
 
     @abstractmethod
     def probe(self, sender: Sender) -> None:
@@ -95,6 +112,21 @@ class Process(ABC):
         self.life += 1
         self.is_alive = self.is_paused = False
         self._backlog.clear()
+
+    def doom(self, action: Callable[[], None], within_s: float) -> None:
+        """Have something happen to it in the middle of its next write, or after so long at the latest."""
+        self._doom = action
+        self.simulation.clock.later(within_s, partial(self._meet, action))
+
+    def writing(self, sync_s: float) -> None:
+        """A write begins, and takes so long."""
+        if self._doom is not None:
+            self.simulation.clock.later(self.simulation.rng.uniform(0.0, sync_s), partial(self._meet, self._doom))
+
+    def _meet(self, action: Callable[[], None]) -> None:
+        if self._doom is action:
+            self._doom = None
+            action()
 
     def pause(self) -> None:
         """Stand still."""

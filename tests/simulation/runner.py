@@ -12,6 +12,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from attrs import field, frozen
 
@@ -26,11 +27,12 @@ class Outcome:
     """How the run of a seed ended.  ``digest`` is the same for two runs that made the same choices."""
 
     seed: int
+    guard: bool = True
     invariant: str = ""
     """Which one was violated; the exception's name when the product itself broke; "" when all held."""
     message: str = ""
-    faults: Counter[str] = field(factory=Counter)
-    """How often each kind was injected."""
+    counts: Counter[str] = field(factory=Counter)
+    """What was injected, and what came of it, by kind."""
     simulated_s: float = 0.0
     digest: int = 0
 
@@ -42,28 +44,29 @@ class Outcome:
     @property
     def replay(self) -> str:
         """The command line that shows the run again."""
-        return f"python -m tests.simulation --replay {self.seed}"
+        return f"python -m tests.simulation{'' if self.guard else ' --guard off'} --replay {self.seed}"
 
 
-def run_seed(seed: int, *, trace: Trace = SILENT) -> Outcome:
-    """Run one seed to its end or to its first violation."""
-    simulation = Simulation(seed, trace)
+def run_seed(seed: int, *, guard: bool = True, trace: Trace = SILENT) -> Outcome:
+    """Run one seed to its end or to its first violation; without the guard, with the raw engine in its place."""
+    simulation = Simulation(seed, trace, guard=guard)
     invariant = message = ""
     try:
         simulation.run()
     except Exception as error:
         invariant = getattr(error, "invariant", type(error).__name__)
         message = " ".join(str(error).split())
-    return Outcome(seed, invariant, message, simulation.counts, simulation.elapsed_s, simulation.digest())
+    return Outcome(seed, guard, invariant, message, simulation.counts, simulation.elapsed_s, simulation.digest())
 
 
-def run_seeds(seeds: Iterable[int], *, jobs: int = 1) -> Iterator[Outcome]:
+def run_seeds(seeds: Iterable[int], *, guard: bool = True, jobs: int = 1) -> Iterator[Outcome]:
     """Run seeds in ``jobs`` processes; outcomes come in the order of the seeds."""
+    run = partial(run_seed, guard=guard)
     if jobs == 1:
-        yield from map(run_seed, seeds)
+        yield from map(run, seeds)
         return
     with _workers(jobs) as pool:
-        yield from pool.imap(run_seed, seeds, chunksize=SEEDS_PER_TASK)
+        yield from pool.imap(run, seeds, chunksize=SEEDS_PER_TASK)
 
 
 @contextmanager

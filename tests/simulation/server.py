@@ -82,6 +82,8 @@ class SimServer:
     applier: Applier = field(init=False)
     submit: Callable[[Write], None] = field(init=False)
     """Takes a write on its way to the disk."""
+    fetch: Callable[[str, SnapshotChunk], None] = field(init=False)
+    """Has a chunk for a peer read and sent."""
     restore: Callable[[SnapshotSave], None] = field(init=False)
     """Has a snapshot restored, by ``finish_restore``, now or later."""
     commands: list[tuple[int, bytes]] = field(factory=list)
@@ -97,6 +99,7 @@ class SimServer:
     def __attrs_post_init__(self) -> None:
         self.applier = Applier(self.make_machine(self.effects))
         self.submit = self.disk.submit
+        self.fetch = self._keep_back
         self.restore = self.finish_restore
 
     # --- what the judge sees --------------------------------------------------------------------------------------
@@ -119,8 +122,8 @@ class SimServer:
 
     @property
     def applied(self) -> int:
-        """What the core takes for applied."""
-        return self.core.applied_index
+        """What the state machine has applied, or was restored to."""
+        return self.applier.applied
 
     @property
     def leads(self) -> bool:
@@ -250,9 +253,10 @@ class SimServer:
             self.submit(write)
         # The engine's sets have no order; what goes to one peer has.
         messages = sorted(core.take_messages(), key=_target)
-        messages += [(peer, filled) for peer, chunk in core.take_chunks() if (filled := self._filled(chunk))]
         for peer, message in messages:
             self.judge.sent(self, peer, message)
+        for peer, chunk in core.take_chunks():
+            self.fetch(peer, chunk)
         self._apply(entries_max)
         self._answer()
         self.judge.turned(self)
@@ -262,6 +266,9 @@ class SimServer:
     def has_more(self) -> bool:
         """Whether another turn is due although nothing happens."""
         return not self.is_restoring and bool(self.core.committed(1))
+
+    def _keep_back(self, peer: str, chunk: SnapshotChunk) -> None:
+        """Without anybody who reads it, it is lost."""
 
     def _propose(self, local_now: float) -> None:
         if not self.commands:
@@ -279,13 +286,6 @@ class SimServer:
             self.applier.refuse(keys, "overloaded")
         else:
             self.applier.expect(*appended, keys)
-
-    def _filled(self, chunk: SnapshotChunk) -> SnapshotChunk | None:
-        """With its bytes from the disk, if they are there."""
-        chunks = self.disk.chunks(chunk.index)
-        if len(chunks) != chunk.total:
-            return None
-        return evolve(chunk, data=chunks[chunk.offset], crc=zlib.crc32(chunks[chunk.offset]))
 
     def _apply(self, entries_max: int) -> None:
         if self.is_restoring:
@@ -328,6 +328,11 @@ class SimServer:
             floor = self.floors.pop(key, None)
             if code == "ok":
                 ledger.answered(self.id, applied, applied if floor is None else floor)
+
+
+def filled(chunk: SnapshotChunk, data: bytes) -> SnapshotChunk:
+    """A chunk with its bytes (actors/raft/chunk_post.py)."""
+    return evolve(chunk, data=data, crc=zlib.crc32(data))
 
 
 def _target(item: tuple[str, object]) -> str:

@@ -19,26 +19,27 @@ from actors.actor import Sender
 from actors.gateway.messages import Forward, Forwarded
 from actors.gossip.member import Status
 from actors.raft import leader as leader_module
-from actors.raft.configuration import Configuration
+from actors.raft.configuration import Server
 from storage import kv_snapshot, session_snapshot
-from storage.raft_db import SnapshotSave
 from tests.linearizability.checker import Answer, check
 from tests.linearizability.history import History
 from tests.linearizability.models import Register
 from tests.linearizability.operation import Operation
 from tests.linearizability.report import report
-from tests.simulation.agreement import leader_of, members_of, why_not_agreed, why_not_the_same
+from tests.simulation.agreement import Member, leader_of, members_of, why_not_agreed, why_not_the_same
 from tests.simulation.clients import SimClient
 from tests.simulation.clock import START_S, Clock
-from tests.simulation.disk import NEVER_S, SimDisk
-from tests.simulation.faults import DETECTION_S, Faults, address_of, listed
+from tests.simulation.disk import NEVER_S
+from tests.simulation.faults import DETECTION_S, Faults
 from tests.simulation.gossip import SimGossip
-from tests.simulation.guarded import GuardedProcess
+from tests.simulation.guarded import GuardedProcess, guarded_processes
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge
 from tests.simulation.process import Process
+from tests.simulation.raw import raw_processes
+from tests.simulation.raw_clients import RawClient
+from tests.simulation.raw_engine import NoPoller
 from tests.simulation.schedule import schedule
-from tests.simulation.server import SimServer, sessions_of
 from tests.simulation.trace import SILENT, Trace
 from tests.simulation.weather import Weather, network_of
 from transport.client_protocol import Request, Response
@@ -57,7 +58,7 @@ _PROBE: Final = b"probe"
 class Simulation:
     """One run.  ``counts``: what was injected, and what came of it, by kind."""
 
-    def __init__(self, seed: int, trace: Trace = SILENT) -> None:
+    def __init__(self, seed: int, trace: Trace = SILENT, *, guard: bool = True) -> None:
         self.seed = seed
         self.trace = trace
         self.counts: Counter[str] = Counter()
@@ -65,23 +66,24 @@ class Simulation:
         self.weather = Weather.of(self._stream("weather"))
         self.network = network_of(self._stream("network"), self.counts)
         self.rng = self._stream("servers")
-        self.judge = Judge()
+        self.judge = Judge(is_strict=guard)
         self.disk_s = self.weather.disk_s
         self.is_stormy = True
         self.history: list[Operation] = []
+        self.engine_clock = 0.0, 1.0
+        """Offset and rate of the clock that the engine reads."""
         self._operations = 0
-        self._addresses: dict[str, str] = {}
         self._moves = 0
         self._answers: Counter[str] = Counter()
-        self.servers = self._make_servers()
-        self.judge.disks = {server.id: server.disk for server in self.servers.values()}
-        self.processes: dict[str, Process] = {
-            server.id: GuardedProcess(self, server) for server in self.servers.values()
-        }
-        self.gossip = SimGossip(self, self.servers)
-        self.clients = {
-            one.sender.routing_id: one for one in map(partial(SimClient, self), range(self.weather.clients))
-        }
+        ids = [f"s{number}" for number in range(self.weather.voters + self.weather.spares)]
+        self._addresses = {id_: f"10.0.0.{id_[1:]}:7946" for id_ in ids}
+        self.counts["clock: skew and drift"] = len(ids)
+        make_processes = guarded_processes if guard else raw_processes
+        self.processes = make_processes(self, ids, self._stream("clocks"))
+        self.servers: dict[str, Member] = {process.id: process.server for process in self.processes.values()}
+        self.gossip = SimGossip(self, ids)
+        make_client = SimClient if guard else RawClient
+        self.clients: list[SimClient | RawClient] = [make_client(self, n) for n in range(self.weather.clients)]
 
     def _stream(self, part: str) -> random.Random:
         return random.Random(f"{self.seed}/{part}")
@@ -110,23 +112,26 @@ class Simulation:
 
     @contextmanager
     def virtual_world(self) -> Iterator[None]:
-        """Have the engine read the simulation's clock, and let limits be small enough to matter in a short run."""
+        """Give the engine this clock and these numbers, and let limits be small enough to matter in a short run."""
         with ExitStack() as stack:
             stack.enter_context(mock.patch("pysyncobj.syncobj.monotonicTime", self._monotonic_time))
+            stack.enter_context(mock.patch("pysyncobj.syncobj.random", self._stream("engine")))
+            stack.enter_context(mock.patch("pysyncobj.syncobj.createPoller", return_value=NoPoller()))
             stack.enter_context(mock.patch.object(leader_module, "WINDOW_MESSAGES", self.weather.window_messages))
             for module in (kv_snapshot, session_snapshot):
                 stack.enter_context(mock.patch.object(module, "SNAPSHOT_CHUNK_BYTES_MAX", self.weather.chunk_bytes))
             yield
 
     def _monotonic_time(self) -> float:
-        return self.clock.now
+        offset_s, rate = self.engine_clock
+        return offset_s + rate * self.clock.now
 
     def _storm(self) -> None:
         faults = Faults(self)
         for process in self.processes.values():
             process.start()
         self.gossip.start()
-        for client in self.clients.values():
+        for client in self.clients:
             client.start()
         for strike in schedule(self._stream("faults"), self.weather):
             self.clock.later(strike.at_s, partial(faults.strike, strike))
@@ -136,8 +141,8 @@ class Simulation:
         self.is_stormy = False
         self.network.heal()
         self.disk_s = min(self.disk_s, 0.002)
-        for server in self.servers.values():
-            server.disk.refuses_until, server.disk.breaks_sync = NEVER_S, None
+        for disk in self.judge.disks.values():
+            disk.refuses_until, disk.breaks_sync = NEVER_S, None
         for process in self.processes.values():
             process.resume()
             self.start(process)
@@ -186,24 +191,9 @@ class Simulation:
 
     # --- servers --------------------------------------------------------------------------------------------------
 
-    def _make_servers(self) -> dict[str, SimServer]:
-        weather, rng = self.weather, self._stream("clocks")
-        ids = [f"s{number}" for number in range(weather.voters + weather.spares)]
-        first = Configuration(tuple(listed(id_, voter=True) for id_ in ids[: weather.voters]))
-        servers = {}
-        for position, id_ in enumerate(ids):
-            disk = SimDisk(id_)
-            if position < weather.voters and not weather.is_founded:
-                disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
-            machine = sessions_of(weather.sessions)
-            server = SimServer(
-                id_, disk, self.judge, weather.timing, machine, rng.uniform(0.0, 1e4), rng.uniform(0.95, 1.05)
-            )
-            server.founds = first if position == 0 and weather.is_founded else None
-            servers[id_] = server
-            self._addresses[id_] = address_of(id_)
-            self.count("clock: skew and drift")
-        return servers
+    def sync_s(self) -> float:
+        """How long the next sync of a disk takes; a few take very long."""
+        return self.rng.uniform(0.0, self.disk_s) * (10.0 if self.rng.random() < 0.02 else 1.0)
 
     def leaders(self) -> list[Process]:
         """Processes that run and believe that they lead."""
@@ -213,20 +203,15 @@ class Simulation:
         """Where a server listens."""
         return self._addresses[id_]
 
+    def listed(self, id_: str) -> Server:
+        """A server as a configuration lists it, without a vote."""
+        return Server(id_, f"name-{id_}", self._addresses[id_], voter=False)
+
     def move(self, id_: str) -> None:
         """A server listens somewhere else from now on, and gossip says so."""
         self._moves += 1
-        self._addresses[id_] = address_of(id_, self._moves)
+        self._addresses[id_] = f"10.0.{self._moves}.{id_[1:]}:7946"
         self.gossip.announce(id_, self.gossip.statuses[id_])
-
-    def is_out(self, id_: str) -> bool:
-        """Whether some leader's configuration, committed, has this server no longer (actors/leaving.py)."""
-        for process in self.leaders():
-            server = self.servers[process.id]
-            is_settled = server.core.leader.is_established and server.configuration_index <= server.commit
-            if is_settled and server.configuration.get(id_) is None:
-                return True
-        return False
 
     def start(self, process: Process) -> None:
         """A process that is down is started again."""
@@ -237,8 +222,10 @@ class Simulation:
 
     def crash(self, process: Process, kept: int, *, is_torn: bool) -> None:
         """A process dies: connections break, its port refuses new ones, and gossip finds out."""
+        if not process.is_alive:
+            return
         process.crash(kept, is_torn=is_torn)
-        for client in self.clients.values():
+        for client in self.clients:
             self.clock.later(self.rng.uniform(0.0, 0.1), partial(client.lose, process.id))
         for other in self.processes.values():
             if other is not process and self.rng.random() < 0.6:
@@ -260,10 +247,14 @@ class Simulation:
         """Send a message to a server by its id."""
         if target not in self.processes:
             return
-        if self.weather.uses_codec and decode_body(kind_of(message), encode_body(message)) != message:
+        if (
+            self.weather.uses_codec
+            and not isinstance(message, dict)
+            and decode_body(kind_of(message), encode_body(message)) != message
+        ):
             raise AssertionError(f"{message} does not survive the wire")
-        # A gateway's frame that comes twice would be a command that comes twice; links see to it that none does.
-        at_most_once = isinstance(message, Forward | Forwarded)
+        # A command that is handed on twice would be applied twice; links see to it that none is.
+        at_most_once = _hands_on(message)
         for at in self.network.arrivals(self.clock.now, source, target, message, at_most_once=at_most_once):
             self.clock.later(at - self.clock.now, partial(self._deliver, source, target, message))
 
@@ -296,7 +287,7 @@ class Simulation:
     def ask(self, client: SimClient, server_id: str, request: Request) -> bool:
         """A client's frame leaves; says whether there is a connection."""
         process = self.processes[server_id]
-        if not process.is_alive:
+        if not process.is_alive or not isinstance(process, GuardedProcess):
             return False
         delay_s = self.network.between()
         if delay_s is not None:
@@ -310,5 +301,11 @@ class Simulation:
             return
         delay_s = self.network.between()
         if delay_s is not None:
-            client = self.clients[sender.routing_id]
-            self.clock.later(delay_s, partial(client.hear, response))
+            self.clock.later(delay_s, partial(self.clients[sender.ask].hear, response))
+
+
+def _hands_on(message: object) -> bool:
+    """Whether it carries commands of clients from a server to its leader, or their results back."""
+    if isinstance(message, dict):
+        return str(message["type"]).startswith("apply_command")
+    return isinstance(message, Forward | Forwarded)

@@ -62,7 +62,7 @@ class Weather:
             is_reconciled=rng.random() < 0.5,
             policy=Policy(rng.choice((1, 3, 3, 5, 5)), rng.choice((0.2, 1.0))),
             storm_s=rng.uniform(5.0, 12.0),
-            disk_s=rng.choice((0.0, 0.002, 0.005, 0.02, 0.2)),
+            disk_s=rng.choice((0.0, 0.002, 0.005, 0.02, 0.05, 0.2)),
             turn_s=rng.choice((0.0, 0.002, 0.03)),
             entries_max=rng.choice((1, 3, 64)),
             snapshot_every=rng.choice((5, 20, 100, 10_000)),

@@ -15,14 +15,14 @@ from attrs import define, field, frozen
 from actors.config import RaftTiming
 from actors.raft.configuration import Configuration, Server
 from actors.raft.entries import encode_commands
-from actors.raft.messages import Configure
+from actors.raft.messages import Configure, SnapshotChunk
 from actors.raft.state import RaftState
 from storage.raft_db import SnapshotSave
 from storage.state_machine import StateMachine
 from tests.simulation.disk import SimDisk
 from tests.simulation.judge import Judge
 from tests.simulation.ledger import Effect
-from tests.simulation.server import SimServer
+from tests.simulation.server import SimServer, filled
 
 ROUNDS_MAX = 10_000
 APPLY_MAX = 1_000
@@ -99,8 +99,13 @@ class StageServer(SimServer):
     """Keys of queries without an answer."""
     reads_failed: int = 0
     reads_answered: int = 0
+    _due: list[tuple[str, SnapshotChunk]] = field(factory=list)
     _last_key: int = 0
     _indexes: dict[int, int] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.fetch = lambda peer, chunk: self._due.append((peer, chunk))
 
     @property
     def values(self) -> list[bytes]:
@@ -128,6 +133,8 @@ class StageServer(SimServer):
     def act(self, now: float, entries_max: int) -> list[tuple[str, object]]:
         """A turn, and what the clients make of it."""
         messages = self.turn(now, entries_max)
+        messages += [(peer, filled(chunk, data)) for peer, chunk in self._due if (data := self._read_chunk(chunk))]
+        self._due.clear()
         for key, code, _ in self.take_answers():
             if key in self.reads:
                 self.reads.remove(key)
@@ -136,6 +143,10 @@ class StageServer(SimServer):
                 continue
             self._end(key, code)
         return messages
+
+    def _read_chunk(self, chunk: SnapshotChunk) -> bytes | None:
+        chunks = self.disk.chunks(chunk.index)
+        return chunks[chunk.offset] if chunk.offset < len(chunks) else None
 
     def _end(self, key: int, code: str) -> None:
         index = self._indexes.pop(key)

@@ -7,6 +7,7 @@ from pathlib import Path
 from actors.raft.journal import RestoredLog, Write
 from storage.raft_db import RaftDb, RaftWrite
 from tests.simulation.disk import SimDisk
+from tests.simulation.server import SimServer
 from tests.simulation.simulation import Simulation
 
 RESTARTS_MIN = 6
@@ -61,6 +62,7 @@ def mirrored(seed: int, folder: Path) -> tuple[Simulation, list[MirroredDisk]]:
     disks = []
     folder.mkdir()
     for server in simulation.servers.values():
+        assert isinstance(server, SimServer)
         disk = MirroredDisk(server.disk, folder / f"{server.id}.db")
         disks.append(disk)
         server.disk = simulation.judge.disks[server.id] = disk

@@ -66,6 +66,22 @@ def test_refused_write_comes_again_before_the_next() -> None:
     assert len(post.sent) == 5
 
 
+def test_write_that_comes_while_the_others_are_tried_again_is_sent_behind_them() -> None:
+    """Else the next write would leave a gap, and its answer would release what the one in the gap promises."""
+    post = Post()
+    disk = Disk(7, post.tell)
+    disk.write(write(1))
+    assert disk.on_written(RaftWritten(7, 1, "disk full")) is None
+    disk.retry()
+    disk.write(write(2))
+    assert sequences(post) == [1, 1]
+
+    assert disk.on_written(RaftWritten(7, 1)) == 1
+    disk.write(write(3))
+
+    assert sequences(post) == [1, 1, 2, 3]
+
+
 def test_answers_of_another_incarnation_do_not_count() -> None:
     """They speak of writes of a core that is gone."""
     post = Post()

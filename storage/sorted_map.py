@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Self
 
 BLOCK_PAIRS_MAX = 512
 _MERGE_PAIRS = BLOCK_PAIRS_MAX // 4
@@ -31,6 +33,20 @@ class SortedMap:
         """How many views were taken."""
         self._epochs = [0]
         """The epoch each block was made in: a view taken later shares it."""
+
+    @classmethod
+    def of_sorted(cls, pairs: Iterator[tuple[str, bytes]]) -> Self:
+        """A map of pairs whose keys rise."""
+        made = cls()
+        while block := dict(islice(pairs, BLOCK_PAIRS_MAX)):
+            made._count += len(block)
+            made._blocks.append(block)
+            made._firsts.append(next(iter(block)))
+            made._epochs.append(0)
+        if made._count:
+            # The empty block that every map begins with; the first of the others takes its lower bound.
+            del made._blocks[0], made._firsts[1], made._epochs[0]
+        return made
 
     def __len__(self) -> int:
         return self._count

@@ -117,3 +117,19 @@ def test_the_garbage_collector_does_not_see_the_pairs() -> None:
     filled.put("00000", b"changed under a view")
 
     assert not any(gc.is_tracked(block) for block in filled._blocks)
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK_PAIRS_MAX - 1, BLOCK_PAIRS_MAX, BLOCK_PAIRS_MAX + 1, 3000])
+def test_a_map_made_of_sorted_pairs_is_like_any_other(count: int) -> None:
+    """Keys below the first, between and behind them find their place."""
+    pairs = [(f"b{number:05}", b"%d" % number) for number in range(count)]
+    made = SortedMap.of_sorted(iter(pairs))
+    assert (len(made), list(made.freeze())) == (count, pairs)
+    added = [("a", b"below"), *((f"b{number:05}x", b"between") for number in range(0, count, 7)), ("c", b"behind")]
+    for key, value in added:
+        made.put(key, value)
+    for key, _ in pairs[::3]:
+        made.delete(key)
+
+    gone = {key for key, _ in pairs[::3]}
+    assert list(made.freeze()) == sorted(pair for pair in pairs + added if pair[0] not in gone)

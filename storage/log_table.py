@@ -24,6 +24,8 @@ SCHEMA = (
 )
 
 _GARBAGE_ROWS_MIN = 32
+_GARBAGE_BYTES = 4 << 20
+"""Deleting a large row walks all of its pages: so many bytes are deleted at once, and more only for larger writes."""
 
 
 class LogTable:
@@ -54,36 +56,64 @@ class LogTable:
         row = self._connection.execute("SELECT min(idx) FROM entries").fetchone()
         return default if row[0] is None else int(row[0])
 
-    def collect_garbage(self, first_row: int, anchor_index: int, appended: int) -> int:
+    def collect_garbage(self, first_row: int, anchor_index: int, appended: Sequence[Entry]) -> int:
         """Delete some rows up to the anchor, faster than the log grows; returns where the rest begins."""
-        end = min(first_row + max(_GARBAGE_ROWS_MIN, appended + appended // 4), anchor_index + 1)
+        count = len(appended)
+        end = min(first_row + max(_GARBAGE_ROWS_MIN, count + count // 4), anchor_index + 1)
+        size_max = max(_GARBAGE_BYTES, sum(len(data) for data, _, _ in appended) * 5 // 4)
+        # The length of a blob stands in its row's head: the blob itself is not read for it.
+        rows = self._connection.execute("SELECT idx, length(data) FROM entries WHERE idx < ? ORDER BY idx", (end,))
+        size = 0
+        for index, length in rows.fetchall():
+            size += length
+            if size > size_max and index > first_row:
+                end = index
+                break
         self._connection.execute("DELETE FROM entries WHERE idx < ?", (end,))
         return end
 
     def load(self, anchor: tuple[int, int], last: tuple[int, int]) -> list[Entry]:
         """The entries between the anchor and the last one (both as index, term). Raises CorruptFile at a fault."""
         entries: list[Entry] = []
-        for entry, fault in self.scan(anchor, last):
-            if fault:
-                raise CorruptFile(self._path, fault)
-            if entry is not None:
-                entries.append(entry)
+        # A server that starts has a log of hundreds of thousands of entries to read, and is waited for.
+        add = entries.append
+        index, term = anchor
+        with closing(self._rows_behind(index)) as rows:
+            for row in rows:
+                data, number, new_term, crc = row
+                if (
+                    number != index + 1
+                    or type(data) is not bytes
+                    or type(new_term) is not int
+                    or new_term < term
+                    or data_checksum(number, new_term, data) != crc
+                ):
+                    raise CorruptFile(self._path, _fault(row, index, term))
+                index, term = number, new_term
+                add((data, number, new_term))
+        if (index, term) != last:
+            raise CorruptFile(self._path, _early_end(index, term, last))
         return entries
 
     def scan(self, anchor: tuple[int, int], last: tuple[int, int]) -> Iterator[tuple[Entry | None, str]]:
         """Every row behind the anchor with what is wrong with it ("" for nothing), then perhaps a fault alone."""
         index, term = anchor
-        with closing(
-            # Closed also when a check fails: a connection with an open cursor never lets go of the file.
-            self._connection.execute("SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", anchor[:1])
-        ) as rows:
+        with closing(self._rows_behind(index)) as rows:
             for row in rows:
                 fault = _fault(row, index, term)
                 index = row[1]
                 term = term if fault else row[2]
                 yield row[:3], fault
         if (index, term) != last:
-            yield None, f"the log ends at entry {index} (term {term}) instead of {last[0]}"
+            yield None, _early_end(index, term, last)
+
+    def _rows_behind(self, index: int) -> sqlite3.Cursor:
+        """To be closed also when a check fails: a connection with an open cursor never lets go of the file."""
+        return self._connection.execute("SELECT data, idx, term, crc FROM entries WHERE idx > ? ORDER BY idx", (index,))
+
+
+def _early_end(index: int, term: int, last: tuple[int, int]) -> str:
+    return f"the log ends at entry {index} (term {term}) instead of {last[0]}"
 
 
 def _fault(row: tuple[object, int, object, int], before: int, term_before: int) -> str:

@@ -253,15 +253,11 @@ class RaftDb:
         state = self._state
         anchor, last = (state.anchor_index, state.anchor_term), (state.last_index, state.last_term)
         with errors_of(self._path):
-            scanned = list(self._log.scan(anchor, last))
-            faults = [fault for _, fault in scanned if fault]
-            yield from faults
-            yield from filter(None, self._snapshots.scan())
-        if not faults:
             try:
-                self._check_places([entry for entry, _ in scanned if entry is not None])
+                self._check_places(self._log.load(anchor, last))
             except CorruptFile as error:
-                yield error.what
+                yield from [fault for _, fault in self._log.scan(anchor, last) if fault] or [error.what]
+            yield from filter(None, self._snapshots.scan())
 
     def chunk(self, index: int, number: int) -> bytes | None:
         """One chunk of the snapshot at `index`, None when there is no such one any more. Raises CorruptFile."""
@@ -281,8 +277,9 @@ class RaftDb:
             if state.anchor_index != fresh_state("").anchor_index:
                 raise CorruptFile(self._path, f"the snapshot before log entry {state.anchor_index + 1} is missing")
             return
-        terms = {index: term for _, index, term in entries} | {state.anchor_index: state.anchor_term}
-        if terms.get(snapshot.index) != snapshot.term:
+        position = snapshot.index - state.anchor_index - 1
+        term = entries[position][2] if 0 <= position < len(entries) else state.anchor_term
+        if position >= len(entries) or position < -1 or term != snapshot.term:
             raise CorruptFile(self._path, f"the snapshot at {snapshot.index} does not belong to the log")
 
     def _saved(self, row: SnapshotRow) -> SnapshotSave:
@@ -332,7 +329,7 @@ class RaftDb:
             in_force = snapshots.in_force
             state = state.committed(max(write.commit or 0, in_force.index if in_force else 0))
             put_state(self._file.connection, state)
-            first_row = self._collect_rows(state, len(write.append))
+            first_row = self._collect_rows(state, write.append)
             self._snapshots.collect_garbage(snapshots)
         self._state, self._first_row = state, first_row
         self._snapshots.adopt(snapshots)
@@ -375,7 +372,7 @@ class RaftDb:
             raise InvalidWriteError(f"entry {save.keep_from} does not have term {save.keep_from_term}")
         return state.anchored(save.keep_from, save.keep_from_term)
 
-    def _collect_rows(self, state: JournalState, appended: int) -> int:
+    def _collect_rows(self, state: JournalState, appended: list[Entry]) -> int:
         if self._first_row > state.anchor_index:
             return self._first_row
         return self._log.collect_garbage(self._first_row, state.anchor_index, appended)

@@ -48,9 +48,12 @@ class Snapshotting:
         """Begin one when enough has been applied since the last, measured by the size of the state too.
 
         A large state is not written anew for a few entries: what is written for snapshots stays in proportion to what
-        is written for the log, and the log to the state.
+        is written for the log, and the log to the state.  Nor is one made on the way through a log that was read at the
+        start: there is another one due soon, and the server is waited for.
         """
         last, timing = self._core.state.snapshot, self._timing
+        if self._core.state.engine.commit - self._applier.applied > timing.snapshot_entries:
+            return
         entries = self._applier.applied - (last.index if last else 0)
         size = self._applier.bytes_since_snapshot
         if entries < timing.snapshot_entries and size < timing.snapshot_bytes:

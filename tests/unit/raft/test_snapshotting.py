@@ -87,6 +87,19 @@ def test_a_large_state_is_not_written_anew_for_a_few_entries() -> None:
     assert context.spawned == 1
 
 
+def test_none_is_made_on_the_way_through_a_long_log() -> None:
+    """After a start: the server is waited for, and would make another one soon."""
+    snapshotting, context, applier = bench(snapshot_size=0)
+    applier.applied = 1_000
+    snapshotting._core.state.engine.restart_at(1_101)
+    snapshotting.consider()
+    assert context.spawned == 0
+
+    applier.applied = 1_001
+    snapshotting.consider()
+    assert context.spawned == 1
+
+
 def test_a_snapshot_that_found_no_room_is_not_tried_at_every_entry() -> None:
     """But again after a while."""
     snapshotting, context, applier = bench(snapshot_size=0)

@@ -58,9 +58,9 @@ def why_view(report: Row) -> str:
 
 
 def peers_view(peers: Sequence[Row]) -> str:
-    """The Raft configuration, what each server has, and why the last change was made or is not."""
+    """The Raft configuration, what each server has or is being sent, and the reason of the last change or of none."""
     return table(
-        ("NAME", "ADDRESS", "ROLE", "VOTER", "MATCH", "LAG", "ID", "REASON"),
+        ("NAME", "ADDRESS", "ROLE", "VOTER", "MATCH", "LAG", "SNAPSHOT", "ID", "REASON"),
         (
             (
                 p["name"],
@@ -69,6 +69,7 @@ def peers_view(peers: Sequence[Row]) -> str:
                 p["voter"],
                 p.get("match_index"),
                 p.get("lag"),
+                _transfer(p.get("snapshot")),
                 _short(p["id"]),
                 p.get("reason"),
             )
@@ -165,6 +166,14 @@ def _cell(value: object) -> str:
 
 def _short(server_id: str) -> str:
     return server_id[:ID_CHARS]
+
+
+def _transfer(transfer: Row | None) -> str:
+    """How much of a snapshot has arrived."""
+    if transfer is None:
+        return ""
+    share = transfer["chunks"] / transfer["chunks_total"]
+    return f"{share:.0%} of {transfer['bytes_total'] / 2**20:.1f} MiB"
 
 
 def _tags(tags: Mapping[str, str]) -> str:

@@ -17,9 +17,9 @@ from storage.journal_state import SCHEMA as STATE_SCHEMA
 from storage.journal_state import JournalState, fresh_state, put_state, read_state
 from storage.log_table import SCHEMA as LOG_SCHEMA
 from storage.log_table import Entry, LogTable
-from storage.snapshot_store import SnapshotStore, Staging
+from storage.snapshot_store import SnapshotStore
 from storage.snapshot_table import SCHEMA as SNAPSHOT_SCHEMA
-from storage.snapshot_table import SnapshotRow
+from storage.snapshot_table import SnapshotRow, SnapshotSource, Staging
 from storage.sqlite_file import SqliteFile, errors_of
 from transport.wire import message
 
@@ -151,6 +151,8 @@ class RaftWrite:
     snapshot: SnapshotSave | None = None
     stage: list[Chunk] = field(factory=list)
     """Chunks of a leader's snapshot as they arrive; number 0 drops what was staged of another one."""
+    source: SnapshotSource | None = None
+    """With chunk 0: whose snapshot it is. What has arrived of it is then found again by a restart."""
 
 
 @message("raft.written", urgent=True)
@@ -188,6 +190,8 @@ class RaftLoaded:
     """At least the snapshot's index, at most the last entry."""
     snapshot: SnapshotSave | None
     """The last saved one, its chunks left in raft.db; its `keep_from` is the anchor."""
+    arriving: Staging = field(factory=Staging)
+    """What has arrived of a leader's snapshot."""
 
 
 _SCHEMA = (*STATE_SCHEMA, *LOG_SCHEMA, *SNAPSHOT_SCHEMA)
@@ -246,6 +250,7 @@ class RaftDb:
             entries=entries,
             commit=state.commit_index,
             snapshot=self._saved(snapshot) if snapshot else None,
+            arriving=self._snapshots.present.received,
         )
 
     def faults(self) -> Iterator[str]:
@@ -320,7 +325,7 @@ class RaftDb:
                 state = self._truncate(state, write.truncate_from)
             if save is not None:
                 state = self._move_anchor(state, save)
-            snapshots = self._snapshots.write(save, write.stage)
+            snapshots = self._snapshots.write(save, write.stage, write.source)
             if write.append:
                 state = state.appended(write.append)
                 self._log.append(write.append)

@@ -4,8 +4,8 @@ Here: which chunks belong to which, and what is garbage. Not here: SQL (snapshot
 snapshot means for the log (raft_db.py).
 
 Two may be in the making at the same time: one that this server makes, and one that its leader sends; a snapshot that is
-put in force ends both. One that was in force stays readable for as long as it is held: whoever sends it to another
-server goes on where it was.
+put in force ends both. What has arrived of a leader's outlives a restart, and its transfer goes on where it was. One
+that was in force stays readable for as long as it is held: whoever sends it to another server goes on where it was.
 
 What a transaction does to the stagings is a value that the caller hands to `adopt` when it is done, so that nothing of
 a transaction that was undone is left here.
@@ -18,23 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import astuple, evolve, field, frozen
 
 from storage.errors import InvalidWriteError, WriteError
-from storage.snapshot_table import SnapshotRow, SnapshotTable
+from storage.snapshot_table import SnapshotRow, SnapshotSource, SnapshotTable, Staging
 
 if TYPE_CHECKING:
     from storage.raft_db import Chunk, SnapshotSave
-
-
-@frozen
-class Staging:
-    """Chunks of a snapshot that is not whole yet."""
-
-    series: int = 0
-    """0: there is no such snapshot."""
-    chunks: int = 0
-    size: int = 0
 
 
 @frozen
@@ -42,9 +32,9 @@ class Snapshots:
     """What there is."""
 
     in_force: SnapshotRow | None
-    made: Staging = Staging()
+    made: Staging = field(factory=Staging)
     """By this server."""
-    received: Staging = Staging()
+    received: Staging = field(factory=Staging)
     """From its leader."""
 
     @property
@@ -59,7 +49,7 @@ class SnapshotStore:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Read what there is. Raises CorruptFile."""
         self._table = SnapshotTable(connection, path)
-        self.present = Snapshots(self._table.describe())
+        self.present = Snapshots(self._table.describe(), received=self._table.arriving())
         # A snapshot may have no chunk at all (the first of a cluster), and its series is taken all the same.
         self._last_series = max(self._table.last_series(), *self.present.series)
         self._held: dict[int, SnapshotRow] = {}
@@ -69,9 +59,12 @@ class SnapshotStore:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def scan(self) -> Iterator[str]:
-        """What is wrong with each chunk of the snapshot in force, "" for nothing."""
+        """What is wrong with each chunk of the snapshot in force and of an arriving one, "" for nothing."""
         if self.present.in_force is not None:
             yield from self._table.scan(self.present.in_force)
+        series, chunks, size, source = astuple(self.present.received, recurse=False)
+        if source is not None:
+            yield from self._table.scan(SnapshotRow(series, source.index, source.term, b"", chunks, size))
 
     def read(self, index: int, number: int) -> bytes | None:
         """One chunk of the snapshot at `index`, checked; None when there is no such one any more."""
@@ -95,15 +88,19 @@ class SnapshotStore:
         if not made.series or number != made.chunks:
             raise WriteError(f"chunk {number} of a snapshot does not follow the chunks staged before")
         self._table.put_chunk(made.series, number, chunk)
-        return Staging(made.series, number + 1, made.size + len(chunk))
+        return evolve(made, chunks=number + 1, size=made.size + len(chunk))
 
-    def write(self, save: SnapshotSave | None, stage: Sequence[Chunk]) -> Snapshots:
+    def write(self, save: SnapshotSave | None, stage: Sequence[Chunk], source: SnapshotSource | None) -> Snapshots:
         """Put one of our own in force, stage chunks of a leader's, put a leader's in force: what there is to do."""
         snapshots = self.present
         if save is not None and not save.received:
             snapshots = self._put_in_force(save, snapshots.made)
         for number, chunk in stage:
-            snapshots = evolve(snapshots, received=self.stage(snapshots.received, number, chunk))
+            received = self.stage(snapshots.received, number, chunk)
+            if number == 0:
+                received = evolve(received, source=source)
+                self._table.put_arriving(received.series, source)
+            snapshots = evolve(snapshots, received=received)
         if save is not None and save.received:
             snapshots = self._put_in_force(save, snapshots.received)
         return snapshots
@@ -136,6 +133,7 @@ class SnapshotStore:
             raise InvalidWriteError(f"{save.staged} staged chunks named where {staging.chunks} are kept")
         row = SnapshotRow(staging.series, save.index, save.term, save.configuration, staging.chunks, staging.size)
         self._table.put_in_force(row)
+        self._table.put_arriving(0, None)
         return Snapshots(row)
 
     def _new_series(self) -> int:

@@ -1,4 +1,5 @@
-"""The snapshot's tables in raft.db: one row that describes it, and its chunks.
+"""The snapshot's tables in raft.db: one row that describes it, its chunks, and one row that says whose the chunks are
+that a leader has sent so far.
 
 Here: SQL and the checks of the rows. Not here: transactions (the caller's) and what the snapshot means for the log
 (raft_db.py). The id of a chunk is (series << 20) + its number; every snapshot is written under a new series, so that a
@@ -25,6 +26,11 @@ SCHEMA = (
         " crc INTEGER NOT NULL)"
     ),
     "CREATE TABLE chunks (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)",
+    (
+        "CREATE TABLE arriving (one INTEGER PRIMARY KEY CHECK (one = 1), series INTEGER NOT NULL,"
+        " leader TEXT NOT NULL, idx INTEGER NOT NULL, term INTEGER NOT NULL, chunks INTEGER NOT NULL,"
+        " crc INTEGER NOT NULL)"
+    ),
 )
 
 CHUNKS_MAX = 1 << 20
@@ -43,6 +49,31 @@ class SnapshotRow:
     chunks: int
     size: int
     """Bytes of all chunks."""
+
+
+@frozen
+class SnapshotSource:
+    """Which snapshot of which server: two servers cut the same state into other chunks, so those of two never mix."""
+
+    leader: str
+    """Id of the server that sends it."""
+    index: int
+    term: int
+    """Of the entry at `index`."""
+    chunks: int
+    """How many it has in all."""
+
+
+@frozen
+class Staging:
+    """Chunks of a snapshot that is not whole yet."""
+
+    series: int = 0
+    """0: there is no such snapshot."""
+    chunks: int = 0
+    size: int = 0
+    source: SnapshotSource | None = None
+    """Of one that a leader sends."""
 
 
 class SnapshotTable:
@@ -80,6 +111,32 @@ class SnapshotTable:
             "VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
             (*fields, record_checksum(*fields)),
         )
+
+    def put_arriving(self, series: int, source: SnapshotSource | None) -> None:
+        """Say whose the chunks of this series are; None: nothing is arriving that a restart could go on with."""
+        self._connection.execute("DELETE FROM arriving")
+        if source is not None:
+            fields = (series, source.leader, source.index, source.term, source.chunks)
+            self._connection.execute(
+                "INSERT INTO arriving (one, series, leader, idx, term, chunks, crc) VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (*fields, record_checksum(*fields)),
+            )
+
+    def arriving(self) -> Staging:
+        """What has arrived of a leader's snapshot. Raises CorruptFile when its row is damaged or a chunk is missing."""
+        found = self._connection.execute("SELECT series, leader, idx, term, chunks, crc FROM arriving").fetchone()
+        if found is None:
+            return Staging()
+        if record_checksum(*found[:-1]) != found[-1]:
+            raise CorruptFile(self._path, "the description of the arriving snapshot does not match its checksum")
+        low = found[0] << _SERIES_SHIFT
+        # The length of a blob is in its row's head: the chunks themselves are not read.
+        last, count, size = self._connection.execute(
+            "SELECT max(id), count(*), sum(length(data)) FROM chunks WHERE id >= ? AND id < ?", (low, low + CHUNKS_MAX)
+        ).fetchone()
+        if last != low + count - 1:
+            raise CorruptFile(self._path, "a chunk of the arriving snapshot is missing")
+        return Staging(found[0], count, size, SnapshotSource(*found[1:-1]))
 
     def last_series(self) -> int:
         """The highest series there is a chunk of, garbage included; 0 when there is none."""

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from storage.errors import CorruptFile, StorageError, SyncError, WriteError
 from storage.wal_check import check_wal
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables, kept as SQLite's user_version."""
 
 _APPLICATION_ID = 0x51524154
@@ -126,7 +126,9 @@ class SqliteFile:
             raise CorruptFile(self.path, "it is not a database of Quorate")
         (version,) = run("PRAGMA user_version").fetchone()
         if version != FORMAT:
-            raise StorageError(f"{self.path} has format {version} and this program knows format {FORMAT}: upgrade it")
+            raise StorageError(
+                f"{self.path} has format {version}, and this release knows format {FORMAT}: use the release it is of"
+            )
         tables = run("SELECT sql FROM sqlite_schema ORDER BY rowid").fetchall()
         if tables != [(statement,) for statement in schema]:
             raise CorruptFile(self.path, "its tables are not those it was made with")

@@ -82,7 +82,7 @@ class RaftCore:
         self.follower = Follower(self.state)
         self.election = Election(self.state)
         self.sender = SnapshotSender(self.state, self.leader)
-        self.receiver = SnapshotReceiver(self.state)
+        self.receiver = SnapshotReceiver(self.state, restored.arriving)
         self.reads = Reads(self.state, self.leader)
         self.handover = Transfer(self.state, self.leader)
         self.changes = Changes(self.state, self.leader, self.handover)

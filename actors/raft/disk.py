@@ -50,6 +50,7 @@ class Disk:
             cluster_id=self._unstored_cluster_id,
             snapshot=write.snapshot,
             stage=write.stage,
+            source=write.source,
         )
         self._unstored_cluster_id = None
         self._open.append(message)

@@ -22,6 +22,7 @@ from pysyncobj.journal import Journal as EngineJournal
 from actors.raft.entries import NO_OP
 from storage.log_table import Entry
 from storage.raft_db import Chunk, HardState, SnapshotSave
+from storage.snapshot_table import SnapshotSource, Staging
 
 FRESH_ANCHOR_INDEX = 1
 FRESH_ANCHOR_TERM = 0
@@ -39,6 +40,8 @@ class Write:
     snapshot: SnapshotSave | None
     stage: list[Chunk] = field(factory=list)
     """Chunks of a leader's snapshot, as they arrived."""
+    source: SnapshotSource | None = None
+    """Whose they are, with the first."""
 
 
 @define
@@ -51,6 +54,7 @@ class _Unsaved:
     first_index: int | None = None
     snapshot: SnapshotSave | None = None
     stage: list[Chunk] = field(factory=list)
+    source: SnapshotSource | None = None
 
     @property
     def anything(self) -> bool:
@@ -215,10 +219,11 @@ class Journal(EngineJournal):
         self._unsaved.stage.clear()
         self._drop_to(snapshot.keep_from)
 
-    def stage(self, number: int, chunk: bytes) -> None:
+    def stage(self, number: int, chunk: bytes, source: SnapshotSource) -> None:
         """Keep a chunk of a leader's snapshot; number 0 begins one."""
         if number == 0:
             self._unsaved.stage.clear()
+            self._unsaved.source = source
         self._unsaved.stage.append((number, chunk))
 
     def install_snapshot(self, snapshot: SnapshotSave) -> None:
@@ -271,6 +276,7 @@ class Journal(EngineJournal):
             commit=self._commit if unsaved.commit else None,
             snapshot=unsaved.snapshot,
             stage=unsaved.stage,
+            source=unsaved.source,
         )
 
     def written(self, sequence: int) -> None:
@@ -290,3 +296,5 @@ class RestoredLog:
     commit: int
     entries: list[Entry] = field(factory=list)
     snapshot: SnapshotSave | None = None
+    arriving: Staging = field(factory=Staging)
+    """What has arrived of a leader's snapshot."""

@@ -376,7 +376,7 @@ class RaftActor(Actor):
 
 def _restored(loaded: RaftLoaded) -> RestoredLog:
     anchor = loaded.anchor_index, loaded.anchor_term
-    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot)
+    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot, loaded.arriving)
 
 
 def _batches(proposals: Sequence[tuple[int, bytes]]) -> list[Sequence[tuple[int, bytes]]]:

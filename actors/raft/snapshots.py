@@ -8,23 +8,25 @@ Chunks pass through here and do not stay: the sender names those that are to go 
 from disk, the receiver hands each on to the journal as it arrives.  Rules:
 
 1. A chunk counts only in the current term, from its leader, with the right checksum.
-2. A chunk is asked for by number, and answered once those before it are on disk.
+2. A chunk is asked for by number, and answered once those before it are on disk.  A receiver that was restarted goes on
+   behind what is there, as long as it is the same snapshot of the same server.
 3. A snapshot is installed whole, and only beyond the commit index; a tail of the log that matches it stays (Raft §7).
-4. The sender keeps ``WINDOW_CHUNKS`` on their way, and starts again at the one wanted last when nothing moves: a lost
-   chunk, or a receiver that was restarted and wants the first one again.  A transfer stays with the snapshot it began
-   with, also when there is a newer one: else a large state would never arrive anywhere.
+4. The sender keeps ``WINDOW_CHUNKS`` on their way, and starts again at the one wanted last when nothing moves.  A
+   transfer stays with the snapshot it began with, also when there is a newer one: else a large state would never
+   arrive anywhere.
 5. Who is silent for ``ABANDON_AFTER_S`` is sent nothing more until it is heard again.
 """
 
 import zlib
 
-from attrs import define, field
+from attrs import define, frozen
 
 from actors.raft.configuration import Configuration
 from actors.raft.leader import Leader
 from actors.raft.messages import SnapshotChunk, SnapshotReply
 from actors.raft.state import RaftState
 from storage.raft_db import SnapshotSave
+from storage.snapshot_table import SnapshotSource, Staging
 
 WINDOW_CHUNKS = 4
 AHEAD_CHUNKS_MAX = 16
@@ -32,6 +34,17 @@ AHEAD_CHUNKS_MAX = 16
 CHUNKS_MAX = 65_536
 RESEND_AFTER_S = 2.0
 ABANDON_AFTER_S = 30.0
+
+
+@frozen
+class TransferProgress:
+    """How far a snapshot has come on its way to a peer."""
+
+    index: int
+    chunks: int
+    """Arrived, and on the peer's disk."""
+    chunks_total: int
+    bytes_total: int
 
 
 @define
@@ -113,10 +126,13 @@ class SnapshotSender:
             outgoing.moved_at = self._state.now
             self._send_window(peer)
 
-    def progress_of(self, peer: str) -> tuple[int, int] | None:
-        """(chunks arrived, chunks in all) of a transfer to this peer."""
+    def progress_of(self, peer: str) -> TransferProgress | None:
+        """The transfer to this peer, None when there is none."""
         outgoing = self._outgoing.get(peer)
-        return (outgoing.acked, outgoing.snapshot.total) if outgoing else None
+        if outgoing is None:
+            return None
+        snapshot = outgoing.snapshot
+        return TransferProgress(snapshot.index, outgoing.acked, snapshot.total, snapshot.size)
 
     def _send_window(self, peer: str) -> None:
         outgoing = self._outgoing[peer]
@@ -147,18 +163,19 @@ class SnapshotSender:
         return progress is not None and self._state.now - progress.last_ack < ABANDON_AFTER_S
 
 
-@define
 class SnapshotReceiver:
-    """The follower's gathering of one snapshot."""
+    """The follower's gathering of one snapshot; ``arriving`` is what it finds of one on its disk."""
 
-    _state: RaftState
-    _source: tuple[int, int, int] = (0, 0, 0)
-    """Term of the leader, index of the snapshot, number of chunks."""
-    _ahead: dict[int, bytes] = field(factory=dict)
-    """Chunks that came before the one that is wanted."""
-    _wanted: int = 0
-    """Every chunk before this one is on disk, or on its way there."""
-    _size: int = 0
+    def __init__(self, state: RaftState, arriving: Staging) -> None:
+        self._state = state
+        self._term = 0
+        """In which a chunk was heard last."""
+        self._source = arriving.source
+        self._wanted = arriving.chunks if arriving.source else 0
+        """Every chunk before this one is on disk, or on its way there."""
+        self._size = arriving.size
+        self._ahead: dict[int, bytes] = {}
+        """Chunks that came before the one that is wanted."""
 
     def on_chunk(self, leader: str, chunk: SnapshotChunk) -> SnapshotSave | None:
         """Take a chunk and answer it; returns the snapshot once it is whole and installed, which is said when it is
@@ -168,12 +185,12 @@ class SnapshotReceiver:
             # All that it holds is committed here: our log equals the leader's up to its index.
             self._answer(leader, chunk, installed=True)
             return None
-        # Two servers cut the same state into other chunks, so those of two leaders never mix.
-        source = (chunk.term, chunk.index, chunk.total)
-        if source < self._source or not _is_sound(chunk):
+        if self._is_late(chunk) or not _is_sound(chunk):
             return None
+        source = SnapshotSource(leader, chunk.index, chunk.snapshot_term, chunk.total)
         if source != self._source:
             self._begin(source)
+        self._term = chunk.term
         self._take(chunk)
         if self._wanted < chunk.total:
             self._answer(leader, chunk, installed=False)
@@ -197,17 +214,22 @@ class SnapshotReceiver:
 
     def forget(self) -> None:
         """What was gathered is no longer on disk."""
-        self._begin((0, 0, 0))
+        self._begin(None)
 
-    def _begin(self, source: tuple[int, int, int]) -> None:
+    def _is_late(self, chunk: SnapshotChunk) -> bool:
+        """Whether it is of a snapshot that this term's leader sent before the one that is arriving."""
+        return self._source is not None and chunk.term == self._term and chunk.index < self._source.index
+
+    def _begin(self, source: SnapshotSource | None) -> None:
         self._source, self._ahead, self._wanted, self._size = source, {}, 0, 0
 
     def _take(self, chunk: SnapshotChunk) -> None:
+        assert self._source is not None, "it has begun"
         if self._wanted <= chunk.offset < self._wanted + AHEAD_CHUNKS_MAX:
             self._ahead[chunk.offset] = chunk.data
         while self._wanted in self._ahead:
             data = self._ahead.pop(self._wanted)
-            self._state.journal.stage(self._wanted, data)
+            self._state.journal.stage(self._wanted, data, self._source)
             self._size += len(data)
             self._wanted += 1
 

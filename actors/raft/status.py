@@ -6,6 +6,8 @@ colours (actors/views.py), and the reconciler's reasons, which the gateway puts 
 
 from typing import Any
 
+from attrs import asdict
+
 from actors.raft.applier import Applier
 from actors.raft.configuration import Server
 from actors.raft.core import RaftCore
@@ -69,7 +71,7 @@ def _peer(core: RaftCore, server: Server) -> dict[str, Any]:
         "match_index": match,
         "lag": None if match is None else max(core.state.engine.commit - match, 0),
         "heard_s_ago": _heard_s_ago(core, server.id),
-        "snapshot": f"{transfer[0]}/{transfer[1]} chunks" if transfer else "",
+        "snapshot": asdict(transfer) if transfer else None,
     }
 
 

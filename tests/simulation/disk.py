@@ -22,6 +22,7 @@ from storage.errors import InvalidWriteError, SyncError, WriteError
 from storage.journal_state import JournalState, fresh_state
 from storage.log_table import Entry
 from storage.raft_db import HardState, RaftWrite, SnapshotSave
+from storage.snapshot_table import SnapshotSource, Staging
 
 NEVER_S: Final = float("-inf")
 
@@ -34,6 +35,8 @@ class SimDisk:
         self.rows: dict[int, Entry] = {}
         self.snapshot: SnapshotSave | None = None
         self.staged: list[bytes] = []
+        self.source: SnapshotSource | None = None
+        """Whose snapshot the staged chunks are of."""
         self.on_its_way: deque[Write] = deque()
         self.refuses_until = NEVER_S
         """Until then it takes no writes."""
@@ -79,10 +82,9 @@ class SimDisk:
         self.reopen()
 
     def reopen(self) -> None:
-        """The process that had it open is gone, and its successor opens it: nothing staged is found again."""
+        """The process that had it open is gone, and its successor opens it."""
         self._held.clear()
         self._to_hold.clear()
-        self.staged.clear()
 
     def chunks(self, index: int) -> list[bytes]:
         """The chunks of the snapshot at an index; none when there is no such snapshot."""
@@ -100,6 +102,7 @@ class SimDisk:
             state.commit_index,
             entries,
             self.snapshot,
+            Staging(1, len(self.staged), sum(map(len, self.staged)), self.source) if self.source else Staging(),
         )
 
     def term_of(self, index: int) -> int | None:
@@ -136,17 +139,18 @@ class SimDisk:
         save, snapshot = write.snapshot, self.snapshot
         if save is not None and not save.received:
             snapshot = save
-            self.staged = []
+            self.staged, self.source = [], None
         for number, chunk in write.stage:
             if number == 0:
-                self.staged = []
+                self.staged, self.source = [], write.source
             if number != len(self.staged):
                 raise InvalidWriteError(f"chunk {number} behind {len(self.staged)} chunks")
             self.staged.append(chunk)
         if save is not None and save.received:
             if save.staged != len(self.staged):
                 raise InvalidWriteError(f"{save.staged} chunks named where {len(self.staged)} are kept")
-            snapshot, self.staged = evolve(save, chunks=self.staged, staged=0, size=0, received=False), []
+            snapshot = evolve(save, chunks=self.staged, staged=0, size=0, received=False)
+            self.staged, self.source = [], None
         replaced = self.snapshot
         if replaced is not None and replaced is not snapshot and replaced.index in self._to_hold:
             self._held[replaced.index] = replaced.chunks

@@ -28,6 +28,7 @@ PEER = {
     "voter": True,
     "match_index": 7,
     "lag": 0,
+    "snapshot": None,
     "reason": "voter",
 }
 
@@ -68,9 +69,18 @@ def test_raft_peers(play: Play) -> None:
     play.answers["raft.peers"] = [PEER]
 
     assert play.text("raft", "peers").splitlines()[1].split() == [
-        "one", "127.0.0.1:7946", "leader", "yes", "7", "0", "01234567", "voter",
+        "one", "127.0.0.1:7946", "leader", "yes", "7", "0", "-", "01234567", "voter",
     ]  # fmt: skip
     assert json.loads(play.text("raft", "peers", "--format", "json")) == [PEER]
+
+
+def test_raft_peers_show_a_snapshot_on_its_way(play: Play) -> None:
+    """A server that is far behind is seen to come closer."""
+    progress = {"index": 900, "chunks": 512, "chunks_total": 1024, "bytes_total": 256 << 20}
+    play.answers["raft.peers"] = [PEER | {"role": "follower", "match_index": 3, "snapshot": progress}]
+
+    assert "50% of 256.0 MiB" in play.text("raft", "peers")
+    assert json.loads(play.text("raft", "peers", "--format", "json"))[0]["snapshot"] == progress
 
 
 def test_health_has_its_own_exit_code(play: Play) -> None:

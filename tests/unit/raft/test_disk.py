@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attrs import evolve
+
 from actors.raft.journal import RestoredLog, Write
 from storage.raft_db import RaftDb, RaftWrite
 from tests.simulation.disk import SimDisk
@@ -47,6 +49,7 @@ class MirroredDisk(SimDisk):
         assert (loaded.anchor_index, loaded.anchor_term) == restored.anchor
         assert loaded.entries == restored.entries
         assert loaded.commit == restored.commit
+        assert evolve(loaded.arriving, series=0) == evolve(restored.arriving, series=0)
         assert (loaded.snapshot is None) == (restored.snapshot is None)
         if loaded.snapshot is not None and restored.snapshot is not None:
             assert (loaded.snapshot.index, loaded.snapshot.term) == (restored.snapshot.index, restored.snapshot.term)

@@ -6,6 +6,7 @@ import pytest
 
 from actors.raft.journal import Journal
 from storage.raft_db import HardState, SnapshotSave
+from storage.snapshot_table import SnapshotSource
 
 A = b"\x00\x91\xc4\x01a"
 
@@ -284,23 +285,26 @@ def test_tail_is_bounded_in_entries_and_bytes() -> None:
 def test_chunks_of_a_leaders_snapshot_go_with_the_next_write() -> None:
     """A write of its own if need be; what is acknowledged then is on disk."""
     journal = journal_with(5)
-    journal.stage(0, b"a")
-    journal.stage(1, b"b")
+    source = SnapshotSource("leader", 9, 1, 3)
+    journal.stage(0, b"a", source)
+    journal.stage(1, b"b", source)
     assert journal.next_promise == 1
 
     write = journal.take_write()
 
     assert write is not None
     assert write.stage == [(0, b"a"), (1, b"b")]
+    assert write.source == source
     assert journal.take_write() is None
 
 
 def test_our_own_snapshot_ends_the_staging_of_a_leaders() -> None:
     """As in raft.db; a new one begins with chunk 0."""
     journal = journal_with(5)
-    journal.stage(4, b"late")
+    source = SnapshotSource("leader", 9, 1, 5)
+    journal.stage(4, b"late", source)
     journal.save_snapshot(save(5, 5))
-    journal.stage(0, b"new")
+    journal.stage(0, b"new", source)
 
     write = journal.take_write()
 

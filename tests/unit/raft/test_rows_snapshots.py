@@ -10,7 +10,7 @@ from attrs import evolve
 
 from actors.raft.engine import Engine
 from actors.raft.messages import Append, AppendReply, SnapshotChunk, SnapshotReply
-from actors.raft.snapshots import RESEND_AFTER_S
+from actors.raft.snapshots import RESEND_AFTER_S, TransferProgress
 from tests.unit.raft.stage import Letter, Stage
 
 
@@ -201,15 +201,16 @@ def test_row_16_engine_never_sends_or_gets_a_dump(monkeypatch: pytest.MonkeyPatc
     assert not any("serialized" in message or "transmission" in message for message in seen)
 
 
-def test_snapshot_of_a_receiver_that_was_restarted_begins_anew() -> None:
-    """The receiver lost the chunks it had acknowledged; the leader goes back to the one it wants."""
+def test_snapshot_begins_anew_for_a_receiver_that_lost_its_chunks() -> None:
+    """It no longer has what it had acknowledged; the leader goes back to the one it wants."""
     stage = lagging_stage()
     first_chunks(stage)
     stage.deliver(lambda letter: isinstance(letter.message, SnapshotChunk))
     stage.deliver(lambda letter: isinstance(letter.message, SnapshotReply))
-    assert stage["s0"].core.sender.progress_of("s2") == (4, 10)
+    assert stage["s0"].core.sender.progress_of("s2") == TransferProgress(32, 4, 10, 101)
     stage.lose()
 
+    stage["s2"].disk.source = None
     stage.restart("s2")
     stage.pass_time(3 * RESEND_AFTER_S)
 

@@ -59,6 +59,58 @@ def test_transfer_goes_on_where_it_was_after_the_link_was_cut() -> None:
     assert min(sent) >= WINDOW_CHUNKS
 
 
+def test_transfer_goes_on_where_it_was_after_the_receiver_was_killed() -> None:
+    """What is on its disk is not sent again."""
+    stage = lagging_stage()
+    first_chunks(stage)
+    stage.deliver(lambda letter: isinstance(letter.message, SnapshotChunk))
+    stage.deliver(lambda letter: isinstance(letter.message, SnapshotReply))
+    stage.lose()
+    stage.restart("s2")
+
+    sent: list[int] = []
+    for _ in range(200):
+        stage.beat("s0")
+        sent += [chunk.offset for chunk in stage.letters(SnapshotChunk)]
+        stage.settle()
+
+    assert stage["s2"].values == stage["s0"].values
+    assert sent
+    assert min(sent) >= WINDOW_CHUNKS
+
+
+def test_a_leader_that_forgot_the_transfer_learns_what_has_arrived() -> None:
+    """It offers the first chunks of the same snapshot once more, and is told to go on behind what is on the disk."""
+    stage = lagging_stage()
+    chunks = chunks_for(stage)
+    for chunk in chunks[:7]:
+        stage.hand(Letter("s0", "s2", chunk))
+    stage.restart("s2")
+    stage.lose()
+
+    stage.hand(Letter("s0", "s2", chunks[0]))
+
+    assert [(reply.index, reply.next_offset) for reply in stage.letters(SnapshotReply)] == [(32, 7)]
+
+
+def test_chunks_of_another_snapshot_are_not_gone_on_with() -> None:
+    """After a restart too: what another leader sends begins anew."""
+    stage = lagging_stage()
+    chunks = chunks_for(stage)
+    for chunk in chunks[:-1]:
+        stage.hand(Letter("s0", "s2", chunk))
+    stage.restart("s2")
+    of_another = [evolve(chunk, term=2) for chunk in chunks]
+
+    stage.hand(Letter("s1", "s2", of_another[-1]))
+    assert stage.commit("s2") == 2
+    for chunk in of_another[:-1]:
+        stage.hand(Letter("s1", "s2", chunk))
+
+    assert stage.commit("s2") == 32
+    assert stage["s2"].values == stage["s0"].values
+
+
 def test_transfer_stays_with_its_snapshot_when_there_is_a_newer_one() -> None:
     """Else a state that takes longer to send than to make anew would never arrive."""
     stage = lagging_stage()

@@ -13,16 +13,18 @@ import pytest
 from storage.errors import CorruptFile, StorageError
 from storage.raft_db import HardState, RaftDb, RaftLoaded
 from storage.serf_db import KnownMember, SerfDb, SerfWrite
+from storage.snapshot_table import SnapshotSource
 from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, turn
 
 FLIPS = 600
 
 
 def fill(db: RaftDb) -> None:
-    """A bit of everything: hard state, a snapshot of two chunks, entries in one page and in many."""
+    """A bit of everything: hard state, a snapshot of two chunks, entries in one page and in many, half a snapshot."""
     db.write(turn(hard_state=HardState(3, "server-2"), cluster_id="c1"))
     db.write(turn(append=entries(2, 14, term=2) + entries(15, 16, term=3, size=9000), commit=9))
     db.write(turn(snapshot=snapshot(8, 2, 6, 2)))
+    db.write(turn(stage=[(0, b"of a leader" * 20), (1, b"more")], source=SnapshotSource("server-2", 30, 3, 9)))
 
 
 def damaged(source: Path, copy: Path, name: str, at: int, mask: int) -> None:
@@ -122,8 +124,10 @@ DAMAGES: dict[str, tuple[Callable[[RaftDb], None], str]] = {
     ),
     "a term": (lose_rows("UPDATE entries SET term = 1 WHERE idx = 12"), "log entry 12 does not match"),
     "a type": (lose_rows("UPDATE entries SET data = 'text' WHERE idx = 12"), "log entry 12 does not have the type"),
-    "a chunk": (lose_rows("DELETE FROM chunks WHERE id & 1 = 0"), "chunk 0 of the snapshot at 8 is missing"),
-    "the last chunk": (lose_rows("DELETE FROM chunks WHERE id & 1 = 1"), "has 1 of 2 chunks"),
+    "a chunk": (lose_rows("DELETE FROM chunks WHERE id = 2 << 20"), "chunk 0 of the snapshot at 8 is missing"),
+    "the last chunk": (lose_rows("DELETE FROM chunks WHERE id = (2 << 20) + 1"), "has 1 of 2 chunks"),
+    "a chunk that arrived": (lose_rows("DELETE FROM chunks WHERE id = 3 << 20"), "chunk of the arriving .* is missing"),
+    "what arrives": (lose_rows("UPDATE arriving SET leader = 'server-3'"), "the arriving snapshot does not match"),
     "the snapshot": (lose_rows("DELETE FROM snapshot"), "the snapshot before log entry 7 is missing"),
     "the hard state": (lose_rows("DELETE FROM state"), "the hard state .* is missing"),
     "the vote": (lose_rows("UPDATE state SET voted_for = NULL"), "the hard state .* does not match"),
@@ -173,11 +177,11 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
         RaftDb(tmp_path / "raft.db")
 
 
-def test_a_newer_format_asks_for_a_newer_program(tmp_path: Path) -> None:
+def test_another_format_asks_for_the_release_it_is_of(tmp_path: Path) -> None:
     """Nothing is wrong with the file, so the way out is another one."""
     db = new_journal(tmp_path)
-    db._file.connection.execute("PRAGMA user_version = 2")
+    db._file.connection.execute("PRAGMA user_version = 3")
     db.close()
 
-    with pytest.raises(StorageError, match=r"format 2 .* upgrade"):
+    with pytest.raises(StorageError, match=r"format 3, .* format 2: use the release"):
         RaftDb(tmp_path / "raft.db")

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from storage.errors import InvalidWriteError, WriteError
 from storage.raft_db import HardState, RaftDb, RaftWrite, SnapshotSave
+from storage.snapshot_table import SnapshotSource, Staging
 from tests.unit.storage.journals import content_of, entries, journal, new_journal, snapshot, stored, turn
 from transport.wire import decode_body, encode_body
 
@@ -126,6 +127,20 @@ class TestSnapshots:
 
         assert stored(tmp_path).snapshot is None
 
+    def test_what_has_arrived_of_a_leaders_snapshot_is_found_again(self, tmp_path: Path) -> None:
+        """Its transfer goes on after a restart, and ends as if there had been none."""
+        source = SnapshotSource("leader", 20, 2, 3)
+        with journal(tmp_path) as db:
+            db.write(turn(hard_state=2, stage=[(0, b"a" * 9000), (1, b"b")], source=source))
+        with journal(tmp_path) as db:
+            arriving = db.load().arriving
+            assert (arriving.chunks, arriving.size, arriving.source) == (2, 9001, source)
+            whole = snapshot(20, 2, 20, 2, chunks=[], staged=3, received=True, discard_log=True)
+            db.write(turn(stage=[(2, b"c")], snapshot=whole))
+            assert db.load().arriving == Staging()
+
+        assert stored(tmp_path).snapshot == snapshot(20, 2, 20, 2, chunks=[b"a" * 9000, b"b", b"c"])
+
     def test_a_chunk_out_of_order_ends_the_staging(self, tmp_path: Path) -> None:
         with journal(tmp_path) as db:
             db.stage(0, b"0")
@@ -153,6 +168,22 @@ class TestSnapshots:
         assert rows == (9, 1091)
         assert chunks == (2,)
         assert stored(tmp_path) == evolve(kept, commit=1095)
+
+    def test_large_entries_are_deleted_a_few_at_a_time(self, tmp_path: Path) -> None:
+        """Deleting one walks all of its pages: 32 of a megabyte would stop the server for long."""
+        with journal(tmp_path) as db:
+
+            def left() -> int:
+                return int(db._file.connection.execute("SELECT count(*) FROM entries WHERE idx <= 40").fetchone()[0])
+
+            db.write(turn(hard_state=1, append=entries(2, 40, size=1 << 20)))
+            db.write(turn(snapshot=snapshot(40, 1, 40, 1, chunks=[b"1"])))
+            counts = [left()]
+            for index in range(41, 51):
+                db.write(turn(append=entries(index, index)))
+                counts.append(left())
+
+        assert counts == [35, 31, 27, 23, 19, 15, 11, 7, 3, 0, 0]
 
 
 BASE = [

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.raft_db import HardState, RaftDb, RaftLoaded, SnapshotSave
+from storage.snapshot_table import SnapshotSource, Staging
 from tests.unit.storage.journals import content_of, entries, new_journal, turn
+
+SOURCE = SnapshotSource("leader", 1000, 7, 100)
 
 
 class JournalLife(RuleBasedStateMachine):
@@ -27,6 +30,7 @@ class JournalLife(RuleBasedStateMachine):
         self.log = entries(2, 1)
         self.snapshot: SnapshotSave | None = None
         self.staged: list[bytes] = []
+        self.arrived: list[bytes] = []
 
     @property
     def last(self) -> int:
@@ -46,7 +50,7 @@ class JournalLife(RuleBasedStateMachine):
             chunks=chunks,
             discard_log=discard_log,
         )
-        self.staged = []
+        self.staged, self.arrived = [], []
         return made
 
     @rule(up=st.integers(0, 2), vote=st.sampled_from(["a", "b"]), cluster=st.booleans())
@@ -76,6 +80,21 @@ class JournalLife(RuleBasedStateMachine):
     def stage(self, chunk: bytes) -> None:
         self.db.stage(len(self.staged), chunk)
         self.staged.append(chunk)
+
+    @rule(chunk=st.binary(max_size=300), anew=st.booleans())
+    def arrive(self, chunk: bytes, anew: bool) -> None:
+        if anew:
+            self.arrived = []
+        self.db.write(turn(stage=[(len(self.arrived), chunk)], source=SOURCE))
+        self.arrived.append(chunk)
+
+    @precondition(lambda self: self.arrived)
+    @rule(ahead=st.integers(1, 50))
+    def install_what_arrived(self, ahead: int) -> None:
+        index, chunks = self.last + ahead, self.arrived
+        write = self.save(index, index, chunks=chunks, discard_log=True)
+        self.log, self.anchor, self.snapshot, self.commit = [], (index, self.term), write, index
+        self.db.write(turn(snapshot=evolve(write, chunks=[], staged=len(chunks), received=True)))
 
     @precondition(lambda self: self.commit > (self.snapshot.index if self.snapshot else 1))
     @rule(data=st.data())
@@ -120,7 +139,8 @@ class JournalLife(RuleBasedStateMachine):
 
     @invariant()
     def the_file_is_as_the_model(self) -> None:
-        assert content_of(self.db) == RaftLoaded(
+        content = content_of(self.db)
+        assert evolve(content, arriving=evolve(content.arriving, series=0)) == RaftLoaded(
             hard_state=HardState(self.term, self.vote or None),
             cluster_id=self.cluster,
             anchor_index=self.anchor[0],
@@ -128,12 +148,16 @@ class JournalLife(RuleBasedStateMachine):
             entries=self.log,
             commit=self.commit,
             snapshot=self.expected_snapshot(),
+            arriving=self.expected_staging(),
         )
 
     def expected_snapshot(self) -> SnapshotSave | None:
         if self.snapshot is None:
             return None
         return evolve(self.snapshot, keep_from=self.anchor[0], keep_from_term=self.anchor[1], discard_log=False)
+
+    def expected_staging(self) -> Staging:
+        return Staging(0, len(self.arrived), sum(map(len, self.arrived)), SOURCE) if self.arrived else Staging()
 
     def teardown(self) -> None:
         if hasattr(self, "db"):

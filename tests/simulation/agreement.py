@@ -12,6 +12,10 @@ class Member(Witnessed, Protocol):
     """What is asked of a server of a healed cluster."""
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is anything to ask."""
+
+    @property
     def believed_leader(self) -> str | None:
         """Whom it follows."""
 
@@ -51,6 +55,8 @@ def why_not_the_same(servers: Servers) -> str:
 
 
 def _why_behind(server: Member, leader: Member) -> str:
+    if not server.is_running:
+        return f"{server.id} does not run"
     if server.applied != leader.commit:
         return f"{server.id} has applied {server.applied} of {leader.commit}"
     if server.believed_leader != leader.id or server.term != leader.term:

@@ -323,6 +323,11 @@ class RawProcess(Process):
         return 0
 
     @property
+    def is_running(self) -> bool:
+        """Whether its engine runs."""
+        return self._engine is not None
+
+    @property
     def believed_leader(self) -> str | None:
         """Whom it follows."""
         leader = self._engine_or_fail()._getLeader()

@@ -146,6 +146,11 @@ class SimServer:
         return self.core.state.configurations.latest_index
 
     @property
+    def is_running(self) -> bool:
+        """Whether its raft actor runs."""
+        return self.running is not None
+
+    @property
     def believed_leader(self) -> str | None:
         """Whom it follows."""
         return self.core.state.leader

@@ -101,4 +101,4 @@ def test_seed_replays_run(guard: str) -> None:
     ]
 
     assert traces[0] == traces[1] == traces[2]
-    assert traces[0].count(b"\n") > 1_000
+    assert traces[0].count(b"\n") > 500

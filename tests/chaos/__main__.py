@@ -8,6 +8,7 @@ not, 2 for wrong usage, and 130 when interrupted. What a failed round leaves is 
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -98,5 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Whoever ends it so means its servers too, which are in sessions of their own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(BrokenPipeError):
         sys.exit(main())

@@ -22,13 +22,16 @@ from tests.support.waiting import wait_until
 from transport.errors import QuorateError
 
 ACTORS = ("persistence", "links", "gossip", "raft", "reconciler", "gateway", "http")
-CALM_S = (0.2, 1.5)
+CALM_S = (0.1, 1.2)
 """Between two faults."""
 
 AWAY_S = (0.1, 3.0)
 CUT_S = (0.5, 4.0)
-LEADER_SHARE = 0.5
+LEADER_SHARE = 0.6
 """How often a fault is meant for the leader, where there is one."""
+
+ONE_WAY_SHARE = 0.4
+"""How often a link loses only what goes one way."""
 
 
 @define(order=False)
@@ -53,10 +56,11 @@ class Nemesis:
         self._kinds: dict[Callable[[], None], int] = {
             self._kill: 4,
             self._pause: 4,
-            self._cut: 5,
-            self._isolate: 3,
+            self._cut: 3,
+            self._isolate: 5,
             self._kill_actor: 3,
             self._transfer: 2,
+            self._snapshot: 2,
             self._kill_all: 1,
         }
 
@@ -130,13 +134,13 @@ class Nemesis:
         pairs = list(permutations(self._awake(), 2))
         if pairs:
             one, other = self._rng.choice(pairs)
-            self._sever([(one, other)], one_way=self._rng.random() < 0.5)
+            self._sever([(one, other)], one_way=self._rng.random() < ONE_WAY_SHARE)
 
     def _isolate(self) -> None:
         """All links of one server: it hears nobody, nobody hears it, or both."""
         if server := self._victim(self._awake()):
             others = [other for other in self._awake() if other is not server]
-            is_deaf, one_way = self._rng.random() < 0.5, self._rng.random() < 0.5
+            is_deaf, one_way = self._rng.random() < 0.5, self._rng.random() < ONE_WAY_SHARE
             self._sever([(other, server) if is_deaf else (server, other) for other in others], one_way=one_way)
 
     def _sever(self, links: Sequence[tuple[Server, Server]], *, one_way: bool) -> None:
@@ -166,6 +170,13 @@ class Nemesis:
             with self._trying(f"hand the lead to {target}"):
                 through.ask("raft.transfer", {"name": target.name})
                 self.strikes["transfers"] += 1
+
+    def _snapshot(self) -> None:
+        """No fault, but what starts or lags next does so from a snapshot, with the log before it cut off."""
+        if server := self._victim(self._awake()):
+            with self._trying(f"snapshot of {server}"):
+                server.ask("raft.snapshot")
+                self.strikes["snapshots"] += 1
 
     # --- the schedule -----------------------------------------------------------------------------------------------
 

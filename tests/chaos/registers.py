@@ -26,8 +26,12 @@ KEYS = tuple(f"register/{number}" for number in range(5))
 ONCE = "once/"
 SESSION_CLIENTS, PLAIN_CLIENTS = 2, 1
 WORKERS_PER_CLIENT = 4
-HTTP_WORKERS = 12
-READ_SHARE, CAS_SHARE, ONCE_SHARE = 0.5, 0.25, 0.05
+HTTP_WORKERS, HTTP_READERS = 2, 2
+"""For each server. A server that is cut off holds up whoever writes through it; somebody has to go on reading there."""
+
+READ_SHARE = 0.5
+CAS_SHARE, ONCE_SHARE = 0.5, 0.1
+"""Of what changes something."""
 PAUSE_MAX_S = 0.1
 TROUBLE_PAUSE_S = 0.1
 
@@ -76,30 +80,36 @@ class Clients:
                 kind = "session" if has_session else "plain"
                 for worker in range(WORKERS_PER_CLIENT):
                     doors[f"{kind}{number}.{worker}"] = LibraryDoor(client, self._reads)
-            threads = stack.enter_context(ThreadPoolExecutor(HTTP_WORKERS))
-            for worker in range(HTTP_WORKERS):
-                server = self._servers[worker % len(self._servers)]
-                doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
+            threads = stack.enter_context(ThreadPoolExecutor((HTTP_WORKERS + HTTP_READERS) * len(self._servers)))
+            readers: dict[str, Door] = {}
+            for server in self._servers:
+                for worker in range(HTTP_WORKERS):
+                    doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
+                for worker in range(HTTP_READERS):
+                    readers[f"reader-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
             async with asyncio.TaskGroup() as workers:
                 for name, door in doors.items():
-                    workers.create_task(self._worker(name, door))
+                    workers.create_task(self._worker(name, door, READ_SHARE))
+                for name, door in readers.items():
+                    workers.create_task(self._worker(name, door, 1.0))
 
-    async def _worker(self, name: str, door: Door) -> None:
+    async def _worker(self, name: str, door: Door, read_share: float) -> None:
         rng = random.Random(f"{self._seed}-{name}")
         count = 0
         while not self._stop.is_set():
             count += 1
             try:
-                await self._one(name, door, f"{name}-{count}", rng)
+                if rng.random() < read_share:
+                    await self._read(name, door, rng.choice(KEYS))
+                else:
+                    await self._change(name, door, f"{name}-{count}", rng)
             except (ClientError, NotDoneError, InDoubtError):
                 await asyncio.sleep(TROUBLE_PAUSE_S)
             await asyncio.sleep(rng.uniform(0.0, PAUSE_MAX_S))
 
-    def _one(self, name: str, door: Door, value: str, rng: random.Random) -> Awaitable[None]:
+    def _change(self, name: str, door: Door, value: str, rng: random.Random) -> Awaitable[None]:
         key, choice = rng.choice(KEYS), rng.random()
-        if choice < READ_SHARE:
-            return self._read(name, door, key)
-        if choice < READ_SHARE + CAS_SHARE:
+        if choice < CAS_SHARE:
             return self._cas(name, door, key, value)
         return self._write(name, door, ONCE + value if choice > 1 - ONCE_SHARE else key, value)
 

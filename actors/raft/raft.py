@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
-from actors.actor import Actor, Context, Sender, handles
+from actors.actor import Actor, Context, Sender, Timer, handles
 from actors.config import NodeConfig
 from actors.gossip.messages import MemberChanged
 from actors.identity import Identity
@@ -108,6 +108,7 @@ class RaftActor(Actor):
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
         self._read_token = 0
         self._armed_for = float("inf")
+        self._timer: Timer | None = None
         self._reported: tuple[int, str, str, bool, bool] = (-1, "", "", False, False)
         self._handing_over: list[Sender] = []
 
@@ -363,11 +364,12 @@ class RaftActor(Actor):
 
     def _arm(self) -> None:
         """Have a Tick in the mailbox when the core wants one; one that comes too early does no harm."""
-        now = self.context.now()
-        deadline = max(self._core.next_deadline(), now + 0.001)
+        deadline = self._core.next_deadline()
         if deadline < self._armed_for:
             self._armed_for = deadline
-            self.context.after(deadline - now, Tick())
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.context.after(max(deadline - self.context.now(), 0.001), Tick())
 
     def _first_configuration(self) -> Configuration:
         identity = self._identity

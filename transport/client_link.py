@@ -131,7 +131,8 @@ class ClientLink:
                 self.trouble = f"{self.address} is no Quorate server of this release: {error}"
                 continue
             self._on_answer(response)
-            if self._closed:
+            # Cheaper than a read in vain, which makes an exception.
+            if self._closed or not int(self._socket.get(_EVENTS)) & _POLLIN:
                 return False
         return True
 

@@ -43,7 +43,7 @@ class HandlerWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look from a thread of its own, twice within the limit: what runs 1.5 times as long is sure to be seen."""
+        """Look from a thread of its own, once within the limit: what runs twice as long is sure to be seen."""
         self._thread = threading.Thread(target=self._look_on, name="quorate-watch", daemon=True)
         self._thread.start()
 
@@ -74,7 +74,7 @@ class HandlerWatch:
         log.warning("%s took %.0f ms to handle %s", actor, elapsed_s * 1000, kind)
 
     def _look_on(self) -> None:
-        while not self._stopped.wait(self.slow_s / 2):
+        while not self._stopped.wait(self.slow_s):
             self.look()
 
 

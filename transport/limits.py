@@ -43,7 +43,7 @@ class LinkLimits:
     reconnect_ms: int = 100
     reconnect_max_ms: int = 2_000
     """ZeroMQ's own back-off between connection attempts."""
-    heartbeat_ms: int = 1_000
+    heartbeat_ms: int = 2_000
     heartbeat_timeout_ms: int = 3_000
     """A half-open link is cut after this silence; without heartbeats it lives for hours."""
     handshake_ms: int = 5_000

@@ -118,7 +118,7 @@ def test_row_13_restart_finds_the_same_configuration() -> None:
     assert len(changes) == 3
 
     stage.restart("s1")
-    stage.pass_time(0.3)
+    stage.pass_time(3 * stage.timing.heartbeat_s)
 
     assert voters(stage, "s1") == ["s0", "s1", "s2"]
     assert stage.state("s1").configuration.get("s3") is None

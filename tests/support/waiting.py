@@ -19,6 +19,9 @@ DEADLINE_S = 30.0
 
 PERIOD_S = 0.02
 
+LOOK_MAX_S = 2.0
+"""A look counts for no more: a machine that stands still for a while, and the servers with it, is no failure either."""
+
 
 def wait_until(what: str, look: Callable[[], T | None], timeout_s: float = DEADLINE_S) -> T:
     """Look again and again until what is seen is true, and return it.
@@ -26,8 +29,9 @@ def wait_until(what: str, look: Callable[[], T | None], timeout_s: float = DEADL
     A server that does not answer or a file that is not there yet is not yet, no failure. Raises AssertionError after
     `timeout_s`, with what was seen last.
     """
-    deadline = time.monotonic() + timeout_s
+    left_s = timeout_s
     while True:
+        began = time.monotonic()
         try:
             found = look()
             if found:
@@ -35,6 +39,7 @@ def wait_until(what: str, look: Callable[[], T | None], timeout_s: float = DEADL
             seen: object = found
         except (QuorateError, OSError) as error:
             seen = error
-        if time.monotonic() > deadline:
+        if left_s < 0:
             raise AssertionError(f"waited {timeout_s:g} s for this: {what}; seen last: {seen!r}")
         time.sleep(PERIOD_S)
+        left_s -= min(time.monotonic() - began, LOOK_MAX_S)

@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+
+from attrs import frozen
 
 from quorate.client import Client
 from tests.chaos.doors import ANSWER_TIMEOUT_S, Consistency, Door, HttpDoor, InDoubtError, LibraryDoor, NotDoneError
@@ -29,11 +31,23 @@ WORKERS_PER_CLIENT = 4
 HTTP_WORKERS, HTTP_READERS = 2, 2
 """For each server. A server that is cut off holds up whoever writes through it; somebody has to go on reading there."""
 
-READ_SHARE = 0.5
 CAS_SHARE, ONCE_SHARE = 0.5, 0.1
 """Of what changes something."""
-PAUSE_MAX_S = 0.1
+
 TROUBLE_PAUSE_S = 0.1
+
+
+@frozen
+class Habit:
+    """What a worker does. pause_max_s: between two operations."""
+
+    read_share: float
+    pause_max_s: float
+
+
+MIXED, READER = Habit(0.5, 0.1), Habit(1.0, 0.1)
+EAGER = Habit(0.3, 0.03)
+"""In a session: what is under way there when a leader dies is tried again, so there has to be something."""
 
 
 class Clients:
@@ -72,46 +86,45 @@ class Clients:
     async def _work(self) -> None:
         addresses = [server.address for server in self._servers]
         async with AsyncExitStack() as stack:
-            doors: dict[str, Door] = {}
+            doors: dict[str, tuple[Door, Habit]] = {}
             for number in range(SESSION_CLIENTS + PLAIN_CLIENTS):
                 has_session = number < SESSION_CLIENTS
                 client = Client(*addresses, timeout_s=ANSWER_TIMEOUT_S, exactly_once=has_session)
                 await stack.enter_async_context(client)
-                kind = "session" if has_session else "plain"
+                kind, habit = ("session", EAGER) if has_session else ("plain", MIXED)
                 for worker in range(WORKERS_PER_CLIENT):
-                    doors[f"{kind}{number}.{worker}"] = LibraryDoor(client, self._reads)
+                    doors[f"{kind}{number}.{worker}"] = LibraryDoor(client, self._reads), habit
             threads = stack.enter_context(ThreadPoolExecutor((HTTP_WORKERS + HTTP_READERS) * len(self._servers)))
-            readers: dict[str, Door] = {}
             for server in self._servers:
-                for worker in range(HTTP_WORKERS):
-                    doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
-                for worker in range(HTTP_READERS):
-                    readers[f"reader-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads)
+                for worker in range(HTTP_WORKERS + HTTP_READERS):
+                    habit = MIXED if worker < HTTP_WORKERS else READER
+                    doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads), habit
             async with asyncio.TaskGroup() as workers:
-                for name, door in doors.items():
-                    workers.create_task(self._worker(name, door, READ_SHARE))
-                for name, door in readers.items():
-                    workers.create_task(self._worker(name, door, 1.0))
+                for name, (door, habit) in doors.items():
+                    workers.create_task(self._worker(name, door, habit))
 
-    async def _worker(self, name: str, door: Door, read_share: float) -> None:
+    async def _worker(self, name: str, door: Door, habit: Habit) -> None:
         rng = random.Random(f"{self._seed}-{name}")
         count = 0
         while not self._stop.is_set():
             count += 1
             try:
-                if rng.random() < read_share:
+                if rng.random() < habit.read_share:
                     await self._read(name, door, rng.choice(KEYS))
                 else:
                     await self._change(name, door, f"{name}-{count}", rng)
             except (ClientError, NotDoneError, InDoubtError):
                 await asyncio.sleep(TROUBLE_PAUSE_S)
-            await asyncio.sleep(rng.uniform(0.0, PAUSE_MAX_S))
+            await asyncio.sleep(rng.uniform(0.0, habit.pause_max_s))
 
-    def _change(self, name: str, door: Door, value: str, rng: random.Random) -> Awaitable[None]:
+    async def _change(self, name: str, door: Door, value: str, rng: random.Random) -> None:
         key, choice = rng.choice(KEYS), rng.random()
         if choice < CAS_SHARE:
-            return self._cas(name, door, key, value)
-        return self._write(name, door, ONCE + value if choice > 1 - ONCE_SHARE else key, value)
+            # What was read a moment ago is mostly still there. One that was made and is tried again must not have lost.
+            await self._read(name, door, key)
+            await self._cas(name, door, key, value)
+        else:
+            await self._write(name, door, ONCE + value if choice > 1 - ONCE_SHARE else key, value)
 
     async def _read(self, name: str, door: Door, key: str) -> None:
         with self._recorder.operation(name, key, "read") as operation:

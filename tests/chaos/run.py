@@ -14,6 +14,7 @@ import random
 import shutil
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from attrs import field, frozen
@@ -51,11 +52,14 @@ class Plan:
 
 @frozen
 class Account:
-    """What came of a run. trouble: why the history does not tell the whole; "" if all went as it should."""
+    """What came of a run. silence_s: the longest time in which no change was acknowledged. trouble: why the history
+    does not tell the whole; "" if all went as it should.
+    """
 
     plan: Plan
     outcomes: Counter[Outcome]
     strikes: Counter[str]
+    silence_s: float
     answer: Answer
     check_s: float
     trouble: str = field(default="")
@@ -72,7 +76,8 @@ class Account:
         asked = ", ".join(f"{count} {outcome.value}" for outcome, count in told.items())
         verdict = f"{self.answer.value}, checked in {self.check_s:.1f} s"
         head = (
-            f"seed {self.plan.seed}, {self.plan.servers} servers: {sum(told.values())} operations ({asked}); {struck}"
+            f"seed {self.plan.seed}, {self.plan.servers} servers: {sum(told.values())} operations ({asked}); {struck}; "
+            f"no write for {self.silence_s:.1f} s at most"
         )
         if self.held:
             return f"{head}; {verdict}"
@@ -102,12 +107,19 @@ def run(plan: Plan) -> Account:
     checking = time.monotonic()
     verdict = check(history, Register())
     outcomes = Counter(operation.outcome for operation in history)
-    account = Account(plan, outcomes, nemesis.strikes, verdict.answer, time.monotonic() - checking, trouble)
+    check_s = time.monotonic() - checking
+    account = Account(plan, outcomes, nemesis.strikes, _silence_s(history), verdict.answer, check_s, trouble)
     if account.held:
         shutil.rmtree(plan.folder)
     else:
         _keep(account, nemesis, history, verdict)
     return account
+
+
+def _silence_s(history: History) -> float:
+    """Between two changes that were acknowledged, the longest time."""
+    told = sorted(one.returned_s for one in history if one.is_definite and one.function != "read")
+    return max((later - earlier for earlier, later in pairwise(told)), default=0.0)
 
 
 def _tell(plan: Plan, cluster: Cluster, nemesis: Nemesis, recorder: Recorder) -> None:

@@ -277,12 +277,11 @@ class GuardedProcess(Process):
         try:
             self.server.finish_restore(snapshot)
         except LookupError:
-            # As the product's: its successor reads what is on disk then (actors/raft/restoring.py).
-            self.simulation.count("restore broken off")
-            self.restart_raft(0.05)
-            return
-        if snapshot.received:
-            self.simulation.count("snapshot installed")
+            # The newer one is restored next (actors/raft/restoring.py).
+            self.simulation.count("restore overtaken")
+            self.server.is_restoring = False
+        else:
+            self.simulation.count("snapshot restored" + (", a leader's" if snapshot.received else ""))
         self.wake()
 
     # --- from other servers ---------------------------------------------------------------------------------------

@@ -243,6 +243,7 @@ class SimServer:
             machine.restore(iter(chunks))
         self.judge.ledger.restored(self.id, snapshot, _checksum(chunks))
         self.applier.replace(machine, snapshot.index)
+        self.core.state.freshness.applied(snapshot.index)
         self.is_restoring = False
 
     # --- the turn -------------------------------------------------------------------------------------------------
@@ -252,17 +253,18 @@ class SimServer:
         core = self.core
         self._propose(self.clock(now))
         core.flush()
-        self.disk.hold(core.sender.in_use)
-        write = core.take_write()
-        if write is not None:
-            self.submit(write)
         # The engine's sets have no order; what goes to one peer has.
         messages = sorted(core.take_messages(), key=_target)
         for peer, message in messages:
             self.judge.sent(self, peer, message)
+        self.disk.hold(core.sender.in_use)
+        write = core.take_write()
+        if write is not None:
+            self.submit(write)
         for peer, chunk in core.take_chunks():
             self.fetch(peer, chunk)
-        self._apply(entries_max)
+        if write is None or self.leads:
+            self._apply(entries_max)
         self._answer()
         self.judge.turned(self)
         return messages

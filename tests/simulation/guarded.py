@@ -140,7 +140,7 @@ class GuardedProcess(Process):
         """Before it hears what came meanwhile: a timer may be first, and so may a client."""
         if self.is_up:
             if self._rng.random() < 0.5:
-                self.server.core.tick(self.local_now())
+                self.server.conduct.tick(self.local_now())
             self.wake()
 
     # --- the turn -------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class GuardedProcess(Process):
     def _tick(self, at: float) -> None:
         if self._tick_at == at:
             self._tick_at = float("inf")
-            self.server.core.tick(self.local_now())
+            self.server.conduct.tick(self.local_now())
             self.wake()
 
     def _later_for_raft(self, delay_s: float, action: Callable[[], None]) -> None:
@@ -291,13 +291,13 @@ class GuardedProcess(Process):
         if isinstance(message, Forward | Forwarded):
             self._gateway.receive(source, message)
         elif self.server.running is not None:
-            self.server.core.receive(self.local_now(), source, message)
+            self.server.conduct.receive(self.local_now(), source, message)
             self.wake()
 
     def peer_gone(self, peer: str) -> None:
         """The port of a peer has refused a connection."""
         if self.is_up and self.server.core.state.leader == peer:
-            self.server.core.peer_gone(self.local_now(), peer)
+            self.server.conduct.peer_gone(self.local_now(), peer)
             self.simulation.count("refused connection heard of")
             self.wake()
 
@@ -313,7 +313,7 @@ class GuardedProcess(Process):
     def transfer(self, target: str) -> None:
         """Hand leadership over, if it leads."""
         if self.is_up:
-            self.server.core.transfer(self.local_now(), target)
+            self.server.conduct.transfer(self.local_now(), target)
             self.wake()
 
     def abdicate(self) -> None:

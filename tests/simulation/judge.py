@@ -174,7 +174,7 @@ class Judge:
             has_changes |= is_configuration(data)
             position -= 1
         server.seen.log = log
-        if has_changes:
+        if has_changes or (old and log[-1][1] < old[-1][1]):
             self._check_configurations(server, log)
 
     def _commit(self, server: Witnessed, log: Sequence[Entry], commit: int) -> None:
@@ -212,6 +212,10 @@ class Judge:
         if len(open_) > 1:
             violated(Invariant.ONE_CHANGE, f"{server.id} has {len(open_)} changes that are not committed")
         configurations = [Configuration.decode(configuration_of(data)) for data, _, _ in changes]
+        # A snapshot's own index stands for those before it.
+        is_old = changes and server.configuration_index < changes[-1][1]
+        if changes and (is_old or server.configuration != configurations[-1]):
+            violated(Invariant.ONE_CHANGE, f"{server.id} does not use the configuration of entry {changes[-1][1]}")
         for before, after in pairwise(configurations):
             if len(before.voters ^ after.voters) > 1:
                 violated(Invariant.ONE_CHANGE, f"{server.id}: two voters changed at once")
@@ -220,6 +224,8 @@ class Judge:
         """A leader changes the configuration only after the last change and an entry of its term are committed."""
         if server.seen.configuration_index > commit:
             violated(Invariant.ONE_CHANGE, f"{server.id} changed an uncommitted configuration")
+        if server.id not in server.configuration.voters:
+            violated(Invariant.ONE_CHANGE, f"{server.id} leads, and has taken its own vote away")
         if log[commit - log[0][1]][2] != term:
             violated(Invariant.ONE_CHANGE, f"{server.id} changed the configuration before it committed in its term")
 

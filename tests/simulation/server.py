@@ -25,6 +25,7 @@ from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
 from storage.sessions import SessionLimits, SessionMachine
 from storage.state_machine import StateMachine
+from tests.simulation.conduct import Conduct
 from tests.simulation.disk import SimDisk
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge, Seen
@@ -80,6 +81,8 @@ class SimServer:
     effects: list[Effect] = field(factory=list)
     """What the state machine did since the last look."""
     applier: Applier = field(init=False)
+    conduct: Conduct = field(init=False)
+    """Watches over the single steps of the core that is running, for who drives it through this."""
     submit: Callable[[Write], None] = field(init=False)
     """Takes a write on its way to the disk."""
     fetch: Callable[[str, SnapshotChunk], None] = field(init=False)
@@ -175,6 +178,7 @@ class SimServer:
         self.seen = Seen(term=self.disk.state.term)
         restored = restored or self.disk.load()
         self.running = RaftCore(self.id, restored, self.timing, random.Random(seed), self.clock(now))
+        self.conduct = Conduct(self.running)
         if self.founds is not None and restored.snapshot is None and not restored.entries:
             self.running.found(self.clock(now), self.founds)
 
@@ -292,6 +296,7 @@ class SimServer:
         if appended is None:
             self.applier.refuse(keys, "overloaded")
         else:
+            self.conduct.proposed(local_now, appended[1])
             self.applier.expect(*appended, keys)
 
     def _apply(self, entries_max: int) -> None:

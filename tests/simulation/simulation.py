@@ -118,6 +118,7 @@ class Simulation:
             stack.enter_context(mock.patch("pysyncobj.syncobj.random", self._stream("engine")))
             stack.enter_context(mock.patch("pysyncobj.syncobj.createPoller", return_value=NoPoller()))
             stack.enter_context(mock.patch.object(leader_module, "WINDOW_MESSAGES", self.weather.window_messages))
+            stack.enter_context(mock.patch.object(leader_module, "BATCH_BYTES", self.weather.batch_bytes))
             for module in (kv_snapshot, session_snapshot):
                 stack.enter_context(mock.patch.object(module, "SNAPSHOT_CHUNK_BYTES_MAX", self.weather.chunk_bytes))
             yield

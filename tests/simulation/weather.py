@@ -8,6 +8,7 @@ from collections import Counter
 from attrs import frozen
 
 from actors.config import RaftTiming
+from actors.raft import leader as leader_module
 from actors.reconciler.plan import Policy
 from storage.sessions import SessionLimits
 from tests.simulation.network import KINDS, Network
@@ -40,6 +41,8 @@ class Weather:
     """Of a snapshot."""
     fault_every_s: float
     window_messages: int
+    batch_bytes: int
+    """How much of the log one message to a follower carries."""
     uses_codec: bool
     timing: RaftTiming
     clients: int
@@ -70,6 +73,7 @@ class Weather:
             chunk_bytes=rng.choice((64, 256, 256 << 10)),
             fault_every_s=rng.choice((0.3, 0.8, 2.0)),
             window_messages=rng.choice((1, 4, 512)),
+            batch_bytes=rng.choice((100, 1_000, leader_module.BATCH_BYTES)),
             uses_codec=rng.random() < 0.1,
             timing=timing,
             clients=rng.choice((2, 3, 5)),

@@ -1,10 +1,14 @@
 """Quorate, etcd and raw PySyncObj under the same loads, in one run on one machine.
 
-    python -m bench.compare [--repeats 5] [--seconds 3] [--loads put-1,put-512x16,get-64] [--out docs]
+    python -m bench.compare [--loads put-1,put-512x16,get-64] [--systems quorate,etcd] [--repeats 5] [--seconds 3]
+                            [--idle-seconds 30] [--out docs]
 
-All three run all the time, as three server processes each, and take turns under each load, so that a slow moment of the
-machine hits all of them.  Prints tables, and writes benchmarks.json and benchmarks.svg.  Absolute figures move with the
-machine; what counts are the ratios within one run.
+The systems take turns, each as three server processes that are started anew, and nothing of the others runs meanwhile;
+so a slow time of the machine hits all of them, and none pays for another's heartbeats.  Prints tables; with --out it
+also writes benchmarks.json and has benchmarks.md and benchmarks.svg made of it (pages.py).  Absolute figures move with
+the machine; what counts are the ratios within one run.
+
+One load in a minute, while working on it: python -m bench.compare --systems quorate,etcd --loads put-1 --repeats 3
 """
 
 from __future__ import annotations
@@ -12,12 +16,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
+from attrs import field, frozen
 
 from bench.etcd_cluster import EtcdCluster, etcd_version
 from bench.fleet import FleetError
@@ -28,57 +33,75 @@ from bench.ports import Ports
 from bench.pysyncobj_cluster import PySyncObjCluster
 from bench.pysyncobj_protocol import CONFIGURATIONS
 from bench.quorate_cluster import QuorateCluster
-from bench.report import Idle, Result, tables
-from bench.sample import Measured, SampleError
-from bench.system import System, measure, running
-from bench.usage import cpu_s, rss_mb
+from bench.report import Result, tables
+from bench.sample import Idle, Measured, SampleError
+from bench.system import System, measure, running, watch_idle
 
-IDLE_S = 5.0
 TRIES = 3
 OVERHEAD_S = 0.9
 """What a run takes beside its seconds: the warm-up and the client's start."""
 
-Runs = dict[str, dict[str, list[Measured]]]
+START_S = 2.5
+"""What starting and stopping a system takes."""
+
+Factory = Callable[[Path, Ports], System]
+
+_FACTORIES: Mapping[str, Sequence[Factory]] = {
+    "quorate": [QuorateCluster],
+    "etcd": [EtcdCluster],
+    "pysyncobj": [partial(PySyncObjCluster, configuration=name) for name in CONFIGURATIONS],
+}
 
 
-class Comparison:
-    """Takes the systems through the loads."""
+@frozen
+class Plan:
+    """What is measured: each load for `seconds`, `repeats` times, and for `idle_s` nothing at all (0: not)."""
 
-    def __init__(self, systems: Sequence[System], loads: Sequence[Load], seconds: float, repeats: int) -> None:
-        self._systems = systems
-        self._loads = loads
-        self._seconds = seconds
-        self._repeats = repeats
-        self.runs: Runs = {load.name: {system.name: [] for system in systems} for load in loads}
-        self.run_again: list[str] = []
+    loads: Sequence[Load]
+    factories: Sequence[Factory]
+    repeats: int
+    seconds: float
+    idle_s: float
 
     @property
     def expected_s(self) -> float:
-        """About how long run() takes."""
-        return self._repeats * len(self._loads) * len(self._systems) * (self._seconds + OVERHEAD_S)
+        """About how long it takes."""
+        each = START_S + len(self.loads) * (self.seconds + OVERHEAD_S)
+        return len(self.factories) * (self.repeats * each + self.idle_s)
+
+
+@frozen
+class Comparison:
+    """Carries a plan out, with the servers' files in `folder`."""
+
+    plan: Plan
+    folder: Path
+    ports: Ports = field(factory=Ports)
+    runs: dict[str, dict[str, list[Measured]]] = field(factory=dict)
+    idle: dict[str, Idle] = field(factory=dict)
+    run_again: list[str] = field(factory=list)
 
     def run(self) -> None:
-        """Measure everything, each system in turn under each load, again and again."""
-        for repeat in range(1, self._repeats + 1):
-            for load in self._loads:
-                for system in self._systems:
-                    measured = self._try(system, load)
-                    self.runs[load.name][system.name].append(measured)
-                    sample = measured.sample
-                    print(
-                        f"{repeat}/{self._repeats} {load.name:<10} {system.name:<15} {sample.rate:>9,.0f} a second, "
-                        f"p50 {sample.p50_ms:.2f} ms, p99 {sample.p99_ms:.2f} ms",
-                        file=sys.stderr,
-                        flush=True,
-                    )
+        """Measure everything, one system after the other, again and again."""
+        factories = list(self.plan.factories)
+        for repeat in range(self.plan.repeats):
+            for number, factory in enumerate(factories):
+                system = factory(self.folder / f"{repeat}-{number}", self.ports)
+                with running([system]):
+                    if self.plan.idle_s and not repeat:
+                        self.idle[system.name] = watch_idle(system, self.plan.idle_s)
+                    for load in self.plan.loads:
+                        measured = self._try(system, load)
+                        self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
+                        _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
 
     def _try(self, system: System, load: Load) -> Measured:
         for tried in range(1, TRIES + 1):
             try:
-                return measure(system, load, self._seconds)
+                return measure(system, load, self.plan.seconds)
             except (SampleError, FleetError) as error:
                 # Raw PySyncObj servers end by themselves now and then; whatever ended is started again.
-                print(f"{system.name}, {load.name}: {error}", file=sys.stderr, flush=True)
+                _say(f"{system.name}, {load.name}: {error}")
                 self.run_again.append(f"{system.name}, {load.name}")
                 if tried == TRIES:
                     raise
@@ -86,65 +109,68 @@ class Comparison:
         raise AssertionError("the last try returns or raises")
 
 
-def watch_idle(systems: Sequence[System]) -> dict[str, Idle]:
-    """What the servers use while nobody asks them for anything."""
-    before = {system.name: [cpu_s(pid) for pid in system.pids] for system in systems}
-    time.sleep(IDLE_S)
-    return {
-        system.name: Idle(
-            [(cpu_s(pid) - then) / IDLE_S * 100 for pid, then in zip(system.pids, before[system.name], strict=True)],
-            [rss_mb(pid) for pid in system.pids],
-        )
-        for system in systems
-    }
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-def _systems(folder: Path) -> list[System]:
-    ports = Ports()
-    engines = [PySyncObjCluster(folder / name, ports, name) for name in CONFIGURATIONS]
-    return [QuorateCluster(folder / "quorate", ports), EtcdCluster(folder / "etcd", ports), *engines]
+def _listed(text: str) -> list[Load]:
+    return [parse_load(name) for name in text.split(",")]
+
+
+def _known(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in _FACTORIES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no system is called {unknown[0]!r}; there are {', '.join(_FACTORIES)}")
+    return names
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--loads", type=_listed, default=LOADS, help="default: all of them")
+    parser.add_argument("--systems", type=_known, default=list(_FACTORIES), help="default: all of them")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run, its warm-up not counted")
-    parser.add_argument("--loads", type=lambda text: [parse_load(name) for name in text.split(",")], default=LOADS)
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="the folder for the result and its picture")
+    parser.add_argument("--idle-seconds", type=float, default=0.0, help="watch the idle servers for so long first")
+    parser.add_argument("--out", type=Path, help="the folder for the result, its page and its picture")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Start everything, measure, and write down what came out."""
+    """Measure, and show or write down what came out."""
     options = _options()
-    require(list(PACKAGES))
-    # Before the long part: a missing matplotlib is to be known now.
-    from bench.plot import draw
-
+    if "etcd" in options.systems:
+        require(list(PACKAGES))
+    if options.out is not None:
+        # Before the long part: a missing matplotlib is to be known now.
+        import bench.pages as pages
+    factories = [factory for name in options.systems for factory in _FACTORIES[name]]
+    plan = Plan(options.loads, factories, options.repeats, options.seconds, options.idle_seconds)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory(prefix="quorate-bench-") as name:
-        folder = Path(name)
-        machine = look(folder)
-        systems = _systems(folder)
-        comparison = Comparison(systems, options.loads, options.seconds, options.repeats)
-        print(f"this takes about {comparison.expected_s / 60:.0f} minutes", file=sys.stderr, flush=True)
-        with running(systems):
-            idle = watch_idle(systems)
-            comparison.run()
+        machine = look(Path(name))
+        if machine.filesystem == "tmpfs":
+            _say(f"{name} is in memory, so that syncing costs nothing: set TMPDIR to a folder on a disk")
+        _say(f"this takes about {plan.expected_s / 60:.1f} minutes")
+        comparison = Comparison(plan, Path(name))
+        comparison.run()
     result = Result(
         began=began,
         seconds=options.seconds,
+        repeats=options.repeats,
         machine=machine,
-        etcd=etcd_version(),
-        idle=idle,
+        etcd=etcd_version() if "etcd" in options.systems else "",
+        idle_s=options.idle_seconds,
+        idle=comparison.idle,
         labels={load.name: load.label for load in options.loads},
         runs=comparison.runs,
         run_again=comparison.run_again,
     )
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "benchmarks.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
-    draw(result, options.out / "benchmarks.svg")
     print(tables(result))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / pages.RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+        pages.write(options.out)
 
 
 if __name__ == "__main__":

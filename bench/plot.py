@@ -1,16 +1,11 @@
-"""The picture of a comparison: throughput and latency of each system under each load.
-
-Can be drawn again from a result: `python -m bench.plot docs/benchmarks.json docs/benchmarks.svg`.
-"""
+"""The picture of a comparison: throughput and latency of each system under each load."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import msgspec
 
 from bench.report import ETCD, PYSYNCOBJ, QUORATE, Result, Row, ratios_of, rows_of
 
@@ -74,7 +69,3 @@ def _title(result: Result) -> str:
         f"256-byte values, three servers and a client as processes of one machine with {machine.cores} cores\n"
         f"Quorate and etcd {result.etcd} sync every write to disk; gets are linearizable"
     )
-
-
-if __name__ == "__main__":
-    draw(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Result), Path(sys.argv[2]))

@@ -40,26 +40,29 @@ class PySyncObjCluster:
     def start(self) -> None:
         """Start the servers, and return when one leads."""
         self._fleet.start()
-        self._leader()
+        self.leader()
 
     def stop(self) -> None:
         """End the servers."""
         self._fleet.stop()
 
-    def run(self, load: Load, seconds: float) -> Sample:
-        """Carry a load out on the leader."""
-        return run_client("bench.pysyncobj_client", [self._leader()], load, seconds)
-
-    def _leader(self) -> str:
+    def leader(self) -> int:
+        """The number of the server that leads.  Raises FleetError when there is none for long."""
         deadline = time.monotonic() + LEADER_TIMEOUT_S
         while time.monotonic() < deadline:
             for index in range(SERVERS):
                 self._fleet.process(index)
-                address = f"{HOST}:{front_port(self._base, index)}"
-                if _leads(address):
-                    return address
+                if _leads(self._front(index)):
+                    return index
             time.sleep(_LOOK_PERIOD_S)
         raise FleetError(f"PySyncObj has no leader after {LEADER_TIMEOUT_S:g} s")
+
+    def run(self, load: Load, seconds: float) -> Sample:
+        """Carry a load out on the leader."""
+        return run_client("bench.pysyncobj_client", [self._front(self.leader())], load, seconds)
+
+    def _front(self, index: int) -> str:
+        return f"{HOST}:{front_port(self._base, index)}"
 
 
 def _leads(address: str) -> bool:

@@ -12,19 +12,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bench.machine import Machine
-from bench.sample import Measured
+from bench.sample import Idle, Measured
 
 QUORATE = "Quorate"
 ETCD = "etcd"
 PYSYNCOBJ = "PySyncObj"
-_COLUMNS = (QUORATE, ETCD, PYSYNCOBJ)
-
-
-class Idle(msgspec.Struct, frozen=True):
-    """A server that has just been started and has nothing to do.  cpu_percent: of one core."""
-
-    cpu_percent: list[float]
-    rss_mb: list[float]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -32,8 +24,10 @@ class Result(msgspec.Struct, frozen=True):
 
     began: str
     seconds: float
+    repeats: int
     machine: Machine
     etcd: str
+    idle_s: float
     idle: dict[str, Idle]
     labels: dict[str, str]
     runs: dict[str, dict[str, list[Measured]]]
@@ -41,15 +35,15 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The medians of one system under one load."""
+    """The medians of one system under one load.  cpu_us, rss_mb: of each server, the leader's first."""
 
     system: str
     rate: float
     p50_ms: float
     p99_ms: float
-    servers_cpu_s: float
-    client_cpu_s: float
-    rss_mb: float
+    cpu_us: list[float]
+    client_cpu_us: float
+    rss_mb: list[float]
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -64,15 +58,15 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 def median_row(system: str, measured: Sequence[Measured]) -> Row:
-    """The medians of several runs; of memory, that of the largest server."""
+    """The medians of several runs."""
     return Row(
         system=system,
         rate=_median(each.sample.rate for each in measured),
         p50_ms=_median(each.sample.p50_ms for each in measured),
         p99_ms=_median(each.sample.p99_ms for each in measured),
-        servers_cpu_s=_median(each.servers_cpu_s for each in measured),
-        client_cpu_s=_median(each.client_cpu_s for each in measured),
-        rss_mb=_median(max(each.servers_rss_mb) for each in measured),
+        cpu_us=_medians([each.servers_cpu_us for each in measured]),
+        client_cpu_us=_median(each.client_cpu_us for each in measured),
+        rss_mb=_medians([each.servers_rss_mb for each in measured]),
     )
 
 
@@ -103,19 +97,21 @@ def ratios_of(runs: dict[str, list[Measured]]) -> dict[str, Ratio]:
 
 def tables(result: Result) -> str:
     """The result as Markdown."""
-    parts = [_speed_table(result), _batches_beside_single_puts(result), _cost_table(result), _idle_table(result)]
+    parts = [speed_table(result), _batches_beside_single_puts(result), _cost_table(result), _idle_table(result)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _speed_table(result: Result) -> str:
+def speed_table(result: Result) -> str:
+    """Throughput, latency and ratios under each load."""
     lines = [
-        "| load | Quorate /s, p50, p99 ms | etcd | raw PySyncObj (syncs nothing) | Quorate/etcd | Quorate/PySyncObj |",
+        "| load | Quorate: /s, p50, p99 in ms | etcd | ratio | raw PySyncObj, which syncs nothing | ratio |",
         "|---|---|---|---|---|---|",
     ]
     for load, runs in result.runs.items():
         rows, ratios = rows_of(runs), ratios_of(runs)
-        cells = [_speed(rows.get(column)) for column in _COLUMNS]
-        cells += [str(ratios.get(column, "-")) for column in _COLUMNS[1:]]
+        cells = [_speed(rows.get(QUORATE))]
+        for column in (ETCD, PYSYNCOBJ):
+            cells += [_speed(rows.get(column)), str(ratios.get(column, "-"))]
         lines.append(f"| {result.labels[load]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -129,7 +125,7 @@ def _speed(row: Row | None) -> str:
 
 
 def _batches_beside_single_puts(result: Result) -> str:
-    """Quorate's batches beside etcd's single puts: etcd has no batch that is not a transaction."""
+    """Quorate's batches beside etcd's single puts too: who has etcd today may not send transactions."""
     batched, single = result.runs.get("put-512x16", {}), result.runs.get("put-512", {})
     if QUORATE not in batched or ETCD not in single:
         return ""
@@ -139,25 +135,34 @@ def _batches_beside_single_puts(result: Result) -> str:
 
 def _cost_table(result: Result) -> str:
     lines = [
-        "| load | CPU s per 1,000, servers (client): Quorate | etcd | PySyncObj | MB: Quorate | etcd | PySyncObj |",
+        "| load | system | CPU, us a put or get: leader | followers | client | memory in MB: leader | followers |",
         "|---|---|---|---|---|---|---|",
     ]
     for load, runs in result.runs.items():
-        rows = rows_of(runs)
-        found = [rows.get(column) for column in _COLUMNS]
-        costs = [f"{row.servers_cpu_s:.3f} ({row.client_cpu_s:.3f})" if row else "-" for row in found]
-        memory = [f"{row.rss_mb:.0f}" if row else "-" for row in found]
-        lines.append(f"| {result.labels[load]} | {' | '.join(costs + memory)} |")
+        for row in rows_of(runs).values():
+            cells = [_listed(row.cpu_us[:1]), _listed(row.cpu_us[1:]), f"{row.client_cpu_us:,.0f}"]
+            cells += [_listed(row.rss_mb[:1]), _listed(row.rss_mb[1:])]
+            lines.append(f"| {result.labels[load]} | {row.system} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _idle_table(result: Result) -> str:
-    lines = ["| idle, freshly started | CPU of a core, each server | MB |", "|---|---|---|"]
+    if not result.idle:
+        return ""
+    lines = [f"| idle, over {result.idle_s:g} s | CPU of a core, each server | memory in MB |", "|---|---|---|"]
     for system, idle in result.idle.items():
-        shares = ", ".join(f"{share:.1f} %" for share in idle.cpu_percent)
-        lines.append(f"| {system} | {shares} | {', '.join(f'{memory:.0f}' for memory in idle.rss_mb)} |")
+        shares = ", ".join(f"{share:.2f} %" for share in idle.cpu_percent)
+        lines.append(f"| {system} | {shares} | {_listed(idle.rss_mb)} |")
     return "\n".join(lines)
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:,.0f}" for value in values)
 
 
 def _median(values: Iterable[float]) -> float:
     return statistics.median(values)
+
+
+def _medians(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [statistics.median(column) for column in zip(*rows, strict=True)]

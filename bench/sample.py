@@ -27,14 +27,29 @@ class Sample(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """A sample with what it cost.
 
-    servers_cpu_s: processor time of the three servers together per 1,000 puts or gets.  client_cpu_s: the same of the
-    client.  servers_rss_mb: each server's memory at the end.
+    servers_cpu_us: processor time, in user and kernel mode, of each server for one put or get, the leader's first.
+    client_cpu_us: the same of the client.  servers_rss_mb: each server's memory at the end, the leader's first.
     """
 
     sample: Sample
-    servers_cpu_s: float
-    client_cpu_s: float
+    servers_cpu_us: list[float]
+    client_cpu_us: float
     servers_rss_mb: list[float]
+
+    def __str__(self) -> str:
+        sample = self.sample
+        servers = " + ".join(f"{each:.0f}" for each in self.servers_cpu_us)
+        return (
+            f"{sample.rate:>9,.0f}/s, p50 {sample.p50_ms:.2f} ms, p99 {sample.p99_ms:.2f} ms; "
+            f"CPU us each: servers {servers}, client {self.client_cpu_us:.0f}"
+        )
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """Servers that have just been started and have nothing to do.  cpu_percent: of one core, of each server."""
+
+    cpu_percent: list[float]
+    rss_mb: list[float]
 
 
 class SampleError(Exception):

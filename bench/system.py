@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from bench.loads import Load
-from bench.sample import Measured, Sample
-from bench.usage import ended_children_cpu_s, rss_mb, total_cpu_s
+from bench.sample import Idle, Measured, Sample
+from bench.usage import cpu_s, ended_children_cpu_s, rss_mb
+
+SETTLE_S = 3.0
+"""How long servers are left alone before they count as idle."""
 
 
 class Startable(Protocol):
@@ -34,22 +38,40 @@ class System(Startable, Protocol):
     def pids(self) -> list[int]:
         """The servers' processes, in order."""
 
+    def leader(self) -> int:
+        """The number of the server that leads, which the client talks to."""
+
     def run(self, load: Load, seconds: float) -> Sample:
         """Carry a load out.  Raises SampleError when the figures would mean nothing."""
 
 
 def measure(system: System, load: Load, seconds: float) -> Measured:
     """Carry a load out, and see what it costs."""
-    servers_before, client_before = total_cpu_s(system.pids), ended_children_cpu_s()
+    servers_before, client_before = _servers_cpu_s(system), ended_children_cpu_s()
     sample = system.run(load, seconds)
-    servers = total_cpu_s(system.pids) - servers_before
+    used = [now - then for now, then in zip(_servers_cpu_s(system), servers_before, strict=True)]
     client = ended_children_cpu_s() - client_before - sample.start_cpu_s
+    leader = system.leader()
+    order = [leader, *(index for index in range(len(used)) if index != leader)]
     return Measured(
         sample=sample,
-        servers_cpu_s=servers / sample.done * 1000,
-        client_cpu_s=client / sample.done * 1000,
-        servers_rss_mb=[rss_mb(pid) for pid in system.pids],
+        servers_cpu_us=[used[index] / sample.done * 1e6 for index in order],
+        client_cpu_us=client / sample.done * 1e6,
+        servers_rss_mb=[rss_mb(system.pids[index]) for index in order],
     )
+
+
+def watch_idle(system: System, seconds: float) -> Idle:
+    """What servers that have just been started use while nobody asks them for anything."""
+    time.sleep(SETTLE_S)
+    before = _servers_cpu_s(system)
+    time.sleep(seconds)
+    used = [now - then for now, then in zip(_servers_cpu_s(system), before, strict=True)]
+    return Idle([each / seconds * 100 for each in used], [rss_mb(pid) for pid in system.pids])
+
+
+def _servers_cpu_s(system: System) -> list[float]:
+    return [cpu_s(pid) for pid in system.pids]
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable
 from pathlib import Path
 
 _USER_TICKS_FIELD = 11
@@ -16,11 +15,6 @@ def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = int(fields[_USER_TICKS_FIELD]) + int(fields[_SYSTEM_TICKS_FIELD])
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def total_cpu_s(pids: Iterable[int]) -> float:
-    """Processor time of several processes together."""
-    return sum(cpu_s(pid) for pid in pids)
 
 
 def rss_mb(pid: int) -> float:

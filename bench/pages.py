@@ -1,0 +1,64 @@
+"""What a result is shown in: docs/benchmarks.md, its picture, and the README's table of figures.
+
+    python -m bench.pages [docs]
+
+Everything is made from benchmarks.json alone, so it can be made again, and no figure is written by hand.  What lives
+here: files, and the part of each that belongs to the figures, between two comments.  What does not: the tables
+(report.py) and the drawing (plot.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from bench.plot import draw
+from bench.report import Result, speed_table, tables
+
+RESULT = "benchmarks.json"
+_PAGE = "benchmarks.md"
+_PICTURE = "benchmarks.svg"
+_BEGIN = "<!-- figures: made by python -m bench.pages -->"
+_END = "<!-- end of the figures -->"
+
+
+def write(folder: Path) -> None:
+    """Make the page and the picture from the result in a folder; a page that is not there is made of figures alone."""
+    result = msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
+    draw(result, folder / _PICTURE)
+    page = folder / _PAGE
+    text = page.read_text() if page.exists() else f"{_BEGIN}\n{_END}\n"
+    page.write_text(
+        with_figures(text, f"{conditions(result)}\n\n![The figures as a picture]({_PICTURE})\n\n{tables(result)}")
+    )
+    readme = folder.parent / "README.md"
+    if readme.exists() and _BEGIN in readme.read_text():
+        readme.write_text(with_figures(readme.read_text(), speed_table(result)))
+
+
+def with_figures(text: str, figures: str) -> str:
+    """A page with other figures.  Raises ValueError when it has no place for them."""
+    before, _, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"the page has no place for figures, between {_BEGIN} and {_END}")
+    return f"{before}{_BEGIN}\n{figures}\n{_END}{after}"
+
+
+def conditions(result: Result) -> str:
+    """What was measured when, on what, in words."""
+    machine = result.machine
+    again = f" Runs that failed and were made again: {'; '.join(result.run_again)}." if result.run_again else ""
+    return (
+        f"Quorate {machine.quorate} ({machine.commit}), etcd {result.etcd}, PySyncObj {machine.pysyncobj}, Python "
+        f"{machine.python}; {result.began}. {machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, "
+        f"Linux {machine.kernel}, {machine.filesystem}; fdatasync of 256 bytes: p50 {machine.fdatasync_p50_ms} ms; "
+        f"load average before the run: {machine.load}. Medians of {result.repeats} repeats of {result.seconds:g} s; "
+        f"ratios are of one repeat each: median (least to most).{again}"
+    )
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs"))

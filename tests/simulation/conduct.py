@@ -49,8 +49,8 @@ class _Books:
     leader_heard_in: int = 0
     """The term of that leader."""
     evidence_at: float = float("-inf")
-    answered_at: dict[str, float] = field(factory=dict)
-    """By peer: when it last answered in the term of this leader."""
+    answered_at: dict[str, tuple[float, object]] = field(factory=dict)
+    """By peer: when it last answered in the term of this leader, or became a peer, as one Progress counts it."""
     resent_at: dict[str, tuple[int, object]] = field(factory=dict)
     """By peer: up to which append everything was sent again, of those that one Progress counts."""
     led: int = 0
@@ -106,7 +106,10 @@ class Conduct:
         self._check_office(now)
         since = now - self._timing.election_max_s - SLACK_S
         if state.engine.is_leader and books.won_at < since:
-            heard = [peer for peer, at in books.answered_at.items() if at >= since]
+            for peer, counter in self._core.leader.progress.items():
+                if peer not in books.answered_at or books.answered_at[peer][1] is not counter:
+                    books.answered_at[peer] = now, counter
+            heard = [peer for peer, (at, _) in books.answered_at.items() if at >= since]
             if not state.is_quorum(heard):
                 self._breach(Invariant.CHECK_QUORUM, f"leads term {state.engine.term}, and only {heard} answer")
 
@@ -156,7 +159,7 @@ class Conduct:
             if after.peer and after.peer != before.peer:
                 self._breach(Invariant.TERMS, f"counts {source}'s answer of term {reply.term} in {before.term}")
             return
-        self._books.answered_at[source] = now
+        self._books.answered_at[source] = now, self._core.leader.progress.get(source)
         if not isinstance(reply, AppendReply) or not after.peer:
             return
         match, following, sequence = before.peer[:3]

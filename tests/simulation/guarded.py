@@ -183,14 +183,16 @@ class GuardedProcess(Process):
             self._gateway.results(Results(answers, self.server.applier.applied, 0))
 
     def _report(self) -> None:
-        core = self.server.core
+        core, simulation = self.server.core, self.simulation
         leader = core.state.leader or ""
         is_me = leader == self.id
-        address = self.simulation.address_of(leader) if leader else ""
+        address = simulation.address_of(leader) if leader else ""
         changed = LeaderChanged(core.state.engine.term, leader, address, is_me, is_me and core.leader.is_established)
         if changed != self._reported:
             self._reported = changed
             self._gateway.leader_changed(changed)
+            if is_me and not changed.ready and simulation.weather.is_eager:
+                self.change(self._rng.choice(("add_standby", "promote")), self._rng.choice(list(simulation.processes)))
             self._reconciling.leader_changed(changed)
 
     def _arm(self) -> None:

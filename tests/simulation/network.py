@@ -58,7 +58,8 @@ class Network:
             self._last_arrival[lane] = arrival
         if not at_most_once and self.rng.random() < self.repeat:
             self.faults["message: repeated"] += 1
-            return [arrival, now + self._delay()]
+            # A second copy may come when everybody has moved on.
+            return [arrival, now + self._delay() * (self.rng.uniform(1.0, 100.0) if self.rng.random() < 0.3 else 1.0)]
         return [arrival]
 
     def cut(self, links: set[tuple[str, str]]) -> None:

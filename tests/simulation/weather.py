@@ -52,6 +52,8 @@ class Weather:
     attempt_s: float
     """How long a client waits for a server before it asks another one."""
     sessions: SessionLimits
+    is_eager: bool
+    """Operators ask a leader for a change as soon as there is one, before it may make any."""
 
     @classmethod
     def of(cls, rng: random.Random) -> Weather:
@@ -81,6 +83,7 @@ class Weather:
             think_s=rng.choice((0.02, 0.1, 0.3)),
             attempt_s=rng.choice((0.3, 1.0)),
             sessions=SessionLimits(sessions_max=rng.choice((2, 4, 4_096))),
+            is_eager=rng.random() < 0.3,
         )
 
 
@@ -91,7 +94,7 @@ def network_of(rng: random.Random, faults: Counter[str]) -> Network:
         rng=rng,
         kind=rng.choice(KINDS),
         loss=rng.choice((0.0, 0.01, 0.03, 0.1)),
-        repeat=rng.choice((0.0, 0.02, 0.2)),
+        repeat=rng.choice((0.0, 0.05, 0.3)),
         delay_s=rng.choice((0.001, 0.005, 0.03)),
         late=rng.choice((0.0, 0.01, 0.05)),
     )

@@ -71,5 +71,5 @@ def parse_load(name: str) -> Load:
 
 
 def batch_keys(load: Load) -> list[str]:
-    """The keys of one batch.  They differ, since etcd takes a key once a transaction."""
+    """The keys of one batch.  They differ: Quorate's put_many and etcd's Txn take a key once."""
     return [KEY] if load.batch == 1 else [f"{KEY}-{number}" for number in range(load.batch)]

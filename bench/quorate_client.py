@@ -29,10 +29,10 @@ async def _drive(addresses: list[str], load: Load, seconds: float) -> Sample:
 def _call(client: Client, load: Load) -> Call:
     if load.kind is Kind.GET:
         return lambda _: _get(client)
-    keys = batch_keys(load)
-    if len(keys) == 1:
+    if load.batch == 1:
         return lambda _: client.kv.put(KEY, VALUE)
-    return lambda _: asyncio.gather(*(client.kv.put(key, VALUE) for key in keys))
+    pairs = dict.fromkeys(batch_keys(load), VALUE)
+    return lambda _: client.kv.put_many(pairs)
 
 
 async def _get(client: Client) -> None:

@@ -6,10 +6,12 @@ the transport's, which knows commands as bytes alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol, TypeVar
 
 from storage.kv import (
+    COMMAND_BYTES_MAX,
     VALUE_BYTES_MAX,
     Changed,
     Failed,
@@ -21,8 +23,10 @@ from storage.kv import (
     delete,
     get,
     list_keys,
+    pairs_fault,
     put,
     put_if,
+    put_many,
 )
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
@@ -75,6 +79,23 @@ class KeyValue:
         _check_text(key)
         raw = _raw(value)
         command = put(key, raw) if revision is None else put_if(key, raw, revision)
+        return await self._change(command, timeout_s)
+
+    async def put_many(self, pairs: Mapping[str, bytes | str], *, timeout_s: float | None = None) -> int:
+        """Set 1 to TXN_OPS_MAX (128) keys at once, all or none of them; returns the one revision of the change.
+
+        Together they are one command: BadRequest or TooLarge, with nothing sent, when a key, a value, their number or
+        all of them together (COMMAND_BYTES_MAX, 1 MiB) are beyond what the store takes.
+        """
+        for key in pairs:
+            _check_text(key)
+        raw = {key: _raw(value) for key, value in pairs.items()}
+        fault = pairs_fault(raw)
+        if fault:
+            raise _error(fault)
+        command = put_many(raw)
+        if len(command) > COMMAND_BYTES_MAX:
+            raise TooLarge(f"{len(raw)} keys of {len(command)} bytes together; the limit is {COMMAND_BYTES_MAX}")
         return await self._change(command, timeout_s)
 
     async def get(self, key: str, *, timeout_s: float | None = None) -> Found | None:

@@ -4,14 +4,15 @@ Here: `KeyValueStore`, and the helpers with which a client makes commands and re
 snapshot (kv_snapshot.py), replication, sessions.
 
 Every change gives the key a new *revision*, taken from one count for the whole store (etcd's mod_revision): 1 for the
-first change ever, no number twice. Revision 0 stands for "there is no such key". A command that changes nothing
-(a lost compare-and-set, a key that is not there) leaves the count alone.
+first change ever, no number twice. A command is one change, however many keys it sets: they share its revision.
+Revision 0 stands for "there is no such key". A command that changes nothing (a lost compare-and-set, a key that is not
+there) leaves the count alone.
 
 Nothing here raises for what is in a command: malformed bytes, an oversized value, a lost race are `Failed` results, the
 same ones on every server.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -24,6 +25,8 @@ COMMAND_BYTES_MAX = 1 << 20
 KEY_BYTES_MAX = 2 << 10
 VALUE_BYTES_MAX = COMMAND_BYTES_MAX - (4 << 10)
 """Leaves room in a command for the longest key and the framing."""
+TXN_OPS_MAX = 128
+"""Operations in one transaction."""
 LIST_LIMIT_MAX = 1000
 LIST_BYTES_MAX = 1 << 20
 """A page ends once its keys and values pass this, so it is at most one pair longer."""
@@ -67,6 +70,15 @@ class DeleteIf(msgspec.Struct, tag="delete_if", array_like=True, frozen=True, gc
 
     key: str
     revision: int
+
+
+class Txn(msgspec.Struct, tag="txn", array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Do all of these at one revision, or none of them; 1 to TXN_OPS_MAX, each about another key.
+
+    A field behind this one, such as what the operations depend on, is refused as long as nobody here heeds it.
+    """
+
+    then: list[Put]
 
 
 class Get(msgspec.Struct, tag="get", array_like=True, frozen=True, gc=False):
@@ -118,7 +130,7 @@ class Failed(msgspec.Struct, tag="failed", array_like=True, frozen=True, gc=Fals
     """With "conflict": that of the key as it is, 0 when there is none."""
 
 
-Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf
+Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf | Txn
 Query: TypeAlias = Get | List
 KvResult: TypeAlias = Changed | Found | Page | Failed
 
@@ -153,6 +165,11 @@ def delete_if(key: str, revision: int) -> bytes:
     return _encode(DeleteIf(key, revision))
 
 
+def put_many(pairs: Mapping[str, bytes]) -> bytes:
+    """A command: set 1 to TXN_OPS_MAX keys at one revision, or none of them."""
+    return _encode(Txn([Put(key, value) for key, value in pairs.items()]))
+
+
 def get(key: str) -> bytes:
     """A query: a key's value; "not_found" when it is not there."""
     return _encode(Get(key))
@@ -168,6 +185,11 @@ def decode_result(result: bytes) -> KvResult:
     return _decode_result(result)
 
 
+def pairs_fault(pairs: Mapping[str, bytes]) -> Failed | None:
+    """What the store would say to `put_many` of these, as far as it would refuse them."""
+    return _txn_fault([Put(key, value) for key, value in pairs.items()])
+
+
 class KeyValueStore(StateMachine):
     """The store. A stored record is the revision in 8 bytes, then the value: one object, unseen by the collector."""
 
@@ -180,6 +202,7 @@ class KeyValueStore(StateMachine):
             Cas: self._cas,
             PutIf: self._put_if,
             DeleteIf: self._delete_if,
+            Txn: self._txn,
             Get: self._get,
             List: self._list,
         }
@@ -216,13 +239,13 @@ class KeyValueStore(StateMachine):
         return _encode(self._handlers[type(request)](request))
 
     def _put(self, command: Put) -> KvResult:
-        return _key_fault(command.key) or self._set(command.key, command.value)
+        return _put_fault(command.key, command.value) or self._set(command.key, command.value)
 
     def _delete(self, command: Delete) -> KvResult:
         return self._remove(command.key) if self._revision_of(command.key) else _not_found(command.key)
 
     def _cas(self, command: Cas) -> KvResult:
-        fault = _key_fault(command.key)
+        fault = _put_fault(command.key, command.new)
         if fault:
             return fault
         record = self._records.get(command.key)
@@ -231,7 +254,7 @@ class KeyValueStore(StateMachine):
         return self._set(command.key, command.new)
 
     def _put_if(self, command: PutIf) -> KvResult:
-        fault = _key_fault(command.key)
+        fault = _put_fault(command.key, command.value)
         if fault:
             return fault
         revision = self._revision_of(command.key)
@@ -246,6 +269,16 @@ class KeyValueStore(StateMachine):
         if revision != command.revision:
             return self._conflict(command.key, f"its revision is {revision}, not {command.revision}")
         return self._remove(command.key)
+
+    def _txn(self, command: Txn) -> KvResult:
+        fault = _txn_fault(command.then)
+        if fault:
+            return fault
+        self._revision += 1
+        revision = self._revision.to_bytes(REVISION_BYTES, "big")
+        for one in command.then:
+            self._records.put(one.key, revision + one.value)
+        return Changed(self._revision)
 
     def _get(self, query: Get) -> KvResult:
         record = self._records.get(query.key)
@@ -271,8 +304,6 @@ class KeyValueStore(StateMachine):
         return 0 if record is None else int.from_bytes(record[:REVISION_BYTES], "big")
 
     def _set(self, key: str, value: bytes) -> KvResult:
-        if len(value) > VALUE_BYTES_MAX:
-            return Failed("too_large", f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")
         self._revision += 1
         self._records.put(key, self._revision.to_bytes(REVISION_BYTES, "big") + value)
         return Changed(self._revision)
@@ -286,12 +317,27 @@ class KeyValueStore(StateMachine):
         return Failed("conflict", f"key {_shown(key)} was not changed: {why}", self._revision_of(key))
 
 
-def _key_fault(key: str) -> Failed | None:
+def _put_fault(key: str, value: bytes) -> Failed | None:
     if not key:
         return Failed("bad_request", "a key must not be empty")
     # A character takes up to four bytes: only a key that might be too long is encoded.
     if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
         return Failed("too_large", f"a key of {len(key.encode())} bytes; the limit is {KEY_BYTES_MAX}")
+    if len(value) > VALUE_BYTES_MAX:
+        return Failed("too_large", f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")
+    return None
+
+
+def _txn_fault(puts: list[Put]) -> Failed | None:
+    if not 1 <= len(puts) <= TXN_OPS_MAX:
+        code: Code = "too_large" if puts else "bad_request"
+        return Failed(code, f"{len(puts)} keys at once; the limit is 1 to {TXN_OPS_MAX}")
+    for one in puts:
+        fault = _put_fault(one.key, one.value)
+        if fault:
+            return fault
+    if len({one.key for one in puts}) < len(puts):
+        return Failed("bad_request", "a key is there twice; one command sets a key once")
     return None
 
 

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 SEED = 20_260_714
 WORKERS = 24
 ROUNDS = 4
+BATCH_ROUNDS = 2
+KEYS_IN_BATCH = 16
 STEPS_BETWEEN = 150
 SESSIONS_AT_ONCE = 256
 
@@ -41,17 +43,20 @@ class Counters:
 
     async def work(self, worker: int) -> None:
         """Count until told to stop; nothing may fail."""
-        key = f"counter/{worker}"
         while not self.stop.is_set():
-            count = self.counts[worker]
-            old = str(count).encode() if count else None
-            result = decode_result(await self._client.propose(cas(key, old, str(count + 1).encode()), timeout_s=60))
-            assert isinstance(result, Changed), f"{key}, step {count + 1}: {result}"
+            await self.step(worker, self.counts[worker] + 1)
             self.counts[worker] += 1
             self._steps += 1
             for steps, event in self._waiting:
                 if self._steps >= steps:
                     event.set()
+
+    async def step(self, worker: int, number: int) -> None:
+        """Count from the number before to this one."""
+        key = f"counter/{worker}"
+        old = str(number - 1).encode() if number > 1 else None
+        result = decode_result(await self._client.propose(cas(key, old, str(number).encode()), timeout_s=60))
+        assert isinstance(result, Changed), f"{key}, step {number}: {result}"
 
     async def more(self, steps: int) -> None:
         """Wait for so many more steps of all workers together."""
@@ -60,23 +65,41 @@ class Counters:
         await event.wait()
 
 
+class Batches(Counters):
+    """Workers that each set several keys of their own to the same number at once, and keep the revisions."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.revisions: list[int] = []
+
+    async def step(self, worker: int, number: int) -> None:
+        """Set them all to this number."""
+        pairs = {f"batch/{worker}/{key}": str(number) for key in range(KEYS_IN_BATCH)}
+        self.revisions.append(await self._client.kv.put_many(pairs, timeout_s=60))
+
+
+async def kill_leaders(cluster: Cluster, counters: Counters, rounds: int) -> None:
+    """Have the workers count while one leader after the other is killed and started again."""
+    rng = random.Random(SEED)
+    async with asyncio.TaskGroup() as tasks:
+        for worker in range(WORKERS):
+            tasks.create_task(counters.work(worker))
+        for _ in range(rounds):
+            await counters.more(rng.randint(STEPS_BETWEEN, 2 * STEPS_BETWEEN))
+            leader = await asyncio.to_thread(cluster.leader)
+            await asyncio.to_thread(leader.kill)
+            await counters.more(STEPS_BETWEEN)
+            await asyncio.to_thread(leader.start)
+            await asyncio.to_thread(cluster.agree)
+        counters.stop.set()
+
+
 async def test_no_step_is_lost_or_made_twice_while_leaders_are_killed(cluster: Cluster) -> None:
     """No caller hears of it: each write is tried again under its number and answered with its first result."""
     await asyncio.to_thread(cluster.form)
-    rng = random.Random(SEED)
     async with Client(*(server.address for server in cluster.servers), timeout_s=30) as client:
         counters = Counters(client)
-        async with asyncio.TaskGroup() as tasks:
-            for worker in range(WORKERS):
-                tasks.create_task(counters.work(worker))
-            for _ in range(ROUNDS):
-                await counters.more(rng.randint(STEPS_BETWEEN, 2 * STEPS_BETWEEN))
-                leader = await asyncio.to_thread(cluster.leader)
-                await asyncio.to_thread(leader.kill)
-                await counters.more(STEPS_BETWEEN)
-                await asyncio.to_thread(leader.start)
-                await asyncio.to_thread(cluster.agree)
-            counters.stop.set()
+        await kill_leaders(cluster, counters, ROUNDS)
 
     state = await asyncio.to_thread(cluster.same_state)
     stored = [int(state[f"counter/{worker}"][0]) for worker in range(WORKERS)]
@@ -84,6 +107,22 @@ async def test_no_step_is_lost_or_made_twice_while_leaders_are_killed(cluster: C
     # Every step is one change of the store, and nothing else was changed.
     revision = max(revision for _, revision in state.values())
     assert revision == sum(counters.counts), f"seed {SEED}"
+
+
+async def test_no_batch_is_lost_torn_or_made_twice_while_leaders_are_killed(cluster: Cluster) -> None:
+    """put_many is one command: applied once, whole, at a revision that belongs to it alone."""
+    await asyncio.to_thread(cluster.form)
+    async with Client(*(server.address for server in cluster.servers), timeout_s=30) as client:
+        batches = Batches(client)
+        await kill_leaders(cluster, batches, BATCH_ROUNDS)
+
+    state = await asyncio.to_thread(cluster.same_state)
+    for worker, count in enumerate(batches.counts):
+        found = {state[f"batch/{worker}/{key}"] for key in range(KEYS_IN_BATCH)}
+        assert len(found) == 1, f"seed {SEED}: the keys of one batch differ: {found}"
+        assert int(found.pop()[0]) == count, f"seed {SEED}"
+    # Every batch is one change of the store, and nothing else was changed.
+    assert sorted(batches.revisions) == list(range(1, sum(batches.counts) + 1)), f"seed {SEED}"
 
 
 async def test_a_session_outlives_every_server_and_a_snapshot(cluster: Cluster) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quorate.client import Client
-from storage.kv import VALUE_BYTES_MAX
+from quorate import Client, TooLarge
+from storage.kv import TXN_OPS_MAX, VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
 
 AGE_MAX_S = 5.0
@@ -74,6 +74,22 @@ def test_an_oversized_value_is_refused(shared: Cluster) -> None:
     assert long_key.code == 2
     assert "5000 bytes: at most 2048" in long_key.err
     server.delete("large/ok")
+
+
+async def test_many_keys_at_once_through_any_server(shared: Cluster) -> None:
+    """One revision for all of them on every server, up to as many and as large as fit; one more is refused, whole."""
+    for writer in shared.servers:
+        keys = [f"many/{number}" for number in range(TXN_OPS_MAX)]
+        value = writer.address.encode() * 300
+        async with Client(writer.address) as client:
+            revision = await client.kv.put_many(dict.fromkeys(keys, value))
+            with pytest.raises(TooLarge, match="129 keys at once; the limit is 1 to 128"):
+                await client.kv.put_many(dict.fromkeys([*keys, "many/more"], "torn"))
+        for reader in shared.servers:
+            async with Client(reader.address) as client:
+                page = await client.kv.list("many/", limit=TXN_OPS_MAX + 1)
+            assert [item.key for item in page.items] == sorted(keys)
+            assert {(item.value, item.revision) for item in page.items} == {(value, revision)}
 
 
 async def test_the_client_library_finds_the_leader(shared: Cluster) -> None:

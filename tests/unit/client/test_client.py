@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from quorate import BadRequest, Client, Conflict, NoLeader, OutcomeUnknown, SessionExpired, TooLarge, Unreachable
+from quorate import (
+    BadRequest,
+    Client,
+    ClientError,
+    Conflict,
+    NoLeader,
+    OutcomeUnknown,
+    SessionExpired,
+    TooLarge,
+    Unreachable,
+)
 from storage.envelope import EXPIRED, OPEN, RAW, SESSION, wrap_queries
 from storage.kv import KeyValueStore
 from storage.sessions import SessionLimits, SessionMachine
@@ -98,6 +108,36 @@ async def test_the_key_value_store() -> None:
                 await client.kv.put("a", bytes(1 << 20))
 
 
+async def test_many_keys_at_once() -> None:
+    """All of them, and one revision."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            assert await client.kv.put_many({"a": "1", "b": b"2"}) == 1
+            page = await client.kv.list()
+            assert [(item.key, item.value, item.revision) for item in page.items] == [("a", b"1", 1), ("b", b"2", 1)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "kind", "words"),
+    [
+        ({}, BadRequest, "0 keys at once; the limit is 1 to 128"),
+        ({str(number): "" for number in range(129)}, TooLarge, "129 keys at once; the limit is 1 to 128"),
+        ({"a": "", "": ""}, BadRequest, "a key must not be empty"),
+        ({"a": "", "k" * 2_049: ""}, TooLarge, "a key of 2049 bytes; the limit is 2048"),
+        ({"a": "", "b": bytes(1 << 20)}, TooLarge, "a value of 1048576 bytes; the limit is"),
+        ({"a": bytes(600_000), "b": bytes(600_000)}, TooLarge, "2 keys of 12000.. bytes together; the limit is"),
+    ],
+    ids=["none", "many", "empty", "long", "large", "heavy"],
+)
+async def test_many_keys_beyond_a_limit(pairs: dict[str, bytes | str], kind: type[ClientError], words: str) -> None:
+    """One clear line, and nothing is sent: not even a session is opened."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            with pytest.raises(kind, match=words):
+                await client.kv.put_many(pairs)
+        assert not [request for request in server.requests if request.op in (*WRITES, SESSION_OPEN)]
+
+
 @pytest.mark.parametrize("text", ["\udcff", "a\ud800"])
 async def test_text_that_cannot_be_sent(text: str) -> None:
     """A key, a prefix or a value of str that is no UTF-8 is a BadRequest, whichever call it is given to."""
@@ -107,6 +147,8 @@ async def test_text_that_cannot_be_sent(text: str) -> None:
             for call in (
                 kv.put(text, "1"),
                 kv.put("a", text),
+                kv.put_many({"a": "1", text: "1"}),
+                kv.put_many({"a": "1", "b": text}),
                 kv.get(text),
                 kv.delete(text),
                 kv.cas(text, None, "1"),
@@ -126,6 +168,8 @@ async def test_keys_and_values_of_other_types() -> None:
             for anything in (5, None, ["a"]):
                 with pytest.raises(TypeError, match="a value is bytes or str"):
                     await client.kv.put("a", anything)
+                with pytest.raises(TypeError, match="a value is bytes or str"):
+                    await client.kv.put_many({"a": anything})
                 with pytest.raises(TypeError, match="a key is str"):
                     await client.kv.put(anything, "a")
 

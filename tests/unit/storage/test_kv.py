@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from storage.kv import (
     KEY_BYTES_MAX,
     LIST_BYTES_MAX,
     LIST_LIMIT_MAX,
+    TXN_OPS_MAX,
     VALUE_BYTES_MAX,
     Changed,
     Failed,
@@ -28,6 +30,7 @@ from storage.kv import (
     list_keys,
     put,
     put_if,
+    put_many,
 )
 
 
@@ -101,6 +104,15 @@ class TestCommands:
         assert code(apply(store, delete_if("k", 1))) == "conflict"
         assert apply(store, delete_if("k", 2)) == Changed(3)
         assert code(apply(store, delete_if("k", 2))) == "not_found"
+
+    def test_put_many_is_one_change(self, store: KeyValueStore) -> None:
+        """Its keys share the revision, whether they are new or not, and a compare-and-set sees it in each of them."""
+        assert apply(store, put_many({"a": b"1", "k": b"3", "empty": b""})) == Changed(3)
+        assert read(store, get("a")) == Found("a", b"1", 3)
+        assert read(store, get("k")) == Found("k", b"3", 3)
+        assert read(store, get("empty")) == Found("empty", b"", 3)
+        assert apply(store, put_if("a", b"2", 3)) == Changed(4)
+        assert apply(store, put_if("k", b"4", 3)) == Changed(5)
 
     def test_revisions_are_never_given_twice(self, store: KeyValueStore) -> None:
         """A key deleted and made again cannot pass for the one a client has read (the ABA problem)."""
@@ -184,6 +196,8 @@ class TestLimits:
             put,
             lambda key, value: cas(key, None, value),
             lambda key, value: put_if(key, value, 0),
+            lambda key, value: put_many({"good": b"", key: value}),
+            lambda key, value: put_many({key: value, "good": b""}),
         ],
     )
     def test_what_is_larger_is_refused_whole(self, make: Callable[[str, bytes], bytes]) -> None:
@@ -194,6 +208,33 @@ class TestLimits:
         assert code(apply(store, make("\U0001f600" * (KEY_BYTES_MAX // 4 + 1), b""))) == "too_large"
         assert code(apply(store, make("", b""))) == "bad_request"
         assert (len(store), store.revision) == (0, 0)
+
+    def test_put_many_takes_so_many_keys(self) -> None:
+        store = KeyValueStore()
+        pairs = {str(number): b"" for number in range(TXN_OPS_MAX)}
+
+        assert code(apply(store, put_many(pairs | {"one more": b""}))) == "too_large"
+        assert code(apply(store, put_many({}))) == "bad_request"
+        assert (len(store), store.revision) == (0, 0)
+        assert apply(store, put_many(pairs)) == Changed(1)
+        assert len(store) == TXN_OPS_MAX
+
+    def test_put_many_takes_a_key_once(self, store: KeyValueStore) -> None:
+        """A mapping cannot say otherwise, but bytes can."""
+        twice = msgspec.msgpack.encode(["txn", [["put", "k", b"3"], ["put", "new", b""], ["put", "k", b"4"]]])
+
+        assert code(apply(store, twice)) == "bad_request"
+        assert read(store, get("k")) == Found("k", b"2", 2)
+        assert code(read(store, get("new"))) == "not_found"
+
+    @pytest.mark.parametrize("more", [[["compare", "k", 1]], None])
+    def test_a_condition_that_is_not_known_is_not_ignored(self, store: KeyValueStore, more: object) -> None:
+        """What is to depend on something must not be done by a server that does not look at it."""
+        conditional = msgspec.msgpack.encode(["txn", [["put", "k", b"3"]], more])
+
+        assert code(apply(store, conditional)) == "bad_request"
+        assert code(apply(store, msgspec.msgpack.encode(["txn", [["delete", "k"]]]))) == "bad_request"
+        assert read(store, get("k")) == Found("k", b"2", 2)
 
 
 class TestHostileBytes:
@@ -207,7 +248,15 @@ class TestHostileBytes:
         decode_result(store.read(data))
 
     @given(
-        command=st.sampled_from([put("key", b"value"), cas("key", None, b"x"), put_if("k", b"v", 3), delete("key")]),
+        command=st.sampled_from(
+            [
+                put("key", b"value"),
+                cas("key", None, b"x"),
+                put_if("k", b"v", 3),
+                delete("key"),
+                put_many({"k": b"v", "l": b""}),
+            ]
+        ),
         at=st.integers(0, 30),
         byte=st.integers(0, 255),
         cut=st.integers(0, 30),

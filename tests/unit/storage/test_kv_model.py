@@ -23,6 +23,7 @@ from storage.kv import (
     list_keys,
     put,
     put_if,
+    put_many,
 )
 
 KEYS = st.text(alphabet="abé", min_size=1, max_size=3)
@@ -63,6 +64,25 @@ class StoreLife(RuleBasedStateMachine):
     @rule(key=KEYS, value=VALUES)
     def put(self, key: str, value: bytes) -> None:
         self.expect(self.apply(put(key, value)), key, value, "")
+
+    @rule(pairs=st.dictionaries(KEYS, VALUES, max_size=4))
+    def put_many(self, pairs: dict[str, bytes]) -> None:
+        result = self.apply(put_many(pairs))
+        if not pairs:
+            assert isinstance(result, Failed)
+            assert result.code == "bad_request"
+            return
+        self.revision += 1
+        assert result == Changed(self.revision)
+        self.model |= {key: (value, self.revision) for key, value in pairs.items()}
+
+    @rule(pairs=st.dictionaries(KEYS, VALUES, max_size=4), at=st.integers(0, 4))
+    def put_many_with_a_bad_one(self, pairs: dict[str, bytes], at: int) -> None:
+        """All or none: where among the others the bad key is makes no difference."""
+        items = list(pairs.items())
+        result = self.apply(put_many(dict([*items[:at], ("", b""), *items[at:]])))
+        assert isinstance(result, Failed)
+        assert result.code == "bad_request"
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:

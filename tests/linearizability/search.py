@@ -16,8 +16,9 @@ none of which loses an answer:
 - An operation of unknown outcome need not come at all. So a configuration that has spent more of them is no better
   than one that has spent fewer; and one that makes no difference to what comes right after it can be left out.
 
-What is tried first decides how soon an order is found. Two rules of thumb take turns, for longer and longer, since
-each loses its way where the other does not; what one has found to lead nowhere the other knows.
+What is tried first decides how soon an order is found. A search that has lost its way mostly went wrong not long ago.
+So after some steps it goes back a little, farther each time that does not help, and on from there by chance: which of
+two rules of thumb ranks what may come next, and what comes first where neither cares. What leads nowhere stays known.
 
 References: Wing, Gong: Testing and verifying concurrent objects, JPDC 17 (1993). Lowe: Testing for linearizability,
 CCPE 29 (2017). Horn, Kroening: Faster linearizability checking via P-compositionality, FORTE 2015.
@@ -26,8 +27,9 @@ CCPE 29 (2017). Horn, Kroening: Faster linearizability checking via P-compositio
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import cycle
+from itertools import count
 from math import inf
+from random import Random
 
 from attrs import define, frozen
 
@@ -37,8 +39,10 @@ from tests.linearizability.operation import Operation
 from tests.linearizability.problem import Problem
 from tests.linearizability.zones import ImpossibleError, Zones
 
-TURN_STEPS = 20_000
+TURN_STEPS = 2_000
 TURN_GROWTH = 1.4
+RETREAT = 8
+"""By how many choices a search goes back first; twice as many each time it has got no farther."""
 
 
 class BudgetSpentError(Exception):
@@ -83,7 +87,8 @@ class Search:
         self._needs = Needs(problem)
         self._before: dict[int, int] = {}
         self._all = (1 << len(problem.definite)) - 1
-        self._links_first = False
+        self._taste: Random | None = None
+        """Chooses among what is as good; none at first: then the first to return."""
         self._known: dict[tuple[int, int, Hashable], list[int]] = {}
 
     def order(self) -> list[Operation] | None:
@@ -92,24 +97,33 @@ class Search:
             self._before = Zones(self._problem, self._needs).before()
         except ImpossibleError:
             return None
-        turn_steps = float(TURN_STEPS)
-        for links_first in cycle((False, True)):
-            self._links_first = links_first
-            path = self._descend(self.steps + int(turn_steps))
+        path = [self._node(0, 0, self._problem.initial, (), None)]
+        turn_steps, retreat, farthest = float(TURN_STEPS), RETREAT, 0
+        for turn in count():
+            self._taste = Random(turn) if turn else None
+            path = self._descend(path, self.steps + int(turn_steps))
             if not path:
                 return None
             if path[-1].done == self._all:
                 return [operation for node in path for operation in node.added]
-            # What was left behind leads nowhere; what is on the path may yet lead somewhere.
-            for node in path[1:]:
+            ordered = path[-1].done.bit_count()
+            retreat = RETREAT if ordered > farthest else 2 * retreat
+            farthest = max(farthest, ordered)
+            if retreat >= len(path):
+                # Whatever leads nowhere was decided at the start.
+                retreat, farthest, turn_steps = RETREAT, 0, turn_steps * TURN_GROWTH
+                kept = 1
+            else:
+                kept = len(path) - retreat
+            # What was left behind leads nowhere; what is given up here may yet lead somewhere.
+            for node in path[kept:]:
                 self._forget(node)
-            turn_steps *= TURN_GROWTH
+            del path[kept:]
         raise AssertionError("the turns do not end")
 
-    def _descend(self, until_steps: int) -> list[_Node]:
-        """Go from the start until everything is ordered or that many steps are taken: the path. [] if there is none."""
-        path = [self._node(0, 0, self._problem.initial, (), None)]
-        ahead = [self._next(path[0])]
+    def _descend(self, path: list[_Node], until_steps: int) -> list[_Node]:
+        """Go on until everything is ordered or that many steps are taken: the path. [] if there is none."""
+        ahead = [self._next(node) for node in path]
         while path and path[-1].done != self._all and self.steps < until_steps:
             node = next((node for node in ahead[-1] if self._is_new(node)), None)
             if node:
@@ -123,8 +137,18 @@ class Search:
     # --- what may come next -----------------------------------------------------------------------------------------
 
     def _next(self, node: _Node) -> Iterator[_Node]:
+        yield from self._next_rescue(node)
         yield from self._next_definite(node)
         yield from self._next_open(node)
+
+    def _next_rescue(self, node: _Node) -> Iterator[_Node]:
+        """What nobody knows to have been done, where the first to return needs it to have been."""
+        if not node.candidates:
+            return
+        wanted = self._needs.needs[node.candidates[0]]
+        if wanted is ANY or wanted == node.state or any(self._needs.makes[each] == wanted for each in node.candidates):
+            return
+        yield from (after for after in self._next_open(node) if after.state == wanted)
 
     def _next_definite(self, node: _Node) -> Iterator[_Node]:
         kinds = set()
@@ -164,9 +188,11 @@ class Search:
         urgent = node.candidates[0]
         needs, makes, wanted = self._needs.needs, self._needs.makes, self._needs.needs[urgent]
 
-        def rank(number: int) -> tuple[bool, bool]:
-            helps = self._links_first or number == urgent or (wanted is not ANY and makes[number] == wanted)
-            return not helps, needs[number] is ANY
+        links_first = self._taste is not None and self._taste.random() < 0.5
+
+        def rank(number: int) -> tuple[bool, bool, float]:
+            helps = links_first or number == urgent or (wanted is not ANY and makes[number] == wanted)
+            return not helps, needs[number] is ANY, self._taste.random() if self._taste else 0.0
 
         return sorted(node.candidates, key=rank)
 

@@ -42,11 +42,15 @@ class _Mend:
 
 
 class Nemesis:
-    """Strikes a cluster. strikes: how often each kind of fault was done. story: a line for each, with its time."""
+    """Strikes a cluster. strikes: how often each kind of fault was done. story: a line for each, with its time.
+
+    late_s: by how much it woke up too late at most; then the whole machine stood still, or had too much to do.
+    """
 
     def __init__(self, cluster: Cluster, rng: random.Random, clock: Callable[[], float]) -> None:
         self.strikes: Counter[str] = Counter()
         self.story: list[str] = []
+        self.late_s = 0.0
         self._cluster = cluster
         self._rng = rng
         self._clock = clock
@@ -73,6 +77,7 @@ class Nemesis:
                 due = min([mend.due for mend in self._mends], default=strike)
                 # What is waited for here is the schedule's time itself.
                 time.sleep(max(0.0, min(strike, due) - now))
+                self.late_s = max(self.late_s, self._clock() - max(now, min(strike, due)))
                 self._mend(until_s=self._clock())
             self._see_who_ended()
             (kind,) = self._rng.choices(list(self._kinds), list(self._kinds.values()))

@@ -52,14 +52,15 @@ class Plan:
 
 @frozen
 class Account:
-    """What came of a run. silence_s: the longest time in which no change was acknowledged. trouble: why the history
-    does not tell the whole; "" if all went as it should.
+    """What came of a run. silence_s: the longest time in which no change was acknowledged. late_s: the longest for
+    which the machine itself stood still. trouble: why the history does not tell the whole; "" if all went as it should.
     """
 
     plan: Plan
     outcomes: Counter[Outcome]
     strikes: Counter[str]
     silence_s: float
+    late_s: float
     answer: Answer
     check_s: float
     trouble: str = field(default="")
@@ -77,7 +78,7 @@ class Account:
         verdict = f"{self.answer.value}, checked in {self.check_s:.1f} s"
         head = (
             f"seed {self.plan.seed}, {self.plan.servers} servers: {sum(told.values())} operations ({asked}); {struck}; "
-            f"no write for {self.silence_s:.1f} s at most"
+            f"no write for {self.silence_s:.1f} s at most, the machine {self.late_s:.1f} s late"
         )
         if self.held:
             return f"{head}; {verdict}"
@@ -108,7 +109,9 @@ def run(plan: Plan) -> Account:
     verdict = check(history, Register())
     outcomes = Counter(operation.outcome for operation in history)
     check_s = time.monotonic() - checking
-    account = Account(plan, outcomes, nemesis.strikes, _silence_s(history), verdict.answer, check_s, trouble)
+    account = Account(
+        plan, outcomes, nemesis.strikes, _silence_s(history), nemesis.late_s, verdict.answer, check_s, trouble
+    )
     if account.held:
         shutil.rmtree(plan.folder)
     else:

@@ -180,7 +180,9 @@ class Conduct:
     def _check_frame(self, now: float, source: str, frame: Any, before: _Before) -> None:
         """Rows 5 and 16: a mismatch is answered with the end of a term, and a snapshot cuts no tail that matches it."""
         state = self._core.state
-        if state.leader == source and frame.term == state.engine.term and not state.engine.is_leader:
+        # A server whose disk is full drops what would need a write.
+        is_heard = isinstance(frame, Heartbeat) or not self._core.is_halted
+        if is_heard and state.leader == source and frame.term == state.engine.term and not state.engine.is_leader:
             self._books.leader_heard_at, self._books.leader_heard_in = now, frame.term
         journal = state.journal
         if isinstance(frame, Append):

@@ -11,29 +11,29 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve
-
 from actors.actor import Sender
 from actors.gateway.calls import LINEARIZABLE, PROPOSE, READ
 from actors.gateway.messages import Forward, Forwarded
-from actors.raft.configuration import Configuration
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
 from storage.kv import get, put
 from storage.raft_db import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
-from tests.simulation.disk import SimDisk
 from tests.simulation.gateway import SimGateway
 from tests.simulation.persistence import ChunkRead, SimPersistence
 from tests.simulation.process import Process
 from tests.simulation.reconciling import Reconciling
-from tests.simulation.server import FrozenState, SimServer, filled, sessions_of
+from tests.simulation.server import FrozenState, SimServer, filled
 from transport.client_protocol import Request, encode_payload
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 PROBE_TIMEOUT_MS: Final = 1_500
+GLANCE_TIMEOUT_MS: Final = 300
+NOBODY: Final = Sender("", "", "", 0)
+"""Who waits for no answer."""
+_GLANCE: Final = encode_payload([[get("k0")], LINEARIZABLE])
 _TICK_SLACK_S: Final = 1e-6
 
 
@@ -137,8 +137,10 @@ class GuardedProcess(Process):
         self.wake()
 
     def resumed(self) -> None:
-        """Before it hears what came meanwhile: a timer may be first, and so may a client."""
+        """Before it hears what came meanwhile: a client may be first, long before it hears who leads now."""
         if self.is_up:
+            self.glance(NOBODY)
+            self._turn()
             if self._rng.random() < 0.5:
                 self.server.conduct.tick(self.local_now())
             self.wake()
@@ -372,26 +374,12 @@ class GuardedProcess(Process):
                 self.server.read(self.simulation.clock.now, linearizable)
         self.wake()
 
+    def glance(self, sender: Sender) -> None:
+        """Somebody reads here."""
+        self.request(sender, Request(3, READ, _GLANCE, GLANCE_TIMEOUT_MS))
+
     def probe(self, sender: Sender) -> None:
         """A write and a linearizable read."""
         command = put("probe", f"{self.id} {self.simulation.clock.count}".encode())
         self.request(sender, Request(1, PROPOSE, encode_payload([command]), PROBE_TIMEOUT_MS))
         self.request(sender, Request(2, READ, encode_payload([[get("probe")], LINEARIZABLE]), PROBE_TIMEOUT_MS))
-
-
-def guarded_processes(simulation: Simulation, ids: list[str], rng: random.Random) -> dict[str, Process]:
-    """A process for each server; the disks of voters hold their first configuration, unless one founds the cluster."""
-    weather = simulation.weather
-    first = Configuration(tuple(evolve(simulation.listed(id_), voter=True) for id_ in ids[: weather.voters]))
-    processes: dict[str, Process] = {}
-    for position, id_ in enumerate(ids):
-        disk = simulation.judge.disks[id_] = SimDisk(id_)
-        machine = sessions_of(weather.sessions)
-        offset_s, rate = rng.uniform(0.0, 1e4), rng.uniform(0.95, 1.05)
-        server = SimServer(id_, disk, simulation.judge, weather.timing, machine, offset_s, rate)
-        if weather.is_founded:
-            server.founds = first if position == 0 else None
-        elif position < weather.voters:
-            disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
-        processes[id_] = GuardedProcess(simulation, server)
-    return processes

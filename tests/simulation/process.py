@@ -97,6 +97,10 @@ class Process(ABC):
         """Whether it leads, and its configuration, committed, has a server no longer."""
 
     @abstractmethod
+    def glance(self, sender: Sender) -> None:
+        """Somebody reads here, linearizably, whoever leads."""
+
+    @abstractmethod
     def probe(self, sender: Sender) -> None:
         """Somebody asks for what a server that serves can do."""
 

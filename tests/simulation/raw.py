@@ -276,6 +276,9 @@ class RawProcess(Process):
             self._do(partial(self._engine.propose, command, answer))
             self._wake()
 
+    def glance(self, sender: Sender) -> None:
+        """It knows no linearizable reads."""
+
     def probe(self, sender: Sender) -> None:
         """A write."""
         command = put("probe", f"{self.id} {self.simulation.clock.count}".encode())

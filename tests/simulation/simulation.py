@@ -31,8 +31,9 @@ from tests.simulation.clients import SimClient
 from tests.simulation.clock import START_S, Clock
 from tests.simulation.disk import NEVER_S
 from tests.simulation.faults import DETECTION_S, Faults
+from tests.simulation.founding import guarded_processes
 from tests.simulation.gossip import SimGossip
-from tests.simulation.guarded import GuardedProcess, guarded_processes
+from tests.simulation.guarded import NOBODY, GuardedProcess
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge
 from tests.simulation.process import Process
@@ -51,6 +52,7 @@ STEADY_S: Final = 3.0
 SERVE_S: Final = 2.0
 """Within which every member answers a write and a read then."""
 
+READS_A_SECOND: Final = 20.0
 CHECKER_STEPS: Final = 200_000
 _PROBE: Final = b"probe"
 
@@ -134,9 +136,19 @@ class Simulation:
         self.gossip.start()
         for client in self.clients:
             client.start()
+        self._read(self._stream("reader"))
         for strike in schedule(self._stream("faults"), self.weather):
             self.clock.later(strike.at_s, partial(faults.strike, strike))
         self.clock.run_until(START_S + self.weather.storm_s)
+
+    def _read(self, rng: random.Random) -> None:
+        """Somebody reads everywhere, half of the time where a server takes itself for the leader, rightly or not."""
+        if self.is_stormy:
+            leaders = self.leaders()
+            processes = leaders if leaders and rng.random() < 0.5 else list(self.processes.values())
+            process = rng.choice(processes)
+            process.do(partial(process.glance, NOBODY))
+            self.clock.later(rng.expovariate(READS_A_SECOND), partial(self._read, rng))
 
     def _calm(self) -> None:
         self.is_stormy = False
@@ -297,6 +309,8 @@ class Simulation:
 
     def answer(self, source: str, sender: Sender, response: Response) -> None:
         """An answer leaves for a client."""
+        if sender is NOBODY:
+            return
         if sender.routing_id == _PROBE:
             self._answers[source] += response.code == "ok"
             return

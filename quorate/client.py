@@ -87,9 +87,10 @@ class KeyValue:
         Together they are one command: BadRequest or TooLarge, with nothing sent, when a key, a value, their number or
         all of them together (COMMAND_BYTES_MAX, 1 MiB) are beyond what the store takes.
         """
-        for key in pairs:
+        raw: dict[str, bytes] = {}
+        for key, value in pairs.items():
             _check_text(key)
-        raw = {key: _raw(value) for key, value in pairs.items()}
+            raw[key] = _raw(value)
         fault = pairs_fault(raw)
         if fault:
             raise _error(fault)

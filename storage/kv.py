@@ -187,7 +187,7 @@ def decode_result(result: bytes) -> KvResult:
 
 def pairs_fault(pairs: Mapping[str, bytes]) -> Failed | None:
     """What the store would say to `put_many` of these, as far as it would refuse them."""
-    return _txn_fault([Put(key, value) for key, value in pairs.items()])
+    return _count_fault(len(pairs)) or next(filter(None, map(_put_fault, pairs, pairs.values())), None)
 
 
 class KeyValueStore(StateMachine):
@@ -329,16 +329,24 @@ def _put_fault(key: str, value: bytes) -> Failed | None:
 
 
 def _txn_fault(puts: list[Put]) -> Failed | None:
-    if not 1 <= len(puts) <= TXN_OPS_MAX:
-        code: Code = "too_large" if puts else "bad_request"
-        return Failed(code, f"{len(puts)} keys at once; the limit is 1 to {TXN_OPS_MAX}")
+    fault = _count_fault(len(puts))
+    if fault:
+        return fault
+    keys = set()
     for one in puts:
         fault = _put_fault(one.key, one.value)
         if fault:
             return fault
-    if len({one.key for one in puts}) < len(puts):
+        keys.add(one.key)
+    if len(keys) < len(puts):
         return Failed("bad_request", "a key is there twice; one command sets a key once")
     return None
+
+
+def _count_fault(count: int) -> Failed | None:
+    if 1 <= count <= TXN_OPS_MAX:
+        return None
+    return Failed("too_large" if count else "bad_request", f"{count} keys at once; the limit is 1 to {TXN_OPS_MAX}")
 
 
 def _found(key: str, record: bytes) -> Found:

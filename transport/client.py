@@ -281,8 +281,7 @@ class Client:
         if self._preferred in self._asks.expire(now, self._trouble()):
             # A server that stands still keeps its connections.
             self._look_elsewhere()
-        since = self._asks.waits_since(self._preferred)
-        if since is not None and now - since > STALL_S:
+        if self._is_stalled(self._preferred):
             self._look_around.set()
         self._pump_soon()
         if not self._asks.is_idle:
@@ -320,9 +319,11 @@ class Client:
                 async with asyncio.timeout(REFRESH_S):
                     await self._look_around.wait()
             self._look_around.clear()
-            # The server that is asked last: it may be the one in trouble, and not know.
             up = [link.address for link in self._links.values() if link.is_up]
-            for address in sorted(up, key=lambda address: address == self._preferred):
+            # One that stands still would be waited for, and while the others elect a leader they know none.
+            lively = [address for address in up if not self._is_stalled(address)] or up
+            # The server that is asked last: it may be the one in trouble, and not know.
+            for address in sorted(lively, key=lambda address: address == self._preferred):
                 if await self._learn_from(address):
                     break
             await asyncio.sleep(REFRESH_PAUSE_S)
@@ -359,9 +360,12 @@ class Client:
 
     def _leave_stalled(self) -> None:
         """A server that leads no more and owes answers for long may be one that was stopped: its asks go elsewhere."""
-        since = self._asks.waits_since(self._preferred)
-        if self._preferred != self._leader and since is not None and self._loop.time() - since > STALL_S:
+        if self._preferred != self._leader and self._is_stalled(self._preferred):
             self._asks.take_back(self._preferred)
+
+    def _is_stalled(self, address: str) -> bool:
+        since = self._asks.waits_since(address)
+        return since is not None and self._loop.time() - since > STALL_S
 
     def _open_link(self, address: Address) -> None:
         if str(address) not in self._links and len(self._links) < LINKS_MAX:

@@ -285,22 +285,6 @@ async def test_concurrent_reads_share_a_request() -> None:
         assert count(server, "read") == 2
 
 
-async def test_a_leader_that_keeps_quiet_is_left_when_there_is_another() -> None:
-    """A stopped process keeps its connections: the others tell who leads now, and its asks and later ones go there."""
-    served = Script()
-    stopped = Script(lambda _: None, served.machine)
-    with FakeServer(stopped) as one, FakeServer(served) as two:
-        stopped.rows = served.rows = [row(one, "leader"), row(two, "follower")]
-        async with Client(one.address, two.address, timeout_s=30) as client:
-            await until(lambda: client._best() is client._links.get(one.address))
-            first = asyncio.create_task(client.kv.put("a", "1"))
-            await until(lambda: count(one, "write") == 1)
-            served.rows = [row(one, "follower"), row(two, "leader")]
-            await until(lambda: client._best() is client._links.get(two.address))
-
-            assert sorted(await asyncio.gather(client.kv.put("b", "2"), first)) == [1, 2]
-
-
 async def test_no_leader_is_tried_again_elsewhere() -> None:
     """A server cut off from its cluster says so; the next one has a leader."""
     served = Script()

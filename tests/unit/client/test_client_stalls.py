@@ -1,0 +1,45 @@
+"""Servers that keep quiet, as stopped processes do: what a client does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from quorate import Client
+from tests.unit.client.servers import FakeServer
+from tests.unit.client.test_client import Script, count, row, until
+
+
+async def test_a_leader_that_keeps_quiet_is_left_when_there_is_another() -> None:
+    """A stopped process keeps its connections: the others tell who leads now, and its asks and later ones go there."""
+    served = Script()
+    stopped = Script(lambda _: None, served.machine)
+    with FakeServer(stopped) as one, FakeServer(served) as two:
+        stopped.rows = served.rows = [row(one, "leader"), row(two, "follower")]
+        async with Client(one.address, two.address, timeout_s=30) as client:
+            await until(lambda: client._best() is client._links.get(one.address))
+            first = asyncio.create_task(client.kv.put("a", "1"))
+            await until(lambda: count(one, "write") == 1)
+            served.rows = [row(one, "follower"), row(two, "leader")]
+            await until(lambda: client._best() is client._links.get(two.address))
+
+            assert sorted(await asyncio.gather(client.kv.put("b", "2"), first)) == [1, 2]
+
+
+async def test_a_server_that_keeps_quiet_is_not_asked_who_leads() -> None:
+    """While the others elect a leader they know none; to wait for the stopped one's word would only take time."""
+    served = Script()
+    stopped = Script(lambda _: None, served.machine)
+    with FakeServer(stopped) as one, FakeServer(served) as two:
+        stopped.rows = served.rows = [row(one, "leader"), row(two, "follower")]
+        async with Client(one.address, two.address, timeout_s=30) as client:
+            await until(lambda: client._best() is client._links.get(one.address))
+            first = asyncio.create_task(client.kv.put("a", "1"))
+            await until(lambda: count(one, "write") == 1)
+            served.rows = [row(one, "follower"), row(two, "follower")]
+            await until(lambda: client._is_stalled(one.address))
+            asked, looked = count(one, "members"), count(two, "members")
+            await until(lambda: count(two, "members") >= looked + 3)
+
+            assert count(one, "members") == asked
+            served.rows = [row(one, "follower"), row(two, "leader")]
+            assert await first == 1

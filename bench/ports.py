@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
+from itertools import chain
 
 HOST = "127.0.0.1"
 _FIRST = 21_000
 _END = 32_000
 _STEP = 100
+_BASES = range(_FIRST, _END, _STEP)
 
 
 class NoPortsError(Exception):
@@ -19,7 +22,9 @@ class Ports:
     """Hands out ports that are free now, none of them twice."""
 
     def __init__(self) -> None:
-        self._bases = iter(range(_FIRST, _END, _STEP))
+        # Two benchmarks that are started together would find the same ports free, if both began at the first.
+        begin = os.getpid() % len(_BASES)
+        self._bases = chain(_BASES[begin:], _BASES[:begin])
 
     def base(self, offsets: Sequence[int]) -> int:
         """A port P such that P plus each offset is free.  Raises NoPortsError when there is none."""

@@ -24,7 +24,7 @@ SCHEMA = (
 )
 
 _GARBAGE_ROWS_MIN = 32
-_GARBAGE_BYTES = 4 << 20
+_GARBAGE_BYTES = 1 << 20
 """Deleting a large row walks all of its pages: so many bytes are deleted at once, and more only for larger writes."""
 
 

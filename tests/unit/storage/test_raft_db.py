@@ -182,8 +182,12 @@ class TestSnapshots:
             for index in range(41, 51):
                 db.write(turn(append=entries(index, index)))
                 counts.append(left())
+            for index in range(51, 61):
+                db.write(turn(append=entries(index, index, size=1 << 20)))
+            last = left()
 
-        assert counts == [35, 31, 27, 23, 19, 15, 11, 7, 3, 0, 0]
+        assert counts == list(range(38, 27, -1)), "a megabyte at once"
+        assert last <= 18, "not slower than the log grows"
 
 
 BASE = [

@@ -212,6 +212,13 @@ class SnapshotReceiver:
         state.outbox.promise(leader, SnapshotReply(chunk.term, chunk.index, 0, True))
         return snapshot
 
+    @property
+    def progress(self) -> dict[str, int] | None:
+        """How far the snapshot has come that is arriving, None when there is none."""
+        if self._source is None:
+            return None
+        return {"index": self._source.index, "chunks": self._wanted, "chunks_total": self._source.chunks}
+
     def forget(self) -> None:
         """What was gathered is no longer on disk."""
         self._begin(None)

@@ -31,6 +31,7 @@ def raft_status(core: RaftCore, applier: Applier, disk: Disk) -> dict[str, Any]:
         "last_index": state.journal.last_index,
         "durable_index": state.journal.durable_index,
         "snapshot_index": state.snapshot.index if state.snapshot else 0,
+        "snapshot_arriving": core.receiver.progress,
         "log_entries": len(state.journal) - 1,
         "configuration_index": state.configurations.latest_index,
         "configuration_committed": state.configurations.latest_index <= state.engine.commit,

@@ -27,7 +27,6 @@ from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
-from actors.gateway.http import HttpActor
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
 from actors.identity import Identity
@@ -225,6 +224,9 @@ class Node:
         config = self.config
         children = []
         if config.http_address is not None:
+            # Here, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
+            from actors.gateway.http import HttpActor
+
             children.append(ChildSpec("http", partial(HttpActor, address=config.http_address)))
         if config.monitor_port:
             children.append(

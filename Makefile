@@ -8,7 +8,7 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate chaos linearizable lint format check bench failover clean
+.PHONY: help setup demo test unit simulate chaos linearizable lint format check bench failover growth snapshots clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,6 +61,12 @@ bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (12
 failover: $(BENCH_READY) ## Time failovers of Quorate and etcd (5 minutes), into docs/
 	@$(RUN) -m bench.needs
 	@$(RUN) -m bench.failover
+
+growth: $(BENCH_READY) ## Five million puts: does anything grow for ever? (10 minutes), into docs/
+	@$(RUN) bench/growth.py --out docs/growth
+
+snapshots: $(READY) ## A million keys: stalls and times of snapshots made, sent and restored (3 minutes)
+	@$(RUN) -m bench.snapshots
 
 $(BENCH_READY): $(READY)
 	@$(RUN) -m bench.needs

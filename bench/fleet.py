@@ -1,6 +1,6 @@
-"""Server processes of another system than Quorate: started, signalled, and ended with whoever started them.
+"""Server processes of a benchmark: started, signalled, and ended with whoever started them.
 
-Quorate's own servers are run by commands/local_cluster.py, as its users run them.
+Quorate's own servers are run by commands/local_cluster.py, as its users run them, unless there is to be a probe inside.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ class Fleet:
 
     def start(self) -> None:
         """Start every server that does not run."""
-        for index, process in enumerate(self._processes):
-            if process is None or process.poll() is not None:
-                self._processes[index] = self._spawn(index)
+        for index in range(len(self._processes)):
+            self.start_one(index)
+
+    def start_one(self, index: int) -> None:
+        """Start a server if it does not run."""
+        process = self._processes[index]
+        if process is None or process.poll() is not None:
+            self._processes[index] = self._spawn(index)
 
     def stop(self) -> None:
         """End every server; one that ignores SIGTERM is killed."""
@@ -49,6 +54,11 @@ class Fleet:
     def pids(self) -> list[int]:
         """The process of each server.  Raises FleetError when one has ended."""
         return [self.process(index).pid for index in range(len(self._processes))]
+
+    def runs(self, index: int) -> bool:
+        """Whether a server was started and has not ended."""
+        process = self._processes[index]
+        return process is not None and process.poll() is None
 
     def process(self, index: int) -> subprocess.Popen[bytes]:
         """A server that runs.  Raises FleetError when it does not."""

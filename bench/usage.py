@@ -23,6 +23,17 @@ def rss_mb(pid: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
+def peak_rss_mb(pid: int) -> float:
+    """The most memory that was resident since the start, or since `forget_peak_rss`, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def forget_peak_rss(pid: int) -> None:
+    """Begin anew with the peak."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def ended_children_cpu_s() -> float:
     """Processor time of this process's children that have ended and were waited for: the clients of a benchmark."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def expected_s(self) -> float:
-        """About how long it takes."""
+        """About how long it takes at most; some systems take part in some of the loads."""
         each = START_S + len(self.loads) * (self.seconds + OVERHEAD_S)
         return len(self.factories) * (self.repeats * each + self.idle_s)
 
@@ -83,17 +83,21 @@ class Comparison:
 
     def run(self) -> None:
         """Measure everything, one system after the other, again and again."""
-        factories = list(self.plan.factories)
         for repeat in range(self.plan.repeats):
-            for number, factory in enumerate(factories):
+            for number, factory in enumerate(self.plan.factories):
                 system = factory(self.folder / f"{repeat}-{number}", self.ports)
-                with running([system]):
-                    if self.plan.idle_s and not repeat:
-                        self.idle[system.name] = watch_idle(system, self.plan.idle_s)
-                    for load in self.plan.loads:
-                        measured = self._try(system, load)
-                        self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
-                        _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
+                loads = list(filter(system.suits, self.plan.loads))
+                if loads:
+                    with running([system]):
+                        self._measure(system, loads, repeat)
+
+    def _measure(self, system: System, loads: Sequence[Load], repeat: int) -> None:
+        if self.plan.idle_s and not repeat:
+            self.idle[system.name] = watch_idle(system, self.plan.idle_s)
+        for load in loads:
+            measured = self._try(system, load)
+            self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
+            _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
 
     def _try(self, system: System, load: Load) -> Measured:
         for tried in range(1, TRIES + 1):

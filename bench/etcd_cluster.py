@@ -78,6 +78,10 @@ class EtcdCluster:
         """Signal a server; after SIGKILL, wait until it is gone."""
         self._fleet.signal(index, number)
 
+    def suits(self, load: Load) -> bool:
+        """It has one configuration, for every load."""
+        return True
+
     def run(self, load: Load, seconds: float) -> Sample:
         """Carry a load out on the leader, and hold etcd to what it answered."""
         leader = self.addresses[self.leader()]

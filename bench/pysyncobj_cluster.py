@@ -11,10 +11,11 @@ from bench.fleet import Fleet, FleetError
 from bench.loads import Load
 from bench.ports import HOST, Ports
 from bench.pysyncobj_client import FrontEnd
-from bench.pysyncobj_protocol import RequestFrame, engine_port, front_port
+from bench.pysyncobj_protocol import CONFIGURATIONS, RequestFrame, engine_port, front_port
 from bench.sample import Sample, SampleError
 
 SERVERS = 3
+START_TRIES = 3
 LEADER_TIMEOUT_S = 20.0
 _LOOK_PERIOD_S = 0.1
 _ANSWER_TIMEOUT_MS = 1_000
@@ -26,6 +27,7 @@ class PySyncObjCluster:
     def __init__(self, folder: Path, ports: Ports, configuration: str) -> None:
         folder.mkdir(parents=True)
         self.name = f"PySyncObj {configuration}"
+        self._configuration = CONFIGURATIONS[configuration]
         self._base = ports.base([engine_port(0, index) + extra for index in range(SERVERS) for extra in (0, 1)])
         command = [sys.executable, "-m", "bench.pysyncobj_server"]
         self._fleet = Fleet(
@@ -38,16 +40,24 @@ class PySyncObjCluster:
         return self._fleet.pids
 
     def start(self) -> None:
-        """Start the servers, and return when one leads."""
-        self._fleet.start()
-        self.leader()
+        """Start the servers, and return when one leads the others."""
+        for tried in range(1, START_TRIES + 1):
+            self._fleet.start()
+            try:
+                self.leader()
+            except FleetError:
+                # They end by themselves now and then, with an IndexError over their log.
+                if tried == START_TRIES:
+                    raise
+            else:
+                return
 
     def stop(self) -> None:
         """End the servers."""
         self._fleet.stop()
 
     def leader(self) -> int:
-        """The number of the server that leads.  Raises FleetError when there is none for long."""
+        """The number of the server that leads, once all are connected to it.  Raises FleetError."""
         deadline = time.monotonic() + LEADER_TIMEOUT_S
         while time.monotonic() < deadline:
             for index in range(SERVERS):
@@ -56,6 +66,10 @@ class PySyncObjCluster:
                     return index
             time.sleep(_LOOK_PERIOD_S)
         raise FleetError(f"PySyncObj has no leader after {LEADER_TIMEOUT_S:g} s")
+
+    def suits(self, load: Load) -> bool:
+        """Whether this configuration may be the best one for a load."""
+        return load.in_flight in self._configuration.in_flight
 
     def run(self, load: Load, seconds: float) -> Sample:
         """Carry a load out on the leader."""

@@ -6,15 +6,29 @@ One frame carries all that was asked, or answered, since the last one, so that t
 from typing import Any
 
 import msgspec
+from attrs import frozen
 
 from bench.loads import Kind
 
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    # Each command is sent at once: the best with few in flight.
-    "flush": {"appendEntriesUseBatch": False},
-    # Commands are collected for 5 ms: the best with many in flight.
-    "batch": {"appendEntriesUseBatch": True, "appendEntriesPeriod": 0.005},
+
+@frozen
+class Configuration:
+    """settings: of SyncObjConf.  tick_s: the longest wait for an event.  in_flight: what it may be the best for."""
+
+    settings: dict[str, Any]
+    tick_s: float
+    in_flight: range
+
+
+CONFIGURATIONS = {
+    # Each command is sent at once.
+    "flush": Configuration({"appendEntriesUseBatch": False}, tick_s=0.005, in_flight=range(1, 65)),
+    # Commands are collected for so long.  They are sent in a tick, so the ticks have to be short.
+    "1 ms": Configuration({"appendEntriesPeriod": 0.001}, tick_s=0.001, in_flight=range(64, 1 << 20)),
+    "5 ms": Configuration({"appendEntriesPeriod": 0.005}, tick_s=0.001, in_flight=range(512, 1 << 20)),
 }
+"""Each load is given to those that may be the best for it, and the best one counts (report.py)."""
+
 SERVER_PORTS = 10
 
 

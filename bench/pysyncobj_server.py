@@ -1,6 +1,6 @@
 """One server of raw PySyncObj: a replicated dict behind a small ZeroMQ front end, in one thread.
 
-    python -m bench.pysyncobj_server INDEX BASE_PORT flush|batch
+    python -m bench.pysyncobj_server INDEX BASE_PORT CONFIGURATION
 
 The front end's socket is polled by PySyncObj's own poller, so that no second thread fights for the interpreter, and
 nothing waits for a tick.  PySyncObj keeps everything in memory here and syncs nothing to disk.
@@ -23,8 +23,6 @@ from bench.pysyncobj_protocol import CONFIGURATIONS, Answer, AnswerFrame, Asked,
 
 SERVERS = 3
 _READABLE = 1
-_TICK_S = 0.005
-"""The longest wait for an event; whatever happens ends it."""
 
 
 class _Waiting:
@@ -42,11 +40,13 @@ class Server:
 
     def __init__(self, index: int, base_port: int, configuration: str) -> None:
         addresses = [f"{HOST}:{engine_port(base_port, each)}" for each in range(SERVERS)]
+        self._configuration = CONFIGURATIONS[configuration]
         self._dict = ReplDict()
         self._engine: Any = SyncObj(
             addresses[index],
             [address for address in addresses if address != addresses[index]],
-            SyncObjConf(autoTick=False, **CONFIGURATIONS[configuration]),
+            # A server that was started a moment later would be tried again after 5 s.
+            SyncObjConf(autoTick=False, connectionRetryTime=0.1, **self._configuration.settings),
             consumers=[self._dict],
         )
         self._router: zmq.SyncSocket = zmq.Context.instance().socket(zmq.ROUTER)
@@ -63,7 +63,7 @@ class Server:
         # Between applying and polling: an answer made in a tick does not wait for the next event.
         self._engine.addOnTickCallback(self._turn)
         while True:
-            self._engine.doTick(_TICK_S)
+            self._engine.doTick(self._configuration.tick_s)
 
     def _turn(self) -> None:
         for client, answers in self._answers.items():
@@ -77,9 +77,13 @@ class Server:
             client, frame = self._router.recv_multipart(zmq.NOBLOCK)
             request = self._decode(frame)
             if request.asks_for_leader:
-                self._answer(client, Answer(0, 0 if self._engine._isLeader() else 1))
+                self._answer(client, Answer(0, 0 if self._leads_all() else 1))
             for asked in request.asked:
                 self._submit(client, asked)
+
+    def _leads_all(self) -> bool:
+        """A leader that one of the others has not connected to yet would be measured with less to do."""
+        return self._engine._isLeader() and all(map(self._engine.isNodeConnected, self._engine.otherNodes))
 
     def _submit(self, client: bytes, asked: Asked) -> None:
         waiting = _Waiting(client, asked.number, len(asked.keys))

@@ -58,16 +58,23 @@ class QuorateCluster:
         self._lock.close()
 
     def leader(self) -> int:
-        """The number of the server that leads; there is one after settle()."""
+        """The number of the server that leads, once all agree."""
+        self.settle()
         return next(server.index for server in self._cluster.servers if self._leads(server))
 
     def signal(self, index: int, number: signal.Signals) -> None:
         """Signal a server."""
         self._cluster.signal(self._cluster.servers[index], number)
 
+    def suits(self, load: Load) -> bool:
+        """It has one configuration, for every load."""
+        return True
+
     def run(self, load: Load, seconds: float) -> Sample:
-        """Carry a load out with Quorate's own client."""
-        return run_client("bench.quorate_client", self.addresses, load, seconds)
+        """Carry a load out with Quorate's own client, which is told of the leader and finds it by itself too."""
+        leader = self.addresses[self.leader()]
+        others = [address for address in self.addresses if address != leader]
+        return run_client("bench.quorate_client", [leader, *others], load, seconds)
 
     def _leads(self, server: LocalServer) -> bool:
         status = self._look(server)

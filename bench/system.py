@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from bench.loads import Load
-from bench.sample import Idle, Measured, Sample
+from bench.sample import Idle, Measured, Sample, SampleError
 from bench.usage import cpu_s, ended_children_cpu_s, rss_mb
 
 SETTLE_S = 3.0
@@ -41,17 +41,22 @@ class System(Startable, Protocol):
     def leader(self) -> int:
         """The number of the server that leads, which the client talks to."""
 
+    def suits(self, load: Load) -> bool:
+        """Whether it takes part in a load; another configuration of the same system may be better at it."""
+
     def run(self, load: Load, seconds: float) -> Sample:
         """Carry a load out.  Raises SampleError when the figures would mean nothing."""
 
 
 def measure(system: System, load: Load, seconds: float) -> Measured:
-    """Carry a load out, and see what it costs."""
+    """Carry a load out on the leader, and see what it costs.  Raises SampleError when another one leads in the end."""
+    leader = system.leader()
     servers_before, client_before = _servers_cpu_s(system), ended_children_cpu_s()
     sample = system.run(load, seconds)
     used = [now - then for now, then in zip(_servers_cpu_s(system), servers_before, strict=True)]
     client = ended_children_cpu_s() - client_before - sample.start_cpu_s
-    leader = system.leader()
+    if system.leader() != leader:
+        raise SampleError("another server leads now than before")
     order = [leader, *(index for index in range(len(used)) if index != leader)]
     return Measured(
         sample=sample,

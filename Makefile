@@ -8,7 +8,7 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate chaos linearizable lint format check bench failover growth snapshots clean
+.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench snapshots growth failover clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,9 @@ unit: $(READY)  ## Run the unit tests alone
 
 simulate: $(READY) ## Thousands of simulated runs with every fault: SEEDS=0-1999
 	@$(RUN) -m tests.simulation --seeds $(SEEDS)
+
+mutate: $(READY) ## Switch each part of the guard off in turn: all of them have to be found out (10 minutes)
+	@$(RUN) -m tests.simulation.mutate
 
 chaos: $(READY) ## The chaos tests for long: ROUNDS=20 rounds of each story
 	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -rP

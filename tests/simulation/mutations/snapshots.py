@@ -1,0 +1,84 @@
+"""Rows 16 and 17: snapshots that come from a leader, and the log around them."""
+
+from unittest.mock import patch
+
+from attrs import evolve
+
+from actors.raft import snapshots
+from actors.raft.core import RaftCore
+from actors.raft.engine import Engine
+from actors.raft.journal import Journal
+from actors.raft.messages import SnapshotChunk
+from actors.raft.snapshots import SnapshotReceiver
+from storage.raft_db import SnapshotSave
+from tests.simulation.mutations.table import Patch, Table
+
+MUTATIONS = Table()
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_late_snapshot_cuts_nothing")
+def an_old_snapshot_is_installed() -> Patch:
+    """a late snapshot is installed over committed entries (the receiver has passed it only for a moment)"""
+    original = SnapshotReceiver.on_chunk
+
+    def on_chunk(self: SnapshotReceiver, leader: str, chunk: SnapshotChunk) -> SnapshotSave | None:
+        if chunk.index > self._state.engine.commit:
+            return original(self, leader, chunk)
+        with patch.object(Engine, "commit", 0):
+            return original(self, leader, chunk)
+
+    return patch.object(SnapshotReceiver, "on_chunk", on_chunk)
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_matching_tail_stays")
+def the_matching_tail_goes() -> Patch:
+    """a snapshot takes the log behind it with it, acknowledged entries too (it is sent again)"""
+    original = Journal.install_snapshot
+
+    def install(self: Journal, snapshot: SnapshotSave) -> None:
+        original(self, evolve(snapshot, discard_log=True))
+
+    return patch.object(Journal, "install_snapshot", install)
+
+
+@MUTATIONS.row(16, seed=3)
+def a_deposed_leaders_chunk_is_taken() -> Patch:
+    """a chunk is taken whatever term it is from"""
+
+    def on_chunk(self: RaftCore, sender: str, chunk: SnapshotChunk) -> None:
+        snapshot = self.receiver.on_chunk(sender, chunk)
+        if snapshot is not None:
+            self.applied_index = snapshot.index
+            self._restore, self._restore_after = snapshot, self.state.journal.next_promise
+
+    return patch.object(RaftCore, "_on_snapshot_chunk", on_chunk)
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_broken_chunk_is_not_taken")
+def a_broken_chunk_is_taken() -> Patch:
+    """a chunk is taken whatever its checksum (the simulated network breaks none)"""
+    return patch.object(snapshots, "_is_sound", lambda chunk: True)
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_tail_that_does_not_match_goes")
+def the_matching_log_counts_for_nothing() -> Patch:
+    """what of a log is behind a snapshot stays whether it matches or not (such logs are rare)"""
+    original = Journal.install_snapshot
+
+    def install(self: Journal, snapshot: SnapshotSave) -> None:
+        has_it = self.term_at(snapshot.index) is not None
+        original(self, evolve(snapshot, discard_log=False) if has_it else snapshot)
+
+    return patch.object(Journal, "install_snapshot", install)
+
+
+@MUTATIONS.row(17)
+def the_log_goes_before_the_snapshot_is_there() -> Patch:
+    """the write that cuts the log does not hold the snapshot"""
+    original = Journal.save_snapshot
+
+    def save(self: Journal, snapshot: SnapshotSave) -> None:
+        original(self, snapshot)
+        self._unsaved.snapshot = None
+
+    return patch.object(Journal, "save_snapshot", save)

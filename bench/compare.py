@@ -29,6 +29,7 @@ from bench.fleet import FleetError
 from bench.loads import LOADS, Load, parse_load
 from bench.machine import look
 from bench.needs import PACKAGES, require
+from bench.pages import RESULT, write
 from bench.ports import Ports
 from bench.pysyncobj_cluster import PySyncObjCluster
 from bench.pysyncobj_protocol import CONFIGURATIONS
@@ -147,7 +148,7 @@ def main() -> None:
         require(list(PACKAGES))
     if options.out is not None:
         # Before the long part: a missing matplotlib is to be known now.
-        import bench.pages as pages
+        import bench.plot  # noqa: F401
     factories = [factory for name in options.systems for factory in _FACTORIES[name]]
     plan = Plan(options.loads, factories, options.repeats, options.seconds, options.idle_seconds)
     began = datetime.now(UTC).isoformat(timespec="seconds")
@@ -173,8 +174,8 @@ def main() -> None:
     print(tables(result))
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / pages.RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
-        pages.write(options.out)
+        (options.out / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+        write(options.out)
 
 
 if __name__ == "__main__":

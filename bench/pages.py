@@ -14,37 +14,40 @@ from pathlib import Path
 
 import msgspec
 
-from bench.plot import draw
 from bench.report import Result, speed_table, tables
 
 RESULT = "benchmarks.json"
-_PAGE = "benchmarks.md"
+PAGE = "benchmarks.md"
 _PICTURE = "benchmarks.svg"
-_BEGIN = "<!-- figures: made by python -m bench.pages -->"
-_END = "<!-- end of the figures -->"
+BEGIN = "<!-- figures: made by python -m bench.pages -->"
+END = "<!-- end of the figures -->"
 
 
 def write(folder: Path) -> None:
     """Make the page and the picture from the result in a folder; a page that is not there is made of figures alone."""
+    # Only who draws needs matplotlib.
+    from bench.plot import draw
+
     result = msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
     draw(result, folder / _PICTURE)
-    page = folder / _PAGE
-    text = page.read_text() if page.exists() else f"{_BEGIN}\n{_END}\n"
-    page.write_text(
-        with_figures(text, f"{conditions(result)}\n\n![The figures as a picture]({_PICTURE})\n\n{tables(result)}")
+    page = folder / PAGE
+    text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
+    figures = "\n\n".join(
+        [conditions(result), f"![Throughput and latency under each load]({_PICTURE})", tables(result)]
     )
+    page.write_text(with_figures(text, figures))
     readme = folder.parent / "README.md"
-    if readme.exists() and _BEGIN in readme.read_text():
+    if readme.exists() and BEGIN in readme.read_text():
         readme.write_text(with_figures(readme.read_text(), speed_table(result)))
 
 
 def with_figures(text: str, figures: str) -> str:
     """A page with other figures.  Raises ValueError when it has no place for them."""
-    before, _, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    before, _, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"the page has no place for figures, between {_BEGIN} and {_END}")
-    return f"{before}{_BEGIN}\n{figures}\n{_END}{after}"
+        raise ValueError(f"the page has no place for figures: {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
 
 
 def conditions(result: Result) -> str:

@@ -17,6 +17,8 @@ from bench.sample import Idle, Measured
 QUORATE = "Quorate"
 ETCD = "etcd"
 PYSYNCOBJ = "PySyncObj"
+_ROUND = 10.0
+"""Figures from here on are shown without a fraction."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ def _cost_table(result: Result) -> str:
     ]
     for load, runs in result.runs.items():
         for row in rows_of(runs).values():
-            cells = [_listed(row.cpu_us[:1]), _listed(row.cpu_us[1:]), f"{row.client_cpu_us:,.0f}"]
+            cells = [_listed(row.cpu_us[:1]), _listed(row.cpu_us[1:]), _listed([row.client_cpu_us])]
             cells += [_listed(row.rss_mb[:1]), _listed(row.rss_mb[1:])]
             lines.append(f"| {result.labels[load]} | {row.system} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -157,7 +159,7 @@ def _idle_table(result: Result) -> str:
 
 
 def _listed(values: Iterable[float]) -> str:
-    return ", ".join(f"{value:,.0f}" for value in values)
+    return ", ".join(f"{value:,.0f}" if value >= _ROUND else f"{value:.1f}" for value in values)
 
 
 def _median(values: Iterable[float]) -> float:

@@ -38,10 +38,10 @@ class Measured(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         sample = self.sample
-        servers = " + ".join(f"{each:.0f}" for each in self.servers_cpu_us)
+        servers = " + ".join(f"{each:.1f}" for each in self.servers_cpu_us)
         return (
             f"{sample.rate:>9,.0f}/s, p50 {sample.p50_ms:.2f} ms, p99 {sample.p99_ms:.2f} ms; "
-            f"CPU us each: servers {servers}, client {self.client_cpu_us:.0f}"
+            f"CPU us each: servers {servers}, client {self.client_cpu_us:.1f}"
         )
 
 

@@ -9,8 +9,10 @@ import pytest
 from bench.closed_loop import closed_loop
 from bench.loads import LOADS, Kind, Load, parse_load
 from bench.machine import Machine
+from bench.pages import BEGIN, END, PAGE, conditions, with_figures
 from bench.report import Ratio, Result, ratio, ratios_of, rows_of, tables
 from bench.sample import Idle, Measured, Sample, SampleError, summarise
+from tests.unit.project.sources import ROOT
 
 
 def measured(rate: float, *, rss_mb: float = 50.0) -> Measured:
@@ -42,26 +44,52 @@ def test_memory_is_the_median_of_each_server_over_the_repeats() -> None:
     assert rows["etcd"].rss_mb == [70, 1.0, 2.0]
 
 
+LOADS_OF_THE_RESULT = [Load(Kind.PUT, 512), Load(Kind.PUT, 512, batch=16)]
+RESULT = Result(
+    began="2026-01-01T00:00:00+00:00",
+    seconds=1.0,
+    repeats=1,
+    machine=Machine("cpu", 2, 8, "6.1", "ext4", 0.1, 0.0, "3.11", "0", "abc", "0.3.17"),
+    etcd="3.4.23",
+    idle_s=30.0,
+    idle={"Quorate": Idle([1.0, 1.0, 1.0], [50.0, 50.0, 50.0])},
+    labels={load.name: load.label for load in LOADS_OF_THE_RESULT},
+    runs={load.name: {"Quorate": [measured(600)], "etcd": [measured(100)]} for load in LOADS_OF_THE_RESULT},
+    run_again=["etcd, put-512"],
+)
+
+
 def test_a_result_is_shown_as_tables() -> None:
     """Every load and system is named, and batches are set beside etcd's single puts."""
-    loads = [Load(Kind.PUT, 512), Load(Kind.PUT, 512, batch=16)]
-    runs = {load.name: {"Quorate": [measured(600)], "etcd": [measured(100)]} for load in loads}
-    result = Result(
-        began="2026-01-01T00:00:00+00:00",
-        seconds=1.0,
-        repeats=1,
-        machine=Machine("cpu", 2, 8, "6.1", "ext4", 0.1, 0.0, "3.11", "0", "abc", "0.3.17"),
-        etcd="3.4.23",
-        idle_s=30.0,
-        idle={"Quorate": Idle([1.0, 1.0, 1.0], [50.0, 50.0, 50.0])},
-        labels={load.name: load.label for load in loads},
-        runs=runs,
-    )
-    text = tables(result)
+    text = tables(RESULT)
     assert "| put, 512 in flight in batches of 16 | 600, 1.67, 3.33 | 100, 10.00, 20.00 | **6.00x**" in text
-    assert "| put, 512 in flight | etcd | 100 | 50, 60 | 70 | 50 | 1, 2 |" in text
+    assert "| put, 512 in flight | etcd | 100 | 50, 60 | 70 | 50 | 1.0, 2.0 |" in text
     assert "against etcd's single puts, both with 512 in flight: **6.00x** (6.00 to 6.00)." in text
     assert "| Quorate | 1.00 %, 1.00 %, 1.00 % | 50, 50, 50 |" in text
+
+
+def test_the_conditions_are_told() -> None:
+    """The machine, the releases, the repeats, and what went wrong."""
+    text = conditions(RESULT)
+    assert "etcd 3.4.23, PySyncObj 0.3.17" in text
+    assert "Medians of 1 repeats of 1 s" in text
+    assert "made again: etcd, put-512." in text
+
+
+def test_figures_are_put_in_place_of_those_before() -> None:
+    """Nothing else of a page changes, however often they are made."""
+    page = f"above\n{BEGIN}\nold\n{END}\nbelow\n"
+    once = with_figures(page, "new")
+    assert once == f"above\n{BEGIN}\nnew\n{END}\nbelow\n"
+    assert with_figures(once, "new") == once
+    with pytest.raises(ValueError, match="no place for figures"):
+        with_figures(f"{BEGIN}\n", "new")
+
+
+@pytest.mark.parametrize("page", ["README.md", f"docs/{PAGE}"])
+def test_the_pages_have_a_place_for_figures(page: str) -> None:
+    """Which would otherwise be found out at the end of a long run."""
+    assert "new figures" in with_figures((ROOT / page).read_text("utf-8"), "new figures")
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.name)

@@ -4,11 +4,12 @@ What lives here: a subclass that gives the engine our journal and a transport th
 the guard does to it.  What does not: any decision.  The guard (actors/raft/core.py) decides what reaches the engine;
 raw, it loses acknowledged writes (docs/design.md holds the table of measured faults).
 
-What is the engine's: the log with its terms, nextIndex and matchIndex, the counting of acknowledged entries into a
-commit index, elections with the counting of votes, the no-op of a new leader, a follower's taking of entries.  What is
-switched off: its timers (never due), its threads, its sockets, its pickled dumps, its membership entries, its apply
-loop, its forwarding, and its sending of entries: the guard held a send window against it, kept its nextIndex from going
-back and took its messages apart again, which was more code than the loop it saved, and a fifth of a lone write's time.
+What is the engine's: the log with its terms, nextIndex and matchIndex, elections with the counting of votes, the no-op
+of a new leader, a follower's taking of entries.  What is switched off: its timers (never due), its threads, its
+sockets, its pickled dumps, its membership entries, its apply loop, its forwarding, and two things that took more
+steering than they saved code, and a quarter of a lone write's time: its sending of entries, against which the guard
+held a send window and whose messages it took apart again; and its counting of acknowledgements, which counts this
+server for what its disk does not have, so that every count was taken back and cut.
 
 Private names, each with its reason:
 
@@ -188,19 +189,16 @@ class Engine(SyncObj):
         self._SyncObj__raftNextIndex[self._node(peer)] = last + 1
 
     def count(self) -> None:
-        """As leader, move the commit index over what a majority has."""
-        before = self.commit
-        matches, others = self._SyncObj__raftMatchIndex, self._SyncObj__otherNodes
-        # A tick costs more than all the rest of a turn, and most turns bring nothing to count.
-        if 2 * sum(matches[node] > before for node in others) < len(others):
-            return
-        # A tick as leader does nothing else that is left switched on, once its send timer is out of the way.
-        self._SyncObj__newAppendEntriesTime = _NEVER_S
-        self.doTick(0.0)
-        # The engine counts itself for entries that its own disk does not have yet.  What remains of its count after
-        # that must still be an entry of this term: an older one is never committed by counting (Raft §5.4.2).
-        durable = min(self.commit, self._journal.durable_index)
-        self._set_commit(durable if durable > before and self._journal.term_at(durable) == self.term else before)
+        """As leader, move the commit index over what a majority has, this server's own disk among them.
+
+        Only an entry of this term is committed by counting; those before it are then, too (Raft §5.4.2).
+        """
+        matches = sorted(self._SyncObj__raftMatchIndex[node] for node in self._SyncObj__otherNodes)
+        # With this server's own disk, half of the others, rounded up, make a majority.
+        others = matches[len(matches) // 2] if matches else self._journal.last_index
+        index = min(others, self._journal.durable_index)
+        if index > self.commit and self._journal.term_at(index) == self.term:
+            self._set_commit(index)
 
     def campaign(self) -> None:
         """Stand for election in the next term: vote for itself and ask every other voter."""

@@ -38,7 +38,7 @@ from bench.report import Result, tables
 from bench.sample import Idle, Measured, SampleError
 from bench.system import System, measure, running, watch_idle
 
-TRIES = 3
+TRIES = 6
 OVERHEAD_S = 0.9
 """What a run takes beside its seconds: the warm-up and the client's start."""
 
@@ -105,11 +105,14 @@ class Comparison:
             try:
                 return measure(system, load, self.plan.seconds)
             except (SampleError, FleetError) as error:
-                # Raw PySyncObj servers end by themselves now and then; whatever ended is started again.
+                # Raw PySyncObj servers end by themselves now and then.  One that comes back with an empty log among
+                # others that have theirs ends again, so all of them are started anew.
                 _say(f"{system.name}, {load.name}: {error}")
                 self.run_again.append(f"{system.name}, {load.name}")
                 if tried == TRIES:
                     raise
+                if isinstance(error, FleetError):
+                    system.stop()
                 system.start()
         raise AssertionError("the last try returns or raises")
 

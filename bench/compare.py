@@ -26,7 +26,7 @@ from attrs import field, frozen
 
 from bench.etcd_cluster import EtcdCluster, etcd_version
 from bench.fleet import FleetError
-from bench.loads import LOADS, Load, parse_load
+from bench.loads import LOADS, Kind, Load, parse_load
 from bench.machine import look
 from bench.needs import PACKAGES, require
 from bench.pages import RESULT, write
@@ -95,7 +95,8 @@ class Comparison:
     def _measure(self, system: System, loads: Sequence[Load], repeat: int) -> None:
         if self.plan.idle_s and not repeat:
             self.idle[system.name] = watch_idle(system, self.plan.idle_s)
-        for load in loads:
+        # Gets first: until etcd has written again, each of its reads copies the buffer of the last burst of writes.
+        for load in sorted(loads, key=lambda load: load.kind is not Kind.GET):
             measured = self._try(system, load)
             self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
             _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
@@ -159,7 +160,7 @@ def main() -> None:
         machine = look(Path(name))
         if machine.filesystem == "tmpfs":
             _say(f"{name} is in memory, so that syncing costs nothing: set TMPDIR to a folder on a disk")
-        _say(f"this takes about {plan.expected_s / 60:.1f} minutes")
+        _say(f"this takes {plan.expected_s / 60:.1f} minutes at most, unless something has to be tried again")
         comparison = Comparison(plan, Path(name))
         comparison.run()
     result = Result(
@@ -171,7 +172,7 @@ def main() -> None:
         idle_s=options.idle_seconds,
         idle=comparison.idle,
         labels={load.name: load.label for load in options.loads},
-        runs=comparison.runs,
+        runs={load.name: comparison.runs[load.name] for load in options.loads},
         run_again=comparison.run_again,
     )
     print(tables(result))

@@ -55,6 +55,8 @@ class _Books:
     """By peer: up to which append everything was sent again, of those that one Progress counts."""
     led: int = 0
     won_at: float = 0.0
+    compared: tuple[int, int] = (0, 0)
+    """The term of a leader, and up to where the log is known to be that leader's."""
     hands_over: tuple[int, float] = (0, 0.0)
     """The term of a leader that hands over, and until when it does."""
 
@@ -67,6 +69,8 @@ class _Before:
     leads: bool
     peer: tuple[Any, ...]
     last_index: int
+    commit: int
+    heard_at: float
     covered: int | None
     """The term of the entry that a snapshot ends with."""
     sent: int
@@ -92,18 +96,26 @@ class Conduct:
             self._books.asked_to_stand = message.term
         self._core.receive(now, source, message)
         self._check_office(now)
+        self._check_commit(message, before)
         if isinstance(message, _TO_LEADER):
             self._check_answer(now, source, message, before)
         elif isinstance(message, _FROM_LEADER):
             self._check_frame(now, source, message, before)
         elif isinstance(message, VoteRequest):
             self._check_vote(now, source, message, before)
+        elif isinstance(message, TimeoutNow):
+            self._check_wish(before)
 
     def tick(self, now: float) -> None:
         """Have the core's timers act; a leader that no majority answers is none any more (row 10)."""
         self._core.tick(now)
         state, books = self._core.state, self._books
         self._check_office(now)
+        if state.engine.is_leader and self._core.is_halted:
+            self._breach(Invariant.PERSIST_THEN_SPEAK, f"leads term {state.engine.term}, and its disk takes no writes")
+        in_term, until = books.hands_over
+        if in_term == state.engine.term and now > until + SLACK_S and self._core.handover.is_under_way:
+            self._breach(Invariant.TRANSFER, "hands over for more than an election timeout")
         since = now - self._timing.election_max_s - SLACK_S
         if state.engine.is_leader and books.won_at < since:
             for peer, counter in self._core.leader.progress.items():
@@ -130,6 +142,13 @@ class Conduct:
         in_term, until = self._books.hands_over
         if term == in_term and now < until - SLACK_S:
             self._breach(Invariant.TRANSFER, f"takes a proposal of term {term} while it hands over")
+
+    def sends(self, peer: str, message: object) -> None:
+        """A message leaves: nobody is asked to take over who lacks entries, but by who leads no longer (row 11)."""
+        engine, journal = self._core.state.engine, self._core.state.journal
+        is_wish = isinstance(message, TimeoutNow) and engine.is_leader and message.term == engine.term
+        if is_wish and engine.match_index(peer) < journal.last_index:
+            self._breach(Invariant.TRANSFER, f"asks {peer} to stand, which lacks entries")
 
     # --- the rules ------------------------------------------------------------------------------------------------
 
@@ -177,9 +196,29 @@ class Conduct:
         if after.peer[0] > max(match, reply.match):
             self._breach(Invariant.REPLICATION, f"takes {source} to have {after.peer[0]}, which said {reply.match}")
 
+    def _check_commit(self, message: object, before: _Before) -> None:
+        """Row 1: a follower commits what was compared with this term's leader's log, and nothing behind it."""
+        engine, books = self._core.state.engine, self._books
+        in_term, compared = books.compared
+        compared = compared if in_term == engine.term else 0
+        if isinstance(message, Append) and self._is_accepted(message, before):
+            compared = max(compared, message.prev_index + len(message.entries))
+        elif isinstance(message, SnapshotChunk):
+            compared = max(compared, engine.commit)
+        books.compared = engine.term, compared
+        if engine.commit > max(before.commit, compared):
+            self._breach(Invariant.LOG_MATCHING, f"commits {engine.commit}, and has compared up to {compared}")
+
+    def _is_accepted(self, append: Append, before: _Before) -> bool:
+        replies = (reply for reply in self._said(before) if isinstance(reply, AppendReply))
+        return any(reply.success and reply.sequence == append.sequence for reply in replies)
+
     def _check_frame(self, now: float, source: str, frame: Any, before: _Before) -> None:
-        """Rows 5 and 16: a mismatch is answered with the end of a term, and a snapshot cuts no tail that matches it."""
+        """Rows 2, 5 and 16: only a leader of this term is heard, a mismatch is answered with the end of a term, and a
+        snapshot cuts no tail that matches it."""
         state = self._core.state
+        if frame.term < before.term and state.leader_heard_at != before.heard_at:
+            self._breach(Invariant.TERMS, f"hears {source}, which led term {frame.term}, in term {before.term}")
         # A server whose disk is full drops what would need a write.
         is_heard = isinstance(frame, Heartbeat) or not self._core.is_halted
         if is_heard and state.leader == source and frame.term == state.engine.term and not state.engine.is_leader:
@@ -210,9 +249,17 @@ class Conduct:
         if is_granted and is_newer and hears and not has_evidence and not request.transfer:
             self._breach(Invariant.PRE_VOTE, f"votes for {source} in term {request.term} while it hears its leader")
         is_current = (request.last_term, request.last_index) >= (journal.last_term, journal.last_index)
+        if is_granted and request.pre and not is_current:
+            self._breach(Invariant.PRE_VOTE, f"encourages {source}, whose log is older")
         is_free = is_newer and is_current and not self._core.is_halted
         if request.transfer and not request.pre and is_free and not is_granted:
             self._breach(Invariant.TRANSFER, f"refuses {source}, whom its leader wants to lead")
+
+    def _check_wish(self, before: _Before) -> None:
+        """Row 11: who stands because the leader wants it says so."""
+        for request in self._said(before):
+            if isinstance(request, VoteRequest) and not request.transfer:
+                self._breach(Invariant.TRANSFER, f"stands in term {request.term} as if its leader did not want it")
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -227,7 +274,16 @@ class Conduct:
         engine, journal = state.engine, state.journal
         covered = journal.term_at(index) if index else None
         counts = len(outbox._plain), len(outbox._promises)
-        return _Before(engine.term, engine.is_leader, seen, journal.last_index, covered, *counts)
+        return _Before(
+            engine.term,
+            engine.is_leader,
+            seen,
+            journal.last_index,
+            engine.commit,
+            state.leader_heard_at,
+            covered,
+            *counts,
+        )
 
     def _said(self, before: _Before) -> list[object]:
         """What the core has put into its outbox since."""

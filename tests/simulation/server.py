@@ -261,11 +261,13 @@ class SimServer:
         messages = sorted(core.take_messages(), key=_target)
         for peer, message in messages:
             self.judge.sent(self, peer, message)
+            self.conduct.sends(peer, message)
         self.disk.hold(core.sender.in_use)
         write = core.take_write()
         if write is not None:
             self.submit(write)
         for peer, chunk in core.take_chunks():
+            self.judge.sent(self, peer, chunk)
             self.fetch(peer, chunk)
         if write is None or self.leads:
             self._apply(entries_max)

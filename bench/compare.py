@@ -37,6 +37,7 @@ from bench.quorate_cluster import QuorateCluster
 from bench.report import Result, tables
 from bench.sample import Idle, Measured, SampleError
 from bench.system import System, measure, running, watch_idle
+from commands.local_cluster import LocalClusterError
 
 TRIES = 6
 OVERHEAD_S = 0.9
@@ -104,17 +105,19 @@ class Comparison:
     def _try(self, system: System, load: Load) -> Measured:
         for tried in range(1, TRIES + 1):
             try:
+                if tried > 1:
+                    system.start()
                 return measure(system, load, self.plan.seconds)
-            except (SampleError, FleetError) as error:
-                # Raw PySyncObj servers end by themselves now and then.  One that comes back with an empty log among
-                # others that have theirs ends again, so all of them are started anew.
+            except (SampleError, FleetError, LocalClusterError) as error:
+                # A machine may stand still for longer than anybody waits, and raw PySyncObj servers end by themselves
+                # now and then.  One of them that comes back with an empty log among others that have theirs ends
+                # again, so all of them are started anew.
                 _say(f"{system.name}, {load.name}: {error}")
                 self.run_again.append(f"{system.name}, {load.name}")
                 if tried == TRIES:
                     raise
                 if isinstance(error, FleetError):
                     system.stop()
-                system.start()
         raise AssertionError("the last try returns or raises")
 
 

@@ -24,6 +24,7 @@ from tests.simulation.mutations.table import Mutation
 from tests.simulation.runner import Outcome, run_seed, run_seeds
 
 EXIT_SURVIVED = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 SEEDS_MAX = 400
 
@@ -106,8 +107,11 @@ def main() -> None:
     for name in ("quorate", "pysyncobj"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
-        mutate.main(prog_name="python -m tests.simulation.mutate")
-    except KeyboardInterrupt:
+        sys.exit(mutate.main(prog_name="python -m tests.simulation.mutate", standalone_mode=False))
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
 
 

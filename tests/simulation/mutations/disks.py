@@ -51,7 +51,7 @@ def an_older_terms_entry_is_committed_by_counting() -> Patch:
     return patch.object(Engine, "count", count)
 
 
-@MUTATIONS.row(22, story="raft/test_rows_membership.py::test_change_is_on_the_leaders_disk_before_anybody_has_it")
+@MUTATIONS.row(22, story="raft/test_rows_membership.py::test_change_waits_for_the_disk_and_goes")
 def a_change_leaves_before_it_is_on_the_leaders_disk() -> Patch:
     """a change is sent before the leader's own disk has it (it takes a crash in that very moment)"""
     return patch.object(Leader, "_has_unsaved_change", PropertyMock(return_value=False))

@@ -18,7 +18,7 @@ from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
-from commands.options import FORMATS, environment, to_json
+from commands.options import FORMATS, Seconds, environment, to_json
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
 
@@ -66,7 +66,7 @@ def cluster() -> None:
     help="The cluster key; see 'keys generate'.",
 )
 @click.option("--log-level", help="How much the servers' logs say.  [default: info]")
-@click.option("--timeout", type=float, default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=Seconds(), default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
 @format_option
 def up(count: int, folder: Path, timeout: float, style: str, key: Path | None, **chosen: Any) -> None:
     """Start the servers 0 to COUNT - 1 that do not run, wait until all agree, and leave them running.

@@ -14,6 +14,7 @@ from actors.views import table
 from commands.options import TEXT, Remote, Text, remote_command
 from storage.kv import (
     KEY_BYTES_MAX,
+    LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
     Changed,
     Failed,
@@ -108,7 +109,9 @@ def delete_key(remote: Remote, key: str) -> None:
 @kv.command("list")
 @click.argument("prefix", type=TEXT, default="")
 @click.option("--start", type=TEXT, default="", metavar="KEY", help="From this key on: the 'next' of the page before.")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Keys in a page.")
+@click.option(
+    "--limit", type=click.IntRange(1, LIST_LIMIT_MAX), default=LIST_LIMIT_MAX, show_default=True, help="Keys in a page."
+)
 @consistency_option
 @remote_command()
 def list_keys(remote: Remote, prefix: str, start: str, limit: int, consistency: str) -> None:

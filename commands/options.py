@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +26,23 @@ DEFAULT_ADDRESS: Final = "127.0.0.1:7946"
 DEFAULT_TIMEOUT_S: Final = 5.0
 FORMATS: Final = ("table", "json", "jsonl")
 ENVIRONMENT: Final = "QUORATE_"
+SECONDS_MAX: Final = 86_400.0
 
 Command = Callable[..., Any]
+
+
+class Seconds(click.FloatRange):
+    """A time to wait: more than nothing, at most a day."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=SECONDS_MAX, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds; what is no number at all is compared with no limit."""
+        seconds = float(super().convert(value, param, ctx))
+        if isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 class Text(StringParamType):
@@ -125,7 +141,7 @@ def _remote_options(timeout_s: float) -> list[Callable[[Command], Command]]:
         ),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Seconds(),
             default=timeout_s,
             envvar=environment("--timeout"),
             show_default=True,

@@ -54,6 +54,16 @@ def test_members_narrowed(play: Play) -> None:
     assert play.run("members", "--tag", "zone").exit_code == 2
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "0", "-1", "86401", "soon"])
+def test_time_that_is_none_is_wrong_usage(play: Play, seconds: str) -> None:
+    """Nothing is asked, and what is wrong is said in words."""
+    result = play.run("members", "--timeout", seconds)
+
+    assert result.exit_code == 2
+    assert "--timeout" in result.stderr
+    assert play.asked == []
+
+
 def test_members_why(play: Play) -> None:
     """The story of one member, oldest first."""
     steps = [{"age_s": 2.5, "event": "suspect", "by": "two", "detail": "no answer"}]

@@ -146,9 +146,7 @@ class RaftActor(Actor):
         if write is not None:
             self._disk.write(write)
         self._chunks.send_due()
-        if write is None or self._core.state.engine.is_leader:
-            self._apply()
-        # Else the answer to the write brings another turn, and nobody waits for a follower's state as for its disk.
+        self._apply()
         self._answer()
         self._report()
         self._arm()

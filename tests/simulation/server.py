@@ -269,8 +269,7 @@ class SimServer:
         for peer, chunk in core.take_chunks():
             self.judge.sent(self, peer, chunk)
             self.fetch(peer, chunk)
-        if write is None or self.leads:
-            self._apply(entries_max)
+        self._apply(entries_max)
         self._answer()
         self.judge.turned(self)
         return messages

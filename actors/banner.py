@@ -5,13 +5,17 @@ What lives here: text.  What does not: the server (node.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from actors.config import HTTP_PORT_OFFSET
 from actors.console import CONSOLE_PORTS
+from actors.program import PROGRAM
 from transport.address import PORT_MAX, format_address, parse_address
+from transport.errors import LinkError
+from transport.links import check_free
 
 if TYPE_CHECKING:
     from actors.config import NodeConfig
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 PORT_STEP = 10
 """The next server's distance: `cluster up` has the same."""
+
+PORTS_TRIED_MAX = 64
 
 
 def banner(config: NodeConfig, identity: Identity) -> str:
@@ -35,14 +41,25 @@ def banner(config: NodeConfig, identity: Identity) -> str:
     bind = format_address(parse_address(identity.address).host, second_port(config))
     key = f" --key {quote(str(config.key_file))}" if config.key_file else ""
     lines.append(
-        f"one more  python cli.py start --bind {bind} --peer {identity.address} "
+        f"one more  {PROGRAM} start --bind {bind} --peer {identity.address} "
         f"--data-dir {quote(f'{config.data_dir}-2')}{key}"
     )
     return "\n".join(lines)
 
 
-def second_port(config: NodeConfig) -> int:
-    """A port for one more server on this machine: it and the one behind it, for HTTP, are none of this server's."""
+def _is_free(port: int) -> bool:
+    try:
+        check_free(format_address("127.0.0.1", port))
+    except LinkError:
+        return False
+    return True
+
+
+def second_port(config: NodeConfig, is_free: Callable[[int], bool] = _is_free) -> int:
+    """A port for one more server on this machine: nobody has it or the one behind it, which is for HTTP.
+
+    Where that cannot be found within PORTS_TRIED_MAX, it is at least none of this server's.
+    """
     own = parse_address(config.advertised).port
     used = {own, parse_address(config.bind).port}
     if config.http_address is not None:
@@ -51,4 +68,6 @@ def second_port(config: NodeConfig) -> int:
         used.update(range(config.monitor_port, config.monitor_port + CONSOLE_PORTS))
     upwards = range(own + PORT_STEP, PORT_MAX - HTTP_PORT_OFFSET + 1, PORT_STEP)
     downwards = range(own - PORT_STEP, 1024, -PORT_STEP)
-    return next(port for port in chain(upwards, downwards) if used.isdisjoint((port, port + HTTP_PORT_OFFSET)))
+    others = [port for port in chain(upwards, downwards) if used.isdisjoint((port, port + HTTP_PORT_OFFSET))]
+    tried = others[:PORTS_TRIED_MAX]
+    return next((port for port in tried if is_free(port) and is_free(port + HTTP_PORT_OFFSET)), others[0])

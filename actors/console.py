@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actors.actor import Actor, Context
 from actors.gateway.messages import AdminForward
+from actors.program import PROGRAM
 from transport.client_protocol import Code, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
 
@@ -83,7 +84,8 @@ class ConsoleActor(Actor):
         monitor._event_loop_thread_id = threading.get_ident()
         self._monitor = monitor
         log.info(
-            "console: python cli.py console --monitor-port %d (web page: http://%s:%d)",
+            "console: %s console --monitor-port %d (web page: http://%s:%d)",
+            PROGRAM,
             self._first_port,
             CONSOLE_HOST,
             self._first_port + 1,

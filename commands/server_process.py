@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.program import IS_INSTALLED
 from commands.options import ENVIRONMENT
 
 _STATE_FIELD = 0
@@ -104,7 +105,7 @@ def identify(pid: int) -> Process | None:
 
 def _program() -> list[str]:
     """The command that runs this very code: the installed package, or the checkout's cli.py."""
-    if __name__.startswith("quorate."):
+    if IS_INSTALLED:
         return [sys.executable, "-P", "-m", "quorate"]
     return [sys.executable, str(Path(__file__).resolve().parents[1] / "cli.py")]
 

@@ -1,6 +1,6 @@
 """Looking at a data directory that no server uses: everything that is wrong with it, not the first thing alone.
 
-Here: what `python cli.py check` finds. Not here: what a server does at its start, which stops at the first fault
+Here: what `check` finds. Not here: what a server does at its start, which stops at the first fault
 (data_dir.py), and what a sound record is (raft_db.py, serf_db.py, sqlite_file.py).
 
 The files are opened as a server opens them: what a crash left in a sound write-ahead log is folded into its file. One

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors import banner as banner_module
 from actors.banner import banner, second_port
 from actors.config import NodeConfig
 from actors.identity import Identity
+from tests.ports import free_ports
 
 
 @pytest.mark.parametrize(
@@ -29,11 +32,38 @@ from actors.identity import Identity
 )
 def test_the_second_server_collides_with_nothing_of_the_first(settings: dict[str, Any], port: int) -> None:
     """Neither its port nor the HTTP port behind it is one that this server has."""
-    assert second_port(NodeConfig(data_dir=Path("d"), **settings)) == port
+    assert second_port(NodeConfig(data_dir=Path("d"), **settings), lambda _: True) == port
 
 
-def test_the_line_can_be_pasted() -> None:
+@pytest.mark.parametrize(("taken", "port"), [({7956}, 7966), ({7957}, 7966), ({7956, 7967}, 7976)])
+def test_the_second_server_collides_with_nobody_else(taken: set[int], port: int) -> None:
+    """A port that another program has is passed over, and one whose HTTP port is taken."""
+    assert second_port(NodeConfig(data_dir=Path("d")), lambda port: port not in taken) == port
+
+
+def test_a_machine_without_free_ports() -> None:
+    """The search ends, with a port that is at least not this server's."""
+    assert second_port(NodeConfig(data_dir=Path("d")), lambda _: False) == 7956
+
+
+def test_a_listening_port_is_seen() -> None:
+    """The kernel is asked, not a list of one's own."""
+    first = free_ports(12)
+    with socket.create_server(("127.0.0.1", first + 10)):
+        assert second_port(NodeConfig(data_dir=Path("d"), bind=f"127.0.0.1:{first}", http="off")) != first + 10
+
+
+def test_an_installed_server_names_the_installed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no cli.py where the package was installed."""
+    monkeypatch.setattr(banner_module, "PROGRAM", "quorate")
+    line = banner(NodeConfig(data_dir=Path("d")), Identity("f" * 32, "one", "127.0.0.1:7946", boot=1)).splitlines()[-1]
+
+    assert line.startswith("one more  quorate start --bind ")
+
+
+def test_the_line_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a blank in its name is one word."""
+    monkeypatch.setattr(banner_module, "second_port", lambda config: 7956)
     config = NodeConfig(data_dir=Path("my data"), key_file=Path("my key"))
     line = banner(config, Identity("f" * 32, "one", "127.0.0.1:7946", boot=1)).splitlines()[-1]
 

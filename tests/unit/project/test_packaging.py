@@ -111,6 +111,7 @@ def test_the_installed_command_runs_a_server(installed: Path, tmp_path: Path) ->
             assert server.stdout is not None
             banner = next((line for line in server.stdout if address in line), None)
             assert banner, "the server ended before it said where it listens"
+            assert any(line.startswith("one more  quorate start ") for line in server.stdout)
             run(quorate, "kv", "put", "greeting", "hello", "--address", address, cwd=tmp_path)
             assert run(quorate, "kv", "get", "greeting", "--address", address, cwd=tmp_path) == "hello"
             server.send_signal(signal.SIGTERM)

@@ -10,8 +10,7 @@ from itertools import chain
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from actors.config import HTTP_PORT_OFFSET
-from actors.console import CONSOLE_PORTS
+from actors.config import CONSOLE_PORTS, HTTP_PORT_OFFSET
 from actors.program import PROGRAM
 from transport.address import PORT_MAX, format_address, parse_address
 from transport.errors import LinkError

@@ -17,6 +17,8 @@ from transport.text import is_utf8, shortened
 
 DEFAULT_PORT = 7946
 HTTP_PORT_OFFSET = 1
+CONSOLE_PORTS = 3
+"""Its telnet server, its web page, and a Python prompt that is off."""
 PROFILES = ("lan", "wan", "local")
 VOTERS_MAX_DEFAULT = 5
 
@@ -124,11 +126,11 @@ class NodeConfig:
         """Raise ConfigError with one clear line for the first setting that cannot work."""
         self._check_names()
         for option, address in (("--bind", self.bind), ("--advertise", self.advertised)):
-            _checked_address(option, address)
+            _check_address(option, address)
         for peer in self.peers:
-            _checked_address("--peer", peer)
+            _check_address("--peer", peer)
         if self.http not in ("", "off"):
-            _checked_address("--http", self.http)
+            _check_address("--http", self.http)
         if not self.http and parse_address(self.bind).port + HTTP_PORT_OFFSET > PORT_MAX:
             raise ConfigError(
                 f"--bind {self.bind} leaves no port for HTTP behind it: give --http HOST:PORT or --http off"
@@ -140,6 +142,10 @@ class NodeConfig:
             )
         if self.profile and self.profile not in PROFILES:
             raise ConfigError(f"unknown profile {self.profile!r}: use one of {', '.join(PROFILES)}")
+        if self.monitor_port and not 0 < self.monitor_port <= PORT_MAX - CONSOLE_PORTS + 1:
+            raise ConfigError(
+                f"--monitor-port {self.monitor_port}: the console needs three ports from there on, up to {PORT_MAX}"
+            )
         self._check_exposure()
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
@@ -178,8 +184,10 @@ def _numeric(host: str) -> str:
     return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
-def _checked_address(option: str, address: str) -> Address:
+def _check_address(option: str, address: str) -> None:
     try:
-        return parse_address(address)
+        port = parse_address(address).port
     except ValueError as error:
         raise ConfigError(f"{option} {address}: {error}") from None
+    if not port:
+        raise ConfigError(f"{option} {address}: with port 0 nobody would know where to reach it; name a port")

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actors.actor import Actor, Context
+from actors.config import CONSOLE_PORTS
 from actors.gateway.messages import AdminForward
 from actors.program import PROGRAM
 from transport.client_protocol import Code, Response, decode_payload, encode_payload
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from actors.console_commands import NodeMonitor
 
 CONSOLE_HOST = "127.0.0.1"
-CONSOLE_PORTS = 3
-PORT_MAX = 65_535
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 4.0
 OPERATION_TIMEOUT_S = 2.0
@@ -50,10 +49,6 @@ def check_console_ports(first_port: int) -> None:
     aiomonitor itself would wait for ever on a taken web port, be silently absent on a taken telnet port, and share a
     web port with another server that has it.
     """
-    if not 0 < first_port <= PORT_MAX - CONSOLE_PORTS + 1:
-        raise ConsoleError(
-            f"--monitor-port {first_port}: the console needs three ports from there on, within 1 to {PORT_MAX}"
-        )
     for port in range(first_port, first_port + CONSOLE_PORTS):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,6 +11,7 @@ import click
 from attrs import asdict
 
 from commands.options import to_json
+from commands.paths import FOLDER_THAT_EXISTS
 from storage.data_check import DataCheck, check_data_dir
 from storage.errors import StorageError
 from transport.errors import QuorateError
@@ -29,7 +30,7 @@ class CannotCheckError(QuorateError):
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", metavar="DIR", type=FOLDER_THAT_EXISTS)
 @click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], help="json for scripts.")
 def check(directory: Path, form: str) -> None:
     """Check the data directory of a stopped server: every checksum, the order of the log, and whether its files fit.

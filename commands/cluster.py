@@ -19,6 +19,7 @@ from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
 from commands.options import FORMATS, Seconds, environment, to_json
+from commands.paths import FILE, FOLDER
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
 
@@ -29,7 +30,7 @@ FAULT_TIMEOUT_S = 2.0
 folder_option = click.option(
     "--data-dir",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default=DEFAULT_FOLDER,
     show_default=True,
     help="The cluster's folder: its record, its servers' data and logs.",
@@ -61,7 +62,7 @@ def cluster() -> None:
 @click.option("--max-voters", type=click.IntRange(1), help=f"See 'start'.  [default: {VOTERS_MAX_DEFAULT}]")
 @click.option(
     "--key",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     envvar=environment("--key"),
     help="The cluster key; see 'keys generate'.",
 )

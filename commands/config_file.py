@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import click
 
+from commands.paths import FILE
 from transport.errors import QuorateError
 
 Command = Callable[..., Any]
@@ -37,7 +38,7 @@ def config_option(*, table: str = "") -> Callable[[Command], Command]:
 
     return click.option(
         "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FILE,
         envvar="QUORATE_CONFIG",
         is_eager=True,
         expose_value=False,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from commands.paths import FILE
+
 
 @click.group(no_args_is_help=True)
 def keys() -> None:
@@ -13,10 +15,10 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", required=False, type=FILE)
 @click.option(
     "--client-of",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="KEY",
     help="Not a new key, but a client's file for the cluster of this key: its holder cannot be a server.",
 )

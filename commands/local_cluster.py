@@ -20,20 +20,19 @@ from pathlib import Path
 
 import msgspec
 
-from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
+from actors.config import CONSOLE_PORTS, DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from commands.server_process import Process, spawn_server
+from transport.address import PORT_MAX
 from transport.errors import QuorateError
 
 HOST = "127.0.0.1"
 PORT_STEP = 10
-PORT_MAX = 65_535
 SERVERS_MAX = 64
 STOP_TIMEOUT_S = 10.0
 FAULT_HOOKS = {"QUORATE_FAULT_HOOKS": "1"}
 
 _STATE_FILE = "cluster.json"
 _LOCK_FILE = "cluster.lock"
-_MONITOR_PORTS = 3
 
 
 class LocalClusterError(QuorateError):
@@ -213,7 +212,7 @@ class LocalCluster:
     def _plan(self, count: int, settings: Settings) -> _State:
         """Which servers there are to be. Nothing is changed yet."""
         ports = [settings.base_port + PORT_STEP * index for index in range(count)]
-        if ports[-1] + 1 + _MONITOR_PORTS > PORT_MAX:
+        if ports[-1] + 1 + CONSOLE_PORTS > PORT_MAX:
             raise LocalClusterError(
                 f"{count} servers from port {ports[0]} on go past {PORT_MAX}: use a lower --base-port"
             )
@@ -264,7 +263,7 @@ class LocalCluster:
 
 
 def _check_ports(server: LocalServer, *, monitor: bool) -> None:
-    for port in range(server.port, server.port + 2 + (_MONITOR_PORTS if monitor else 0)):
+    for port in range(server.port, server.port + 2 + (CONSOLE_PORTS if monitor else 0)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

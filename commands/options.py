@@ -17,7 +17,10 @@ import click
 from click.types import StringParamType
 
 from commands.config_file import CLIENT_TABLE, config_option
-from transport.text import is_utf8, shortened
+from commands.paths import FILE
+from transport.address import parse_address
+from transport.errors import AddressError
+from transport.text import escaped, is_utf8, shortened
 
 if TYPE_CHECKING:
     from transport.sync_client import SyncClient
@@ -56,7 +59,33 @@ class Text(StringParamType):
         return text
 
 
+class Given(Text):
+    """Text that says something: an empty one is a shell variable that was not set, more often than a wish."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or the usage error."""
+        text = super().convert(value, param, ctx)
+        if not text:
+            self.fail("it is empty: give a value, or leave the option out", param, ctx)
+        return text
+
+
+class HostPort(Given):
+    """The address of a server, HOST:PORT."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it was, or the usage error."""
+        text = super().convert(value, param, ctx)
+        try:
+            parse_address(text)
+        except AddressError as error:
+            self.fail(escaped(str(error)), param, ctx)
+        return text
+
+
 TEXT: Final = Text()
+GIVEN: Final = Given()
+HOST_PORT: Final = HostPort()
 
 
 class Remote:
@@ -134,7 +163,7 @@ def _remote_options(timeout_s: float) -> list[Callable[[Command], Command]]:
         click.option(
             "--key",
             "key_file",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FILE,
             envvar=environment("--key"),
             show_envvar=True,
             help="The cluster's key file, or a client's.",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from actors.views import health_view, members_view, status_view, why_view
-from commands.options import TEXT, Remote, remote_command
+from commands.options import HOST_PORT, TEXT, Remote, remote_command
 from transport.errors import QuorateError
 
 LEAVE_TIMEOUT_S: Final = 30.0
@@ -67,7 +67,7 @@ def members(remote: Remote, statuses: tuple[str, ...], tags: tuple[str, ...], wh
 
 
 @click.command()
-@click.argument("peers", type=TEXT, nargs=-1, required=True, metavar="HOST:PORT...")
+@click.argument("peers", type=HOST_PORT, nargs=-1, required=True, metavar="HOST:PORT...")
 @remote_command(timeout_s=JOIN_TIMEOUT_S)
 def join(remote: Remote, peers: tuple[str, ...]) -> None:
     """Have a running server join the cluster of other servers."""

@@ -12,7 +12,8 @@ import click
 from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, NodeConfig
 from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
-from commands.options import TEXT, Command, environment
+from commands.options import GIVEN, TEXT, Command, environment
+from commands.paths import FILE, FOLDER
 from commands.server import parse_tags
 
 DEFAULT_DATA_DIR: Final = Path("quorate-data")
@@ -25,15 +26,14 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 @click.command()
 @_option(
     "--name",
-    type=TEXT,
-    default="",
+    type=GIVEN,
     metavar="NAME",
     help=f"The server's name in the cluster.  [default: the host's name, with -PORT if that is not {DEFAULT_PORT}]",
 )
 @_option(
     "--bind", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, metavar="HOST:PORT", help="The address to serve."
 )
-@_option("--advertise", default="", metavar="HOST:PORT", help="The address others reach it at, if it is another one.")
+@_option("--advertise", type=GIVEN, metavar="HOST:PORT", help="The address others reach it at, if it is another one.")
 @_option(
     "--peer",
     "peers",
@@ -44,15 +44,15 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 )
 @_option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=DEFAULT_DATA_DIR,
     show_default=True,
     help="Where the server keeps what it must not forget.",
 )
-@_option("--key", "key_file", type=click.Path(path_type=Path, dir_okay=False), help="The cluster's key file.")
+@_option("--key", "key_file", type=FILE, help="The cluster's key file.")
 @_option("--insecure", is_flag=True, help="Listen beyond this machine without a key.")
 @_option(
-    "--http", default="", metavar="HOST:PORT|off", help="Where HTTP listens; the port after --bind's if not given."
+    "--http", type=GIVEN, metavar="HOST:PORT|off", help="Where HTTP listens; the port after --bind's if not given."
 )
 @_option(
     "--monitor-port", type=click.IntRange(0, 65_535), default=0, help="Serve the console on three ports from here."
@@ -60,8 +60,7 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 @_option("--tag", "tags", type=TEXT, multiple=True, metavar="K=V", help="What other servers may know about this one.")
 @_option(
     "--profile",
-    type=click.Choice(("", *PROFILES)),
-    default="",
+    type=click.Choice(PROFILES),
     metavar="|".join(PROFILES),
     help="Timing; local when bound to loopback, else lan.",
 )
@@ -82,7 +81,8 @@ def start(tags: tuple[str, ...], **options: Any) -> None:
     Without --peer and with an empty data directory it starts a new cluster; with --peer it joins one.  With data it
     goes back to the cluster it knew, so the same line is right for every start.
     """
-    config = NodeConfig(tags=parse_tags(tags), **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    config = NodeConfig(tags=parse_tags(tags), **given)
     config.check()
     configure_logs(config.log_level, config.log_format)
     from actors.node import run

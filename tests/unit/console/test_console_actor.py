@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.actor import Actor, Sender, handles
-from actors.console import CONSOLE_PORTS, ConsoleActor, check_console_ports
+from actors.config import CONSOLE_PORTS
+from actors.console import ConsoleActor, check_console_ports
 from actors.gateway.messages import AdminForward
 from actors.policy import Strategy
 from actors.supervisor import ChildSpec, Supervisor

@@ -1,0 +1,33 @@
+"""Paths on the command line, in the environment and in configuration files.
+
+What lives here: their types for click.  What does not: opening them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    PathType = click.Path[Path]
+else:
+    # Older releases of click have no types to be told.
+    PathType = click.Path
+
+
+class GivenPath(PathType):
+    """A path that is not empty: an empty one would be the current folder, and was a variable that was not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or the usage error."""
+        if not os.fspath(value):
+            self.fail("an empty path: name one, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE: Final = GivenPath(dir_okay=False, path_type=Path)
+FOLDER: Final = GivenPath(file_okay=False, path_type=Path)
+FOLDER_THAT_EXISTS: Final = GivenPath(exists=True, file_okay=False, path_type=Path)

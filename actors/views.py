@@ -93,6 +93,7 @@ def status_view(status: Row) -> str:
             ("voters", ", ".join(status["voters"])),
             ("standbys", ", ".join(status["standbys"])),
             ("members", ", ".join(f"{count} {state}" for state, count in members.items())),
+            ("looking for", "; ".join(map(_seek, status.get("seeking") or ())) or "nobody"),
             ("log", f"commit {status['commit_index']}, applied {status['applied_index']}"),
             ("http", status.get("http") or "off"),
             ("console", status.get("monitor_port") or "off"),
@@ -184,6 +185,13 @@ def _step(step: Row) -> str:
     by = f"by {_cell(step['by'])}" if step["by"] else ""
     said = ": ".join(filter(None, [by, step["detail"] and _cell(step["detail"])]))
     return f"  {step['age_s']:g} s ago  {step['event']}{_GAP}{said}".rstrip()
+
+
+def _seek(seek: Row) -> str:
+    """One address that is tried, with what came of it so far and when it is tried again."""
+    again = "asked now" if seek["next_try_s"] is None else f"again in {seek['next_try_s']:g} s"
+    tries = f"{seek['attempts']} {'try' if seek['attempts'] == 1 else 'tries'}"
+    return ", ".join(filter(None, [f"{seek['address']} ({tries}", seek["error"], f"{again})"]))
 
 
 def _clock(seconds: float) -> str:

@@ -62,7 +62,7 @@ class SerfState:
     incarnation: int
     """Gossip's: it must never go back, so it is written before it is used."""
     clock: int
-    """Gossip's Lamport clock."""
+    """Gossip's Lamport clock: no time above this one was ever used."""
     cluster_id: str
     left: bool
     """The server has left its cluster on purpose."""

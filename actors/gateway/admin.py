@@ -35,7 +35,7 @@ from actors.gateway.reports import (
     version_report,
     why_report,
 )
-from actors.gossip.messages import ForceLeave, JoinPeers, MembersRequest
+from actors.gossip.messages import ForceLeave, GossipStatusRequest, JoinPeers, MembersRequest
 from actors.leaving import LeaveError
 from actors.raft.messages import RaftStatusRequest, TakeSnapshot, TransferLeadership
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
@@ -174,7 +174,8 @@ class Admin:
     # --- operations -------------------------------------------------------------------------------------------------
 
     async def _status(self, _arguments: Arguments, _timeout_s: float) -> Any:
-        return status_report(self._control, await self._raft(), await self._gossip())
+        gossip = await self._ask("gossip", GossipStatusRequest(), LOOK_TIMEOUT_S)
+        return status_report(self._control, await self._raft(), await self._gossip(), gossip)
 
     async def _health(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return health_report(self._control, await _or_none(self._raft()), await _or_none(self._gossip()))

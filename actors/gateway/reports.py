@@ -31,8 +31,8 @@ Json = dict[str, Any]
 Raft = Mapping[str, Any]
 
 
-def status_report(control: Control, raft: Raft, view: MembersView) -> Json:
-    """The answer to `status`: who this server is, and its cluster as it sees it."""
+def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mapping[str, Any]) -> Json:
+    """The answer to `status`: who this server is, its cluster as it sees it, and whom it is looking for."""
     identity = control.identity
     counts = Counter(str(member.status) for member in view.members)
     return {
@@ -42,6 +42,8 @@ def status_report(control: Control, raft: Raft, view: MembersView) -> Json:
         "address": identity.address,
         **{key: value for key, value in raft.items() if key != "peers"},
         "members": dict(sorted(counts.items())),
+        "join_state": gossip["join_state"],
+        "seeking": gossip["seeking"],
         "http": control.config.http_address,
         "monitor_port": control.config.monitor_port or None,
         "data_dir": str(control.config.data_dir),

@@ -39,9 +39,9 @@ class Forget:
 
 @frozen
 class KeepClock:
-    """The Lamport clock reached `time`. It may be written late: a clock that fell back is corrected by the others."""
+    """Write down soon that Lamport times up to and with `upto` may have been used."""
 
-    time: int
+    upto: int
 
 
 @frozen

@@ -3,8 +3,8 @@
 What lives here: the way of messages, time, disk writes and news between the core and the other actors. What does not:
 any rule of membership.
 
-What must be on disk before it is used (incarnations) is awaited; what is only good to know after a restart (members,
-the Lamport clock) is gathered and written a little later, so that gossip does not make the disk busy that Raft needs.
+What must not go back (incarnations, the Lamport clock) is reserved in blocks; what is only good to know after a restart
+(members) is gathered and written a little later, so that gossip does not make the disk busy that Raft needs.
 """
 
 import logging
@@ -58,7 +58,7 @@ from actors.gossip.messages import (
     SuspectDead,
     Sync,
 )
-from actors.gossip.own import RESERVE
+from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.swim import Swim
 from actors.identity import Identity
 from storage.serf_db import SerfLoad, SerfLoaded, SerfWrite, SerfWritten
@@ -135,10 +135,16 @@ class GossipActor(Actor):
         cluster_id = self._identity.cluster_id or state.cluster_id
         if cluster_id:
             self._identity.adopt_cluster(cluster_id)
-        start = SerfWrite(incarnation=reserved, cluster_id=cluster_id or None, left=False, name=self._identity.name)
+        start = SerfWrite(
+            incarnation=reserved,
+            clock=state.clock + CLOCK_RESERVE,
+            cluster_id=cluster_id or None,
+            left=False,
+            name=self._identity.name,
+        )
         written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
         if written.error:
-            raise RuntimeError(f"cannot write the incarnation: {written.error}")
+            raise RuntimeError(f"cannot reserve incarnations: {written.error}")
         self._swim = Swim(
             own,
             config=self._config,
@@ -238,8 +244,8 @@ class GossipActor(Actor):
                     self._memory.remember(claim)
                 case Forget(member_id):
                     self._memory.forget(member_id)
-                case KeepClock(time):
-                    self._memory.keep_clock(time)
+                case KeepClock(upto):
+                    self._persistence.tell(SerfWrite(clock=upto))
                 case Reserve(upto):
                     self.context.spawn(self._reserve(upto), name="reserve")
                 case Adopt(cluster_id):

@@ -1,7 +1,7 @@
 """What gossip wants found again after a restart: gathered here, and turned into one write now and then.
 
-What lives here: the members and the clock to be written, and how stored members become claims. What does not: the file
-(storage/serf_db.py), and incarnations, which are written before they are used (own.py).
+What lives here: the members to be written, and how stored members become claims. What does not: the file
+(storage/serf_db.py), and incarnations and the clock, which are reserved (own.py).
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ class Memory:
 
     def __init__(self) -> None:
         self._members: dict[str, KnownMember | None] = {}
-        self._clock: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._members) or self._clock is not None
+        return bool(self._members)
 
     def remember(self, claim: Claim) -> None:
         """Keep a member as it is now."""
@@ -35,19 +34,13 @@ class Memory:
         """Keep it no more."""
         self._members[member_id] = None
 
-    def keep_clock(self, time: int) -> None:
-        """Keep the Lamport time."""
-        self._clock = time
-
     def take(self) -> SerfWrite:
         """All changes as one write; none are left."""
         write = SerfWrite(
-            clock=self._clock,
             upsert=[member for member in self._members.values() if member is not None],
             remove=[member_id for member_id, member in self._members.items() if member is None],
         )
         self._members = {}
-        self._clock = None
         return write
 
 

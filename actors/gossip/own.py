@@ -4,7 +4,10 @@ What lives here: the own claim's incarnation and intent, the Lamport clock, and 
 others (beliefs.py) and the conversation of a leave (farewell.py).
 
 An incarnation is never used before it is on disk, and a refutation must not wait for a disk. So incarnations are
-reserved in blocks: the disk knows the end of the block, and a restart begins above it.
+reserved in blocks: the disk knows the end of the block, and a restart begins above it. Lamport times are reserved like
+that too, and nobody waits for them: a clock that jumps by more than half a block, as that of a server that joins an old
+cluster, could fall back if the process were killed in that very moment. Then the others' memory of what this server has
+said corrects it (`answer`).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from actors.gossip.shared import Shared
 
 RESERVE = 32
+CLOCK_RESERVE = 2**16
 
 
 class Own:
@@ -40,6 +44,7 @@ class Own:
         self._reserved = reserved
         self._asked_upto = reserved
         self._wanted = 0
+        self._clock_reserved = clock + CLOCK_RESERVE
 
     @property
     def claim(self) -> Claim:
@@ -55,7 +60,9 @@ class Own:
         """Move the Lamport clock past what somebody else has seen."""
         if lamport > self.clock:
             self.clock = lamport
-            self._shared.out.append(KeepClock(lamport))
+        if self.clock + CLOCK_RESERVE // 2 > self._clock_reserved:
+            self._clock_reserved = self.clock + CLOCK_RESERVE
+            self._shared.out.append(KeepClock(self._clock_reserved))
 
     def next_time(self) -> int:
         """The Lamport time of a new event."""
@@ -70,9 +77,13 @@ class Own:
         """Object to a claim about this server that is not what it says of itself."""
         if claim.incarnation >= self.claim.incarnation:
             self._object(now, claim, teller)
-        if self._is_sent_away(claim):
+        mine = self.claim
+        if (claim.lamport, claim.intent) <= (mine.lamport, mine.intent) or claim.intent > mine.intent > Intent.JOIN:
+            return
+        if claim.intent is not Intent.JOIN and mine.intent is Intent.JOIN:
             self._note_refutation(now, teller, f"{claim.intent.name.lower()}, while it stays")
-            self.announce(now, Intent.JOIN)
+        # Also what it said itself, in a run whose clock was further on: what it says now must be the later word.
+        self.announce(now, mine.intent)
 
     def reserved(self, now: float, upto: int) -> None:
         """Incarnations up to `upto` are on disk."""
@@ -100,11 +111,6 @@ class Own:
                 "Two servers must not share one; give the other an empty directory",
             )
         self._raise(now, claim.incarnation + 1)
-
-    def _is_sent_away(self, claim: Claim) -> bool:
-        mine = self.claim
-        later = (claim.lamport, claim.intent) > (mine.lamport, mine.intent)
-        return later and claim.intent is not Intent.JOIN and mine.intent is Intent.JOIN
 
     def _note_refutation(self, now: float, teller: str, what: str) -> None:
         self.refutations += 1

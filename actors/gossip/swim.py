@@ -75,7 +75,11 @@ class Swim:
     def __init__(
         self, own: Claim, *, config: GossipConfig, rng: Random, cluster_id: str, clock: int, reserved: int
     ) -> None:
-        """Own claim: with an incarnation never used before, at most `reserved`, which is on disk. clock: Lamport's."""
+        """One run of a server.
+
+        own: its claim, with an incarnation never used before, at most `reserved`, which is on disk. clock: the highest
+        Lamport time that an earlier run may have used; CLOCK_RESERVE further ones are on disk for this one.
+        """
         self.config = config
         self._shared = Shared(own, config, rng)
         self._roster = self._shared.roster

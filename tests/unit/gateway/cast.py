@@ -114,7 +114,11 @@ class Gossip(Actor):
     @handles(GossipStatusRequest)
     def on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:
         """One peer has refused, another is asked."""
-        return Json({"seeking": [{"address": "a:1", "error": "refused: no"}, {"address": "b:2", "error": ""}]})
+        seeking = [
+            {"address": "a:1", "attempts": 3, "error": "refused: no", "next_try_s": 1.5},
+            {"address": "b:2", "attempts": 1, "error": "", "next_try_s": None},
+        ]
+        return Json({"join_state": "joined", "seeking": seeking})
 
     @handles(JoinPeers)
     def on_join(self, msg: JoinPeers, sender: Sender) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from actors.config import NodeConfig
+from actors.views import status_view
 from tests.unit.actors.stage import linked
 from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, TWO, Server
@@ -27,6 +28,8 @@ async def test_status_has_the_keys_scripts_rely_on() -> None:
         assert [status[key] for key in promised] == ["c1", "one", "one", "leader", "one", 3, True, ["one", "two"], []]
         assert (status["commit_index"], status["applied_index"]) == (12, 12)
         assert status["members"] == {"alive": 1, "suspect": 1}
+        assert (status["join_state"], [seek["address"] for seek in status["seeking"]]) == ("joined", ["a:1", "b:2"])
+        assert "a:1 (3 tries, refused: no, again in 1.5 s); b:2 (1 try, asked now)" in status_view(status)
 
 
 @story

@@ -27,7 +27,7 @@ from actors.gossip.effects import (
     Send,
 )
 from actors.gossip.member import REFUSED, Claim
-from actors.gossip.own import RESERVE
+from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.swim import Swim
 from transport.wire import decode_body, encode_body, kind_of
 
@@ -69,6 +69,7 @@ class Host:
         """Start, or start again from the disk, as the actor does."""
         first = self.disk.incarnation + 1
         self.disk.incarnation += RESERVE
+        clock, self.disk.clock = self.disk.clock, self.disk.clock + CLOCK_RESERVE
         own = Claim(id=self.id, name=self.name, address=self.address, tags={}, incarnation=first, lamport=0)
         rng = random.Random(self.net.rng.getrandbits(64))
         self.core = Swim(
@@ -76,7 +77,7 @@ class Host:
             config=self.net.config,
             rng=rng,
             cluster_id=self.disk.cluster_id,
-            clock=self.disk.clock,
+            clock=clock,
             reserved=self.disk.incarnation,
         )
         self.is_up, self.is_paused = True, False
@@ -113,6 +114,7 @@ class Host:
             self._do(effect)
         self.used.append(self.core.own.incarnation)
         assert self.core.own.incarnation <= self.disk.incarnation, "an incarnation is used before it is on disk"
+        assert self.core.own.lamport <= self.disk.clock, "a Lamport time is used before it is on disk"
         self._alarm += 1
         self.net.at(max(self.net.now, self.core.next_deadline()), self._ring, self._run, self._alarm)
 
@@ -147,8 +149,8 @@ class Host:
                 self.disk.members[claim.id] = claim
             case Forget(member_id):
                 self.disk.members.pop(member_id, None)
-            case KeepClock(time):
-                self.disk.clock = time
+            case KeepClock(upto):
+                self.disk.clock = upto
             case Adopt(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was adopted"
                 self.disk.cluster_id = cluster_id

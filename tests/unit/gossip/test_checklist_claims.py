@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from actors.gossip.effects import KeepClock
+from actors.gossip.member import Intent
 from actors.gossip.messages import Ack, Gossip, Ping, Sync
+from actors.gossip.own import CLOCK_RESERVE
 from tests.unit.gossip.lone import DEAD, LEFT, ME, SUSPECT, Lone, changes, claim, notes, sent, told
 
 
@@ -184,3 +187,25 @@ def test_a_server_without_a_cluster_says_nothing_and_believes_nothing() -> None:
     assert [member.name for member in lone.core.report.members(lone.now)] == ["me"]
     assert [message for _, message in sent(effects, Ack)] == [Ack(1, ME, [], digest=lone.core.own.digest)]
     assert sent(effects, Gossip) == []
+
+
+def test_what_an_earlier_run_said_does_not_stand_above_what_this_one_says() -> None:
+    """Others know a join of this server with a later time than its own: it says so again, later (and once)."""
+    lone = Lone("a", "b")
+
+    lone.hear(claim("me", 10, lamport=1_000_000))
+    lone.hear(claim("me", 10, lamport=1_000_000))
+
+    own = lone.core.own
+    assert (own.intent, own.lamport, own.incarnation) == (Intent.JOIN, 1_000_001, 10)
+    assert lone.core.report.status(lone.now)["refutations"] == 0
+
+
+def test_lamport_times_are_reserved_ahead() -> None:
+    """A block is on disk when this server starts; long before it is used up, and at every jump, the next one is."""
+    lone = Lone("a")
+
+    assert not [effect for effect in lone.hear(claim("a", lamport=20_000)) if isinstance(effect, KeepClock)]
+    assert KeepClock(40_000 + CLOCK_RESERVE) in lone.hear(claim("a", lamport=40_000))
+    assert KeepClock(10**9 + CLOCK_RESERVE) in lone.hear(claim("a", lamport=10**9))
+    assert not [effect for effect in lone.hear(claim("a", lamport=10**9 + 10)) if isinstance(effect, KeepClock)]

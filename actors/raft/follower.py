@@ -50,8 +50,8 @@ class Follower:
         state = self._state
         state.engine.learn_commit(min(heartbeat.commit, state.verified_index))
         state.freshness.heard(state.now, heartbeat.commit)
-        reply = HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index)
-        state.outbox.send(leader, reply)
+        if heartbeat.wants_reply:
+            state.outbox.send(leader, HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index))
 
     def _mismatch(self, append: Append) -> int | None:
         """The hint when prev does not match, None when it does; what the anchor covers is committed and matches."""

@@ -85,11 +85,15 @@ class AppendReply:
 @message("raft.heartbeat", urgent=True)
 @frozen
 class Heartbeat:
-    """The leader of ``term`` lives.  round: numbers the heartbeats of a term; a read waits for a round."""
+    """The leader of ``term`` lives.  round: numbers the heartbeats of a term; a read waits for a round.
+
+    wants_reply: whether the leader has a use for an answer.
+    """
 
     term: int
     round: int
     commit: int
+    wants_reply: bool = True
 
 
 @message("raft.heartbeat_reply", urgent=True)

@@ -53,11 +53,11 @@ def a_read_is_not_confirmed() -> Patch:
 def an_earlier_round_confirms_a_read() -> Patch:
     """answers to heartbeats that were sent before a read arrived count for it"""
 
-    def begin_round(self: Leader, peers: Any) -> int:
+    def begin_round(self: Leader, peers: Any, *, wants_reply: bool) -> int:
         state = self._state
         self.round += 1
         for peer in peers:
-            state.outbox.send(peer, Heartbeat(state.engine.term, self.round, state.engine.commit))
+            state.outbox.send(peer, Heartbeat(state.engine.term, self.round, state.engine.commit, wants_reply))
         return self.round - 1
 
     return patch.object(Leader, "_begin_round", begin_round)

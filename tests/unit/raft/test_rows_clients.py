@@ -212,6 +212,8 @@ def test_row_20_read_asks_a_bare_majority_and_everybody_when_that_is_slow() -> N
     """The voter heard last is asked, and no standby; where its answer is lost, the others are asked soon after."""
     stage = Stage(voters=3, standbys=1)
     stage.elect("s0")
+    stage.beat("s0")  # this one is not answered, the next one is
+    stage.settle()
     stage.beat("s0")
     stage.deliver()
     stage.now += 0.001

@@ -3,13 +3,14 @@
 What lives here: one handler a path.  Every handler asks the gateway actor, as a client over ZeroMQ would, and JSON is
 the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
 
-An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 409 a lost race; 413 too
-large; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look
+An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
+arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look
 before trying again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,7 @@ from storage.kv import (
 )
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.stale import age_s
+from transport.text import shortened
 
 if TYPE_CHECKING:
     from actors.ref import Ref
@@ -45,6 +47,9 @@ TIMEOUT_S: Final = 5.0
 TIMEOUT_MAX_S: Final = 60.0
 ANSWER_MARGIN_S: Final = 0.5
 """The gateway ends a request at its deadline and says how; this is for its answer to arrive."""
+
+BODY_TIMEOUT_S: Final = 20.0
+"""How long the body of a PUT may take to arrive, at most VALUE_BYTES_MAX of it: nobody keeps a connection busy for more."""
 
 RETRY_AFTER_S: Final = 1
 
@@ -59,6 +64,7 @@ _STATUS: Final = {
     Code.TIMEOUT: 504,
     Code.OUTCOME_UNKNOWN: 504,
 }
+_HEADERS: Final = {408: {"Connection": "close"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}
 _KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "too_large": 413}
 _CONSISTENCIES: Final = (LINEARIZABLE, STALE)
 
@@ -76,17 +82,33 @@ def make_app(gateway: Ref, bound: Address) -> web.Application:
     """The application that serves the API at `bound` by asking `gateway`."""
     api = HttpApi(gateway)
     app = web.Application(middlewares=[_errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1)
-    app.router.add_get("/v1/kv", api.list_keys)
+    app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "consistency"))
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
-    app.router.add_get("/v1/kv/{key:.+}", api.get_key)
-    app.router.add_put("/v1/kv/{key:.+}", api.put_key)
-    app.router.add_delete("/v1/kv/{key:.+}", api.delete_key)
-    app.router.add_get("/v1/status", api.report("status"))
-    app.router.add_get("/v1/members", api.report("members"))
-    app.router.add_get("/v1/raft/peers", api.report("raft.peers"))
-    app.router.add_get("/health", api.health)
-    app.router.add_get("/ready", api.ready)
+    app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "consistency"))
+    app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"))
+    app.router.add_delete("/v1/kv/{key:.+}", _taking(api.delete_key, "revision"))
+    app.router.add_get("/v1/status", _taking(api.report("status")))
+    app.router.add_get("/v1/members", _taking(api.report("members")))
+    app.router.add_get("/v1/raft/peers", _taking(api.report("raft.peers")))
+    app.router.add_get("/health", _taking(api.health))
+    app.router.add_get("/ready", _taking(api.ready))
     return app
+
+
+def _taking(handler: Handler, *parameters: str) -> Handler:
+    """The handler, which takes these parameters and `timeout`, each once: a condition misspelt would be none at all."""
+    known = ("timeout", *parameters)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        for name in request.query:
+            if name not in known:
+                why = f"unknown parameter {shortened(name)}: {request.method} here takes {', '.join(known)}"
+                raise ApiError(400, Code.BAD_REQUEST, why)
+            if len(request.query.getall(name)) > 1:
+                raise ApiError(400, Code.BAD_REQUEST, f"{name} is given twice")
+        return await handler(request)
+
+    return answer
 
 
 def _errors_as_json(bound: Address) -> Middleware:
@@ -107,8 +129,7 @@ def _errors_as_json(bound: Address) -> Middleware:
 
 def _as_json(request: web.Request, error: ApiError | web.HTTPException) -> web.StreamResponse:
     if isinstance(error, ApiError):
-        headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status == web.HTTPServiceUnavailable.status_code else {}
-        return reply(error.body, status=error.status, headers=headers)
+        return reply(error.body, error.status, _HEADERS.get(error.status))
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return reply(_too_large(), status=413)
     if error.status < web.HTTPBadRequest.status_code:
@@ -150,7 +171,7 @@ class HttpApi:
     async def put_key(self, request: web.Request) -> web.Response:
         """Set a key to the body, whatever its type; `?revision=N` only if that is the key's, 0 if there is none."""
         key = _key(request)
-        value = await request.read()
+        value = await _body(request)
         if "revision" in request.query:
             return await self._change(request, key, put_if(key, value, _number(request, "revision", 0)))
         return await self._change(request, key, put(key, value))
@@ -223,6 +244,15 @@ def _checked(result: bytes, **more: Any) -> Any:
         conflict = {"revision": decoded.revision} if decoded.code == "conflict" else {}
         raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **conflict, **more)
     return decoded
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        why = f"the body did not arrive within {BODY_TIMEOUT_S:g} s; nothing was changed"
+        raise ApiError(408, Code.TIMEOUT, why) from None
 
 
 def _key(request: web.Request) -> str:

@@ -15,6 +15,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from actors.actor import Context
 from actors.asks import ActorDied, AskError, MailboxFull, Timeout
+from actors.gateway import http_api
 from actors.gateway.http import HttpActor, HttpError
 from actors.gateway.http_api import make_app
 from actors.ref import Ref
@@ -210,6 +211,15 @@ async def test_a_stale_read_has_its_age(http: Http) -> None:
         ("GET", "/v1/kv?limit=many"),
         ("GET", "/v1/kv?limit=-1"),
         ("GET", "/v1/kv?limit=0"),
+        ("PUT", "/v1/kv/a?cas=3"),
+        ("PUT", "/v1/kv/a?Revision=3"),
+        ("PUT", "/v1/kv/a?revision=1&revision=2"),
+        ("PUT", "/v1/kv/a?consistency=stale"),
+        ("DELETE", "/v1/kv/a?rev=3"),
+        ("GET", "/v1/kv/a?revision=3"),
+        ("GET", "/v1/kv?from=a"),
+        ("GET", "/v1/status?verbose"),
+        ("GET", "/ready?x=1"),
         ("PUT", "/v1/kv/a?revision=last"),
         ("PUT", "/v1/kv/a?revision=99999999999999999999"),
         ("DELETE", "/v1/kv/a?revision="),
@@ -229,6 +239,22 @@ async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str)
 
     assert (status, body["error"]) == (400, "bad_request")
     assert body["message"]
+    assert all(request.op == "read" for request in http.gateway.requests)
+
+
+async def test_a_body_that_does_not_come(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a body holds a connection for so long and no longer, and changes nothing."""
+    monkeypatch.setattr(http_api, "BODY_TIMEOUT_S", 0.05)
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(b"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+        head, _, body = (await reader.readuntil(b"}\n")).partition(b"\r\n\r\n")
+        writer.close()
+
+    assert b" 408 " in head.splitlines()[0]
+    assert b"Connection: close" in head
+    assert json.loads(body)["error"] == "timeout"
+    assert http.gateway.requests == []
 
 
 @pytest.mark.parametrize(

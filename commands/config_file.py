@@ -2,13 +2,13 @@
 
 What lives here: reading the file into click's defaults, so that the command line and the environment win over it, and
 refusing keys that no option has.  The top level is for `start`; the table `[client]` for the commands that talk to a
-server, so that one file can serve both.
+server, so that one file can serve both.  A key in the wrong one of the two is an error too.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -43,29 +43,53 @@ def config_option(*, table: str = "") -> Callable[[Command], Command]:
         is_eager=True,
         expose_value=False,
         callback=take,
-        help="A TOML file with values for these options.",
+        help=f"A TOML file with values for these options{f', in a table [{table}]' if table else ''}.",
     )
 
 
 def defaults(command: click.Command, path: Path, table: str) -> dict[str, Any]:
     """What a file says for a command: parameter name to value.  Raises ConfigFileError, naming the key."""
     content = _read(path)
+    options = _options(command)
     if table:
-        found = content.get(table, {})
-        if not isinstance(found, dict):
+        of_start = {key: content[key] for key in content if key != table}
+        content = content.get(table, {})
+        if not isinstance(content, dict):
             raise ConfigFileError(f"{path}: {table} is a table of options, write [{table}]")
-        content = found
+        _refuse_unknown_of_start(path, of_start, options)
     else:
         content.pop(CLIENT_TABLE, None)
+    where = f"[{table}] " if table else ""
+    for key in content:
+        if key not in options:
+            raise ConfigFileError(f"{path}: unknown key {where}{key!r}: {_hint(key, options)}")
+    return {str(options[key].name): _value(path, key, value, options[key]) for key, value in content.items()}
+
+
+def _options(command: click.Command) -> dict[str, click.Parameter]:
+    """The options that a file may set, by their long names without the dashes."""
     options = {option[2:]: parameter for parameter in command.params for option in parameter.opts if option[:2] == "--"}
     del options["config"]
-    unknown = [key for key in content if key not in options]
-    if unknown:
-        near = get_close_matches(unknown[0], options, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(options))}"
-        where = f"[{table}] " if table else ""
-        raise ConfigFileError(f"{path}: unknown key {where}{unknown[0]!r}: {hint}")
-    return {str(options[key].name): _value(path, key, value, options[key]) for key, value in content.items()}
+    return options
+
+
+def _refuse_unknown_of_start(path: Path, content: Mapping[str, Any], options: Mapping[str, click.Parameter]) -> None:
+    if not content:
+        return
+    from commands.start import start
+
+    known = _options(start)
+    for key in content:
+        if key in known:
+            continue
+        why = f"for this command it stands under [{CLIENT_TABLE}]" if key in options else _hint(key, known)
+        raise ConfigFileError(f"{path}: unknown key {key!r}: {why}")
+
+
+def _hint(key: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
 
 
 def _read(path: Path) -> dict[str, Any]:

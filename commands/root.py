@@ -174,7 +174,8 @@ root = LazyGroup(
     """Quorate: a cluster that forms itself, and a key-value store that survives its servers.
 
     Start a server with 'start', look with 'status' and 'members', store with 'kv'.  Every command that talks to a
-    server takes --address, --key, --timeout and --format, or QUORATE_ADDRESS, QUORATE_KEY and so on.
+    server takes --address, --key, --timeout and --format, or QUORATE_ADDRESS, QUORATE_KEY and so on, or --config FILE
+    with a table [client].
     """,
 )
 

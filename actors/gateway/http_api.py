@@ -4,8 +4,8 @@ What lives here: one handler a path.  Every handler asks the gateway actor, as a
 the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
-arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look
-before trying again.
+arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 421 meant for another host; 503
+certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ANSWER_MARGIN_S: Final = 0.5
 """The gateway ends a request at its deadline and says how; this is for its answer to arrive."""
 
 BODY_TIMEOUT_S: Final = 20.0
-"""How long the body of a PUT may take to arrive, at most VALUE_BYTES_MAX of it: nobody keeps a connection busy for more."""
+"""How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
 RETRY_AFTER_S: Final = 1
 

@@ -250,6 +250,9 @@ def test_where_settings_come_from(play: Play, tmp_path: Path) -> None:
     [
         ("[client]\nadress = 'x:1'\n", "unknown key [client] 'adress': did you mean 'address'?"),
         ("[client]\nbind = 'x:1'\n", "unknown key [client] 'bind'"),
+        ("address = 'x:1'\n", "unknown key 'address': for this command it stands under [client]"),
+        ("bimd = 'x:1'\n[client]\ntimeout = 1\n", "unknown key 'bimd': did you mean 'bind'?"),
+        ("[clients]\naddress = 'x:1'\n", "unknown key 'clients'"),
         ("client = 3\n", "write [client]"),
         ("[client]\naddress = ['x:1']\n", "address takes one value, not a list"),
         ("[client\n", "is not TOML"),

@@ -11,12 +11,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf
-from operator import not_
 
 from attrs import frozen
-from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
-from actors.actor import Actor, AskError, Context, Sender, Timer, handles
+from actors.actor import Actor, Context, Sender, Timer, handles
 from actors.gossip.admission import Source
 from actors.gossip.config import GossipConfig
 from actors.gossip.effects import (
@@ -34,8 +32,9 @@ from actors.gossip.effects import (
 )
 from actors.gossip.farewell import UnknownMemberError
 from actors.gossip.join_asks import JoinAsks
+from actors.gossip.keeper import Keep, Keeper
 from actors.gossip.member import Claim, Status, fault_of
-from actors.gossip.memory import Memory, claims_of
+from actors.gossip.memory import claims_of
 from actors.gossip.messages import (
     Ack,
     ForceLeave,
@@ -58,18 +57,14 @@ from actors.gossip.messages import (
     SuspectDead,
     Sync,
 )
-from actors.gossip.own import CLOCK_RESERVE, RESERVE
+from actors.gossip.own import RESERVE
 from actors.gossip.swim import Swim
 from actors.identity import Identity
-from storage.serf_db import SerfLoad, SerfLoaded, SerfWrite, SerfWritten
+from storage.serf_db import SerfWrite
 from transport.address import parse_address
 from transport.errors import QuorateError
 from transport.wire import Json, message
 
-DISK_TIMEOUT_S = 30.0
-DISK_RETRY_S = 1.0
-KEEP_DELAY_S = 0.2
-"""How long what is to be remembered is gathered before it is written."""
 LAG_PERIOD_S = 1.0
 JOIN_ADDRESSES_MAX = 100
 LISTENERS = ("raft", "reconciler", "gateway")
@@ -90,12 +85,6 @@ class Tick:
     """The core's deadline has come."""
 
 
-@message("gossip.keep")
-@frozen
-class Keep:
-    """It is time to write down what is to be remembered."""
-
-
 class GossipActor(Actor):
     """One incarnation of this server's gossip. loop_lag_s: how late the event loop runs."""
 
@@ -114,13 +103,11 @@ class GossipActor(Actor):
         self._peers = tuple(peers)
         self._loop_lag_s = loop_lag_s
         self._lag_at = 0.0
-        self._persistence = context.ref("persistence")
+        self._keeper = Keeper(context)
         self._listeners = [context.ref(name) for name in LISTENERS]
         self._swim: Swim
         self._timer: Timer | None = None
         self._timer_at = inf
-        self._memory = Memory()
-        self._keep_timer: Timer | None = None
         self._joins: JoinAsks[Sender] = JoinAsks()
         self._leavers: deque[Sender] = deque()
 
@@ -128,44 +115,28 @@ class GossipActor(Actor):
 
     async def on_start(self) -> None:
         """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
-        loaded: SerfLoaded = await self._persistence.ask(SerfLoad(), timeout_s=DISK_TIMEOUT_S)
-        state = loaded.state
-        own = self._own_claim(state.incarnation + 1)
-        reserved = state.incarnation + RESERVE
-        cluster_id = self._identity.cluster_id or state.cluster_id
-        if cluster_id:
-            self._identity.adopt_cluster(cluster_id)
-        start = SerfWrite(
-            incarnation=reserved,
-            clock=state.clock + CLOCK_RESERVE,
-            cluster_id=cluster_id or None,
-            left=False,
-            name=self._identity.name,
-        )
-        written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
-        if written.error:
-            raise RuntimeError(f"cannot reserve incarnations: {written.error}")
+        state = await self._keeper.begin(self._identity)
         self._swim = Swim(
-            own,
+            self._own_claim(state.incarnation + 1),
             config=self._config,
             rng=self.context.rng,
-            cluster_id=cluster_id,
+            cluster_id=self._identity.cluster_id,
             clock=state.clock,
-            reserved=reserved,
+            reserved=state.incarnation + RESERVE,
         )
         remembered = claims_of(state.members)
-        _log.info("%s", self._outlook(cluster_id, len(remembered)))
+        _log.info("%s", self._outlook(self._identity.cluster_id, len(remembered)))
         self._carry_out(self._swim.start(self.context.now(), hints=self._peers, remembered=remembered))
         self.on_turn_end()
 
     def on_turn_end(self) -> None:
         """Set the timers to what the core waits for now."""
         self._arm()
-        self._keep_soon()
+        self._keeper.soon()
 
     async def on_stop(self) -> None:
         """Write down what was to be written a little later."""
-        self._write_memory()
+        self._keeper.keep()
 
     # --- from other servers ---
 
@@ -213,7 +184,7 @@ class GossipActor(Actor):
     @handles(LeaveRequest)
     def _on_leave(self, msg: LeaveRequest, sender: Sender) -> None:
         self._leavers.append(sender)
-        self._persistence.tell(SerfWrite(left=msg.phase == "left"))
+        self._keeper.tell(SerfWrite(left=msg.phase == "left"))
         self._carry_out(self._swim.leave(self.context.now(), msg.phase))
 
     @handles(ForceLeave)
@@ -228,8 +199,7 @@ class GossipActor(Actor):
 
     @handles(Keep)
     def _on_keep(self, msg: Keep, sender: Sender) -> None:
-        self._keep_timer = None
-        self._write_memory()
+        self._keeper.keep()
 
     # --- effects ---
 
@@ -241,11 +211,11 @@ class GossipActor(Actor):
                 case Changed():
                     self._report(effect)
                 case Remember(claim):
-                    self._memory.remember(claim)
+                    self._keeper.memory.remember(claim)
                 case Forget(member_id):
-                    self._memory.forget(member_id)
+                    self._keeper.memory.forget(member_id)
                 case KeepClock(upto):
-                    self._persistence.tell(SerfWrite(clock=upto))
+                    self._keeper.tell(SerfWrite(clock=upto))
                 case Reserve(upto):
                     self.context.spawn(self._reserve(upto), name="reserve")
                 case Adopt(cluster_id):
@@ -275,27 +245,13 @@ class GossipActor(Actor):
 
     def _adopt(self, cluster_id: str) -> None:
         if self._identity.adopt_cluster(cluster_id):
-            self.context.spawn(self._written(SerfWrite(cluster_id=cluster_id)), name="adopt")
+            self.context.spawn(self._keeper.written(SerfWrite(cluster_id=cluster_id)), name="adopt")
             _log.info("joined cluster %s", cluster_id)
 
     async def _reserve(self, upto: int) -> None:
-        await self._written(SerfWrite(incarnation=upto))
+        await self._keeper.written(SerfWrite(incarnation=upto))
         self._carry_out(self._swim.reserved(self.context.now(), upto))
         self._arm()
-
-    async def _written(self, write: SerfWrite) -> None:
-        """Write, however long it takes."""
-        await AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(DISK_RETRY_S))(self._is_written, write)
-
-    async def _is_written(self, write: SerfWrite) -> bool:
-        try:
-            written: SerfWritten = await self._persistence.ask(write, timeout_s=DISK_TIMEOUT_S)
-        except AskError as error:
-            _log.warning("serf.db was not written, trying again: %s", error)
-            return False
-        if written.error:
-            _log.warning("serf.db was not written, trying again: %s", written.error)
-        return not written.error
 
     def _answer_joins(self) -> None:
         for ask in self._joins.take_answered():
@@ -313,16 +269,6 @@ class GossipActor(Actor):
             _log.warning("%s: not acknowledged by %s", done.phase, ", ".join(map(name_of, done.missing)))
         if self._leavers:
             self.context.reply(self._leavers.popleft(), Json(value))
-
-    # --- what is kept for the next start ---
-
-    def _keep_soon(self) -> None:
-        if self._memory and self._keep_timer is None:
-            self._keep_timer = self.context.after(KEEP_DELAY_S, Keep())
-
-    def _write_memory(self) -> None:
-        if self._memory:
-            self._persistence.tell(self._memory.take())
 
     # --- small things ---
 

@@ -18,25 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.gossip.admission import Admission, Source
 from actors.gossip.beliefs import Beliefs
+from actors.gossip.conversation import Conversation
 from actors.gossip.effects import Changed, Effect
 from actors.gossip.farewell import Farewell, to_force
 from actors.gossip.gossiper import Gossiper
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
-from actors.gossip.messages import (
-    Ack,
-    Gossip,
-    Join,
-    Joined,
-    JoinRefused,
-    LeavePhase,
-    Nack,
-    Notice,
-    NoticeAck,
-    Ping,
-    PingRequest,
-    Stranger,
-    Sync,
-)
+from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Ping, Sync
 from actors.gossip.own import Own
 from actors.gossip.prober import Prober
 from actors.gossip.relays import Relays
@@ -50,7 +37,6 @@ if TYPE_CHECKING:
 
     from actors.gossip.config import GossipConfig
 
-CLAIMS_PER_MESSAGE = 500
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
 _REVIVED_FROM = ("", Status.FAILED.value, Status.LEFT.value)
@@ -102,19 +88,21 @@ class Swim:
         )
         self._due = inf
         self.report = Report(self._shared, self._own, self._seeker)
+        self._conversation = Conversation(
+            self._shared,
+            seeker=self._seeker,
+            beliefs=self._beliefs,
+            prober=self._prober,
+            relays=self._relays,
+            farewell=self._farewell,
+            gossiper=self._gossiper,
+        )
         self._handlers: dict[type, Callable[[float, Source, Any], None]] = {
             Join: self._admission.on_join,
             Joined: self._admission.on_joined,
             JoinRefused: self._admission.on_refused,
-            Ping: self._on_ping,
-            Ack: self._on_ack,
-            Nack: self._on_nack,
-            Stranger: self._on_stranger,
-            PingRequest: self._on_ping_request,
-            Gossip: self._on_gossip,
             Sync: self._admission.on_sync,
-            Notice: self._on_notice,
-            NoticeAck: self._on_notice_ack,
+            **self._conversation.handlers,
         }
 
     # --- what drives it ---
@@ -264,52 +252,3 @@ class Swim:
         seen = any(accusation.by == self._roster.own_id for accusation in claim.accusers)
         if told and not seen and self._shared.rng.random() * self._roster.live_count < _GREETERS:
             self._prober.greet(now, claim)
-
-    # --- messages ---
-
-    def _learn(self, now: float, source: Source, claims: list[Claim]) -> None:
-        if not self.cluster_id:
-            return
-        for claim in claims[:CLAIMS_PER_MESSAGE]:
-            self._beliefs.learn(now, claim, source.id)
-
-    def _on_ping(self, now: float, source: Source, ping: Ping) -> None:
-        if ping.target != self._roster.own_id:
-            self._shared.send(source.address, Stranger(ping.sequence, ping.target))
-            return
-        self._learn(now, source, ping.claims)
-        # Whoever is not alive to us has to know, and whoever is behind about us too.
-        pinger = self._roster.get(source.id)
-        first = [] if pinger is None or pinger.status is Status.ALIVE else [pinger.id]
-        if any(claim.id == self._roster.own_id for claim in ping.claims):
-            first.append(self._roster.own_id)
-        claims = self._shared.broadcasts.take(now, first=first) if self.cluster_id else []
-        self._shared.send(source.address, Ack(ping.sequence, ping.target, claims, self._roster.digest))
-
-    def _on_ack(self, now: float, source: Source, ack: Ack) -> None:
-        self._learn(now, source, ack.claims)
-        if not self._prober.acked(ack.sequence, ack.target) and not self._relays.acked(now, ack.sequence, ack.target):
-            self._shared.counts["late acks"] += 1
-        elif ack.digest and ack.target == source.id:
-            self._gossiper.compare(now, source.address, ack.digest, is_news=bool(ack.claims))
-
-    def _on_nack(self, now: float, source: Source, nack: Nack) -> None:
-        self._prober.nacked(nack.sequence, source.id)
-
-    def _on_stranger(self, now: float, source: Source, stranger: Stranger) -> None:
-        if not self._relays.met_stranger(stranger.sequence, stranger.target):
-            self._prober.met_stranger(now, stranger.sequence, stranger.target)
-
-    def _on_ping_request(self, now: float, source: Source, request: PingRequest) -> None:
-        self._relays.ask(now, source.address, request)
-
-    def _on_gossip(self, now: float, source: Source, gossip: Gossip) -> None:
-        self._learn(now, source, gossip.claims)
-
-    def _on_notice(self, now: float, source: Source, notice: Notice) -> None:
-        if notice.claim.id == source.id:
-            self._learn(now, source, [notice.claim])
-            self._shared.send(source.address, NoticeAck(notice.sequence))
-
-    def _on_notice_ack(self, now: float, source: Source, ack: NoticeAck) -> None:
-        self._farewell.acked(ack.sequence, source.id)

@@ -1,0 +1,96 @@
+"""What the gossip actor has kept in serf.db: at once, or a little later and gathered.
+
+What lives here: the questions to the persistence actor and the patience with a disk that refuses. What does not: the
+file (storage/serf_db.py), and when something must be kept (the core's effects say so).
+"""
+
+from __future__ import annotations
+
+import logging
+from operator import not_
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from tenacity import AsyncRetrying, retry_if_result, wait_fixed
+
+from actors.asks import AskError
+from actors.gossip.memory import Memory
+from actors.gossip.own import CLOCK_RESERVE, RESERVE
+from storage.serf_db import SerfLoad, SerfLoaded, SerfState, SerfWrite, SerfWritten
+from transport.wire import message
+
+if TYPE_CHECKING:
+    from actors.actor import Context, Timer
+    from actors.identity import Identity
+
+DISK_TIMEOUT_S = 30.0
+DISK_RETRY_S = 1.0
+KEEP_DELAY_S = 0.2
+"""How long what is to be remembered is gathered before it is written."""
+
+_log = logging.getLogger("quorate.gossip")
+
+
+@message("gossip.keep")
+@frozen
+class Keep:
+    """It is time to write down what is to be remembered."""
+
+
+class Keeper:
+    """The way to the disk of one incarnation of gossip."""
+
+    def __init__(self, context: Context) -> None:
+        self.memory = Memory()
+        """What is to be found again after a restart; written a little later."""
+        self._context = context
+        self._persistence = context.ref("persistence")
+        self._timer: Timer | None = None
+
+    async def begin(self, identity: Identity) -> SerfState:
+        """What serf.db holds, once incarnations and Lamport times above it are reserved for this run."""
+        loaded: SerfLoaded = await self._persistence.ask(SerfLoad(), timeout_s=DISK_TIMEOUT_S)
+        state = loaded.state
+        cluster_id = identity.cluster_id or state.cluster_id
+        if cluster_id:
+            identity.adopt_cluster(cluster_id)
+        start = SerfWrite(
+            incarnation=state.incarnation + RESERVE,
+            clock=state.clock + CLOCK_RESERVE,
+            cluster_id=cluster_id or None,
+            left=False,
+            name=identity.name,
+        )
+        written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
+        if written.error:
+            raise RuntimeError(f"cannot reserve incarnations: {written.error}")
+        return state
+
+    def tell(self, write: SerfWrite) -> None:
+        """Write it, and do not wait for it."""
+        self._persistence.tell(write)
+
+    async def written(self, write: SerfWrite) -> None:
+        """Write it, however long it takes."""
+        await AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(DISK_RETRY_S))(self._is_written, write)
+
+    async def _is_written(self, write: SerfWrite) -> bool:
+        try:
+            written: SerfWritten = await self._persistence.ask(write, timeout_s=DISK_TIMEOUT_S)
+        except AskError as error:
+            _log.warning("serf.db was not written, trying again: %s", error)
+            return False
+        if written.error:
+            _log.warning("serf.db was not written, trying again: %s", written.error)
+        return not written.error
+
+    def soon(self) -> None:
+        """See to it that a Keep comes, if there is something to be remembered."""
+        if self.memory and self._timer is None:
+            self._timer = self._context.after(KEEP_DELAY_S, Keep())
+
+    def keep(self) -> None:
+        """Write what is to be remembered."""
+        self._timer = None
+        if self.memory:
+            self._persistence.tell(self.memory.take())

@@ -21,6 +21,9 @@ CONSOLE_PORTS = 3
 """Its telnet server, its web page, and a Python prompt that is off."""
 PROFILES = ("lan", "wan", "local")
 VOTERS_MAX_DEFAULT = 5
+VOTERS_MIN_DEFAULT = 3
+DEAD_SERVER_TIMEOUT_DEFAULT_S = 72 * 3600.0
+"""As long as gossip remembers a failed member (Consul's reconnect timeout): by then nobody looks for it any more."""
 
 
 class ConfigError(QuorateError):
@@ -40,6 +43,8 @@ class RaftTiming:
     Shorter ones elect for no reason on a busy machine; the spread keeps two followers from starting together.
     snapshot_entries: applied entries since the last snapshot that make the next one due.
     tail_entries: entries kept behind a snapshot, so that a slow follower gets entries and not a snapshot.
+    stable_s: how long a standby must have been healthy before it votes (autopilot's ServerStabilizationTime).
+    lost_s: how long a voter must have failed before a standby takes its vote: as long, and at least a restart.
     """
 
     heartbeat_s: float = 0.15
@@ -49,12 +54,13 @@ class RaftTiming:
     snapshot_bytes: int = 64 * 1024 * 1024
     tail_entries: int = 1_024
     stable_s: float = 0.5
+    lost_s: float = 2.0
 
 
 RAFT_TIMING: Mapping[str, RaftTiming] = {
     "local": RaftTiming(),
-    "lan": RaftTiming(stable_s=10.0),
-    "wan": RaftTiming(heartbeat_s=0.5, election_min_s=2.5, election_max_s=5.0, stable_s=10.0),
+    "lan": RaftTiming(stable_s=10.0, lost_s=10.0),
+    "wan": RaftTiming(heartbeat_s=0.5, election_min_s=2.5, election_max_s=5.0, stable_s=10.0, lost_s=10.0),
 }
 
 
@@ -66,8 +72,9 @@ class NodeConfig:
     ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster starts.
     http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  monitor_port: the first of the console's
     three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
-    max_voters: further servers stay standbys.  fault_hooks: cut links and crash actors on request; only a local
-    cluster or a test sets it.
+    max_voters: further servers stay standbys.  min_voters, dead_server_timeout: a server that has failed for so many
+    seconds is removed, unless fewer would vote; 0 for never.  fault_hooks: cut links and crash actors on request;
+    only a local cluster or a test sets it.
     """
 
     data_dir: Path
@@ -82,6 +89,8 @@ class NodeConfig:
     tags: Mapping[str, str] = Factory(dict)
     profile: str = ""
     max_voters: int = VOTERS_MAX_DEFAULT
+    min_voters: int = VOTERS_MIN_DEFAULT
+    dead_server_timeout: float = DEAD_SERVER_TIMEOUT_DEFAULT_S
     log_level: str = "info"
     log_format: str = "text"
     fault_hooks: bool = False
@@ -149,6 +158,10 @@ class NodeConfig:
         self._check_exposure()
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
+        if self.min_voters < 1:
+            raise ConfigError(f"--min-voters must be at least 1, not {self.min_voters}")
+        if not self.dead_server_timeout >= 0:
+            raise ConfigError(f"--dead-server-timeout must be 0 (never) or more, not {self.dead_server_timeout:g}")
 
     def _check_names(self) -> None:
         """Refuse what the other servers would: it is shown on their terminals and in their logs."""

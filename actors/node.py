@@ -35,7 +35,7 @@ from actors.links import LinksActor
 from actors.persistence import PersistenceActor
 from actors.policy import Strategy
 from actors.raft.raft import RaftActor
-from actors.reconciler.plan import Policy
+from actors.reconciler.policy import Policy
 from actors.reconciler.reconciler import Reconciler
 from actors.supervisor import ChildSpec, Supervisor
 from actors.system import System
@@ -192,7 +192,6 @@ class Node:
 
     def _root(self, found_cluster: bool) -> Supervisor:
         config, identity, system = self.config, self.identity, self.system
-        timing = config.raft_timing
         children = [
             ChildSpec("persistence", partial(PersistenceActor, data_dir=self._data_dir)),
             ChildSpec("links", self._make_links),
@@ -216,7 +215,7 @@ class Node:
                     found_cluster=found_cluster,
                 ),
             ),
-            ChildSpec("reconciler", partial(Reconciler, policy=Policy(config.max_voters, timing.stable_s))),
+            ChildSpec("reconciler", partial(Reconciler, policy=Policy.of(config))),
         ]
         return self._supervisor("root", Strategy.REST_FOR_ONE, children)
 

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 import click
 
-from actors.config import DEFAULT_PORT, PROFILES, VOTERS_MAX_DEFAULT, NodeConfig
+from actors.config import (
+    DEAD_SERVER_TIMEOUT_DEFAULT_S,
+    DEFAULT_PORT,
+    PROFILES,
+    VOTERS_MAX_DEFAULT,
+    VOTERS_MIN_DEFAULT,
+    NodeConfig,
+)
 from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
 from commands.options import GIVEN, TEXT, Command, environment
@@ -70,6 +77,21 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     default=VOTERS_MAX_DEFAULT,
     show_default=True,
     help="Further servers wait as standbys.",
+)
+@_option(
+    "--min-voters",
+    type=click.IntRange(min=1),
+    default=VOTERS_MIN_DEFAULT,
+    show_default=True,
+    help="No dead server is removed if fewer would vote.",
+)
+@_option(
+    "--dead-server-timeout",
+    type=click.FloatRange(min=0),
+    default=DEAD_SERVER_TIMEOUT_DEFAULT_S,
+    show_default="72 hours",
+    metavar="SECONDS",
+    help="When a server that has failed is removed from Raft; 0 for never.",
 )
 @_option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much is logged.")
 @_option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="json: an object a line.")

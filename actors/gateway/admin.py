@@ -202,7 +202,8 @@ class Admin:
     async def _raft_peers(self, _arguments: Arguments, _timeout_s: float) -> Any:
         raft = await self._raft()
         reasons = await _or_none(self._ask("reconciler", ReconcilerStatusRequest(), LOOK_TIMEOUT_S))
-        return peer_rows(raft, reasons or {})
+        view = await _or_none(self._gossip()) if reasons else None
+        return peer_rows(raft, reasons or {}, view.members if view else ())
 
     async def _raft_transfer(self, arguments: NameArguments, timeout_s: float) -> Any:
         return await self._ask("raft", TransferLeadership(arguments.name), timeout_s)

@@ -64,9 +64,15 @@ def member_rows(view: MembersView, raft: Raft | None) -> list[Json]:
     return rows
 
 
-def peer_rows(raft: Raft, reasons: Mapping[str, str]) -> list[Json]:
-    """The answer to `raft peers`: the configuration with what each server has, and the reconciler's last decision."""
-    return [{**peer, "reason": reasons.get(peer["id"], "")} for peer in raft["peers"]]
+def peer_rows(raft: Raft, reasons: Mapping[str, str], members: Iterable[Member]) -> list[Json]:
+    """The answer to `raft peers`: the configuration with what each server has, and the reconciler's last decision.
+
+    Behind it come the members that are not in the configuration, with the reason why; their role is "none".
+    """
+    inside = {peer["id"] for peer in raft["peers"]}
+    outside = [member for member in members if member.id in reasons and member.id not in inside]
+    rows = [*raft["peers"], *map(_outsider_row, outside)]
+    return [{**row, "reason": reasons.get(row["id"], "")} for row in rows]
 
 
 def select_members(rows: Iterable[Json], statuses: Sequence[str], tags: Mapping[str, str]) -> list[Json]:
@@ -140,6 +146,18 @@ def _member_row(member: Member, role: str | None, *, is_local: bool) -> Json:
         "incarnation": member.incarnation,
         "status_age_s": round(member.status_age_s, 3),
         "local": is_local,
+    }
+
+
+def _outsider_row(member: Member) -> Json:
+    unknown = dict.fromkeys(("match_index", "lag", "heard_s_ago", "snapshot"))
+    return {
+        "name": member.name,
+        "id": member.id,
+        "address": member.address,
+        "role": "none",
+        "voter": False,
+        **unknown,
     }
 
 

@@ -13,13 +13,15 @@ from actors.actor import Actor, AskError, Context, Sender, handles
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Pass, ReconcilerStatusRequest, RemoveServer
-from actors.reconciler.plan import Decision, Planner, Policy
+from actors.reconciler.plan import Decision, Planner
+from actors.reconciler.policy import Policy
 from transport.wire import Json
 
 PASS_EVERY_S = 2.0
 NEXT_PASS_S = 0.03
 WAITING_PASS_S = 0.1
 ASK_TIMEOUT_S = 2.0
+REFUSED = "refused: "
 
 _log = logging.getLogger("quorate.reconciler")
 
@@ -29,6 +31,7 @@ class Reconciler(Actor):
 
     def __init__(self, context: Context, *, policy: Policy) -> None:
         super().__init__(context)
+        self._policy = policy
         self._planner = Planner(policy)
         self._leads = False
         self._is_looking = False
@@ -41,7 +44,10 @@ class Reconciler(Actor):
 
     @handles(LeaderChanged)
     def _on_leader(self, msg: LeaderChanged, sender: Sender) -> None:
-        self._leads = msg.is_me and msg.ready
+        led, self._leads = self._leads, msg.is_me and msg.ready
+        if self._leads and not led:
+            # What an earlier leadership saw is no knowledge of what happened since.
+            self._planner = Planner(self._policy)
         if self._leads:
             self._wake()
         else:
@@ -114,21 +120,21 @@ class Reconciler(Actor):
         names = {member.id: member.name for member in members.members}
         for server, reason in decision.reasons.items():
             if self._reasons.get(server) != reason:
-                _log.debug("%s: %s", names.get(server, server), reason)
+                level = logging.WARNING if reason.startswith(REFUSED) else logging.DEBUG
+                _log.log(level, "%s: %s", names.get(server, server), reason)
         self._reasons = dict(decision.reasons)
 
     async def _remove(self, name: str) -> str:
         members, view = await self._views()
         server = next((s for s in view.servers if s.name == name), None)
-        by_id = {member.id: member for member in members.members}
         if not view.is_leader:
             return "this server is not the leader"
         if server is None:
             return f"there is no server named {name} in the Raft configuration"
-        member = by_id.get(server.id)
+        member = next((member for member in members.members if member.id == server.id), None)
         if member is not None and member.status in ("alive", "suspect"):
             return f"{name} is {member.status} and would be added again: run leave on it instead"
-        refusal = self._planner.why_not_remove(server, by_id, view)
+        refusal = self._planner.why_not_remove(server, members.members, view, self.context.now())
         if refusal:
             return refusal
         change = Configure("remove", view.configuration_index, server.id, server.name, server.address)

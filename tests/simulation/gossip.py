@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from attrs import evolve
+
 from actors.gossip.member import Member, Status
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class SimGossip:
         self._simulation = simulation
         self.statuses = dict.fromkeys(ids, Status.ALIVE)
         self._views: dict[str, dict[str, Member]] = {id_: {} for id_ in self.statuses}
+        self._since: dict[tuple[str, str], float] = {}
+        """By observer and server: when the view of it changed last."""
 
     def start(self) -> None:
         """Everybody is alive, and knows it of the others soon."""
@@ -41,7 +45,8 @@ class SimGossip:
 
     def seen_by(self, id_: str) -> list[Member]:
         """A server's view."""
-        return list(self._views[id_].values())
+        now = self._simulation.clock.now
+        return [evolve(one, status_age_s=now - self._since[id_, one.id]) for one in self._views[id_].values()]
 
     def announce(self, id_: str, status: Status) -> None:
         """A server has another status, and everybody hears of it, or of what it is by then."""
@@ -60,5 +65,6 @@ class SimGossip:
         member = member_of(id_, self._simulation.address_of(id_), status)
         if self._views[observer].get(id_) != member:
             self._views[observer][id_] = member
+            self._since[observer, id_] = self._simulation.clock.now
             process = self._simulation.processes[observer]
             process.do(partial(process.member_changed, member.address, is_gone=status in _GONE))

@@ -28,7 +28,9 @@ class Reconciling:
 
     def leader_changed(self, news: LeaderChanged) -> None:
         """Raft says who leads."""
-        self._is_ready = news.is_me and news.ready
+        was_ready, self._is_ready = self._is_ready, news.is_me and news.ready
+        if self._is_ready and not was_ready:
+            self._planner = Planner(self._process.simulation.weather.policy)
         if self._is_ready:
             self.wake()
 

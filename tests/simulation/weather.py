@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from math import inf
 
 from attrs import frozen
 
 from actors.config import RaftTiming
 from actors.raft import leader as leader_module
-from actors.reconciler.plan import Policy
+from actors.reconciler.policy import Policy
 from storage.sessions import SessionLimits
 from tests.simulation.network import KINDS, Network
 
@@ -65,7 +66,7 @@ class Weather:
             spares=rng.randint(1, 4) if is_founded else rng.choice((0, 0, 1, 2)),
             is_founded=is_founded,
             is_reconciled=rng.random() < 0.5,
-            policy=Policy(rng.choice((1, 3, 3, 5, 5)), rng.choice((0.2, 1.0))),
+            policy=_policy(rng),
             storm_s=rng.uniform(5.0, 12.0),
             disk_s=rng.choice((0.0, 0.002, 0.005, 0.02, 0.05, 0.2)),
             turn_s=rng.choice((0.0, 0.002, 0.03)),
@@ -85,6 +86,17 @@ class Weather:
             sessions=SessionLimits(sessions_max=rng.choice((2, 4, 4_096))),
             is_eager=rng.random() < 0.3,
         )
+
+
+def _policy(rng: random.Random) -> Policy:
+    """An operator in a hurry: servers are given up while they may yet come back."""
+    return Policy(
+        voters_max=rng.choice((1, 3, 3, 5, 5)),
+        stable_s=rng.choice((0.2, 1.0)),
+        voters_min=rng.choice((1, 3)),
+        lost_s=rng.choice((0.2, 1.0)),
+        dead_s=rng.choice((0.5, 2.0, inf)),
+    )
 
 
 def network_of(rng: random.Random, faults: Counter[str]) -> Network:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from actors.config import NodeConfig
+from actors.gateway.reports import peer_rows
+from actors.gossip.member import Member
 from actors.views import status_view
 from tests.unit.actors.stage import linked
 from tests.unit.actors.virtual_time import story
@@ -277,3 +279,12 @@ async def test_a_bug_in_an_operation_does_not_end_the_gateway(monkeypatch: pytes
 
         assert (answer.code, "oops" in answer.message) == ("failed", True)
         assert server.stage.row("gateway")["incarnation"] == 1
+
+
+def test_raft_peers_show_who_is_kept_out_and_why() -> None:
+    """A member that the reconciler refuses has a row too: nobody looks for it in a log."""
+    newcomer = Member("3", "three", "127.0.0.1:2", "alive", {}, 1, 1)
+    rows = peer_rows({"peers": [{"id": "1", "name": "one"}]}, {"1": "voter", "3": "refused: one is there"}, [newcomer])
+
+    assert [(row["name"], row["reason"]) for row in rows] == [("one", "voter"), ("three", "refused: one is there")]
+    assert (rows[1]["role"], rows[1]["voter"], rows[1]["match_index"]) == ("none", False, None)

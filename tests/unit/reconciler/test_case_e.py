@@ -1,0 +1,205 @@
+"""Leadership that comes and goes (cases E), under the real reconciler actor with gossip and Raft played."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from actors.actor import Actor, Context, Sender, handles
+from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
+from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
+from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
+from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, Reconciler
+from tests.unit.actors.stage import Stage as System
+from tests.unit.actors.virtual_time import story
+from tests.unit.reconciler.stage import LEADER, Stage, member, policy
+from transport.wire import Json
+
+
+@define
+class World:
+    """What the two played actors say, and what was asked of them."""
+
+    cluster: Stage
+    leads: bool = True
+    refuses: str = ""
+    """Why Raft makes no change."""
+    is_mute: bool = False
+    """Raft does not answer."""
+    asked: list[str] = field(factory=list)
+    """Changes that Raft was asked for."""
+    passes: int = 0
+
+
+class Neighbour(Actor):
+    """Gossip and Raft in one, under either name."""
+
+    def __init__(self, context: Context, world: World) -> None:
+        super().__init__(context)
+        self.world = world
+
+    @handles(MembersRequest)
+    def _on_members(self, msg: MembersRequest, sender: Sender) -> MembersView:
+        self.world.passes += 1
+        return MembersView(list(self.world.cluster.members.values()), LEADER)
+
+    @handles(ViewRequest)
+    def _on_view(self, msg: ViewRequest, sender: Sender) -> RaftView | None:
+        if self.world.is_mute:
+            return None
+        view = self.world.cluster.view()
+        return view if self.world.leads else RaftView(LEADER, False, False, 7, 0, view.servers)
+
+    @handles(Configure)
+    def _on_configure(self, msg: Configure, sender: Sender) -> Json:
+        self.world.asked.append(f"{msg.kind} {msg.id}")
+        if not self.world.refuses:
+            self.world.cluster.make(msg)
+        return Json({"ok": not self.world.refuses, "reason": self.world.refuses})
+
+
+async def played(system: System, world: World) -> None:
+    """Start the three actors."""
+    await system.play(
+        ("gossip", lambda context: Neighbour(context, world)),
+        ("raft", lambda context: Neighbour(context, world)),
+        ("reconciler", lambda context: Reconciler(context, policy=policy(stable_s=0.5))),
+    )
+
+
+def lead(system: System, *, ready: bool = True, is_me: bool = True) -> None:
+    """Raft says who leads."""
+    system.tell("reconciler", LeaderChanged(1, LEADER if is_me else "b", "", is_me, ready))
+
+
+@story
+async def test_e1_flaps_of_leadership_leave_one_set() -> None:
+    """E1: gained, lost, gained again at once: the passes of either leadership come to the same configuration."""
+    async with System() as system:
+        world = World(Stage("a"))
+        world.cluster.members |= {"b": member("b"), "c": member("c")}
+        await played(system, world)
+        for _ in range(5):
+            lead(system)
+            lead(system, is_me=False)
+        await system.settle(0.01)
+        lead(system)
+        await system.settle()
+
+        assert world.cluster.voting == "abc"
+
+
+@story
+async def test_e1_who_does_not_lead_changes_nothing() -> None:
+    """E1, R6: neither events nor the timer make a pass on a follower."""
+    async with System() as system:
+        world = World(Stage("a"), leads=False)
+        world.cluster.members["b"] = member("b")
+        await played(system, world)
+        lead(system, is_me=False)
+        system.tell("reconciler", MemberChanged(member("b"), ""))
+        await system.settle()
+
+        assert (world.passes, world.asked) == (0, [])
+
+
+@story
+async def test_e2_nothing_before_an_entry_of_the_term_is_committed() -> None:
+    """E2: a leader that is not ready makes no pass, however long that lasts; ready, it makes one at once."""
+    async with System() as system:
+        world = World(Stage("a"))
+        world.cluster.members["b"] = member("b")
+        await played(system, world)
+        lead(system, ready=False)
+        await system.settle(60.0)
+        assert world.passes == 0
+
+        lead(system)
+        await system.settle(0.5)
+        assert world.cluster.changes[0] == "add_standby b"
+
+
+@story
+async def test_e3_a_change_that_raft_refuses_is_tried_again() -> None:
+    """E3: the next pass, a few seconds later, looks again."""
+    async with System() as system:
+        world = World(Stage("a"), refuses="another change is not committed yet")
+        world.cluster.members["b"] = member("b")
+        await played(system, world)
+        lead(system)
+        await system.settle(PASS_EVERY_S)
+        assert world.asked
+        world.refuses = ""
+        await system.settle(2 * PASS_EVERY_S)
+
+        assert world.cluster.voting == "ab"
+
+
+@story
+async def test_e4_losing_a_leadership_three_times_does_no_harm() -> None:
+    """E4: the same news again and again; afterwards no reason of the old leadership is shown."""
+    async with System() as system:
+        world = World(Stage("ab"))
+        await played(system, world)
+        lead(system)
+        await system.settle(1.0)
+        shown: Json = await system.system.ref("reconciler").ask(ReconcilerStatusRequest(), timeout_s=1.0)
+        assert set(shown.value) == {"a", "b"}
+        for _ in range(3):
+            lead(system, is_me=False)
+        await system.settle(1.0)
+
+        shown = await system.system.ref("reconciler").ask(ReconcilerStatusRequest(), timeout_s=1.0)
+        assert shown.value == {}
+
+
+@story
+async def test_e6_a_pass_that_fails_loses_no_event() -> None:
+    """E6: Raft does not answer, a member leaves meanwhile: the next pass sees it, without another event."""
+    async with System() as system:
+        world = World(Stage("abc"), is_mute=True)
+        await played(system, world)
+        lead(system)
+        await system.settle(0.1)
+        world.cluster.become("left", "c")
+        system.tell("reconciler", MemberChanged(member("c", "left"), "alive"))
+        await system.settle(ASK_TIMEOUT_S + 0.1)
+        world.is_mute = False
+        await system.settle(2 * PASS_EVERY_S)
+
+        assert world.cluster.changes == ["remove c"]
+
+
+@story
+async def test_j13_a_thousand_events_are_one_look() -> None:
+    """J13: events only wake it, so none can be lost and none can be too many."""
+    async with System() as system:
+        world = World(Stage("a"))
+        await played(system, world)
+        lead(system)
+        await system.settle(1.0)
+        before = world.passes
+        system.tell("reconciler", *[MemberChanged(member("b"), "")] * 1_000)
+        await system.settle(1.0)
+
+        assert world.passes - before < 20
+
+
+@story
+async def test_a_removal_by_hand_keeps_to_the_same_rules() -> None:
+    """`raft remove`: what the plan refuses is refused with the same words; what is alive is to leave by itself."""
+    async with System() as system:
+        world = World(Stage("abc"))
+        world.cluster.become("failed", "b", "c")
+        await played(system, world)
+        lead(system)
+
+        async def remove(name: str) -> tuple[bool, str]:
+            answer = await system.system.ref("reconciler").ask(RemoveServer(name), timeout_s=1.0)
+            return answer.value["ok"], answer.value["reason"]
+
+        assert await remove("n-b") == (False, "refused: only 1 of the 3 voters are up")
+        assert await remove("n-a") == (False, "n-a is alive and would be added again: run leave on it instead")
+        assert await remove("n-x") == (False, "there is no server named n-x in the Raft configuration")
+        world.cluster.become("alive", "c")
+        assert await remove("n-b") == (True, "")
+        assert world.asked == ["remove b"]

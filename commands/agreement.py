@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transport.text import counted
+
 Views = Sequence[Mapping[str, Any] | None]
 """What each server answered to `status`, None for one that did not answer."""
 
@@ -21,7 +23,7 @@ def missing(statuses: Views, voters: int) -> str:
     count = len(statuses)
     answers = [status for status in statuses if status is not None]
     if len(answers) < count:
-        return f"{len(answers)} of {count} servers answer"
+        return f"{len(answers)} of {counted(count, 'server')} answer"
     if len({status["cluster_id"] for status in answers}) > 1:
         return "the servers have not joined one cluster yet"
     leaders = {(status["leader"], status["term"]) for status in answers}
@@ -31,8 +33,8 @@ def missing(statuses: Views, voters: int) -> str:
         return "the servers do not name the same leader yet"
     alive = min(status["members"].get("alive", 0) for status in answers)
     if alive < count:
-        return f"{alive} of {count} members alive"
-    counted = min(len(status["voters"]) for status in answers)
-    if counted < voters:
-        return f"{counted} of {voters} voters"
+        return f"{alive} of {counted(count, 'member')} alive"
+    voting = min(len(status["voters"]) for status in answers)
+    if voting < voters:
+        return f"{voting} of {counted(voters, 'voter')}"
     return ""

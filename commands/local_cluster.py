@@ -17,6 +17,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -24,6 +25,7 @@ from actors.config import CONSOLE_PORTS, DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from commands.server_process import Process, spawn_server
 from transport.address import PORT_MAX
 from transport.errors import QuorateError
+from transport.text import counted
 
 HOST = "127.0.0.1"
 PORT_STEP = 10
@@ -108,11 +110,9 @@ class LocalCluster:
     @contextmanager
     def locked(self, *, create: bool = False) -> Iterator[LocalCluster]:
         """Hold the cluster to change it. Raises LocalClusterError when there is none, or another command has it."""
-        if create:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        else:
+        if not create:
             self.read()
-        with (self.folder / _LOCK_FILE).open("w") as lock:
+        with self._open_lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -121,6 +121,21 @@ class LocalCluster:
                 ) from None
             self._load()
             yield self
+
+    def _open_lock(self) -> IO[str]:
+        with self._explained():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return (self.folder / _LOCK_FILE).open("w")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What goes wrong with the folder, in words."""
+        try:
+            yield
+        except OSError as error:
+            raise LocalClusterError(
+                f"cannot use the folder {self.folder}: {error.strerror}; name another with --data-dir"
+            ) from None
 
     def read(self) -> LocalCluster:
         """Look without holding it. Raises LocalClusterError when there is no cluster in the folder."""
@@ -214,7 +229,7 @@ class LocalCluster:
         ports = [settings.base_port + PORT_STEP * index for index in range(count)]
         if ports[-1] + 1 + CONSOLE_PORTS > PORT_MAX:
             raise LocalClusterError(
-                f"{count} servers from port {ports[0]} on go past {PORT_MAX}: use a lower --base-port"
+                f"{counted(count, 'server')} from port {ports[0]} on would go past {PORT_MAX}: use a lower --base-port"
             )
         if settings != self.settings and any(server.state != "stopped" for server in self.servers):
             raise LocalClusterError(
@@ -227,7 +242,7 @@ class LocalCluster:
             )
         if count < len(self.servers):
             raise LocalClusterError(
-                f"the cluster in {self.folder} has {len(self.servers)} servers: ask for at least as many, "
+                f"the cluster in {self.folder} has {counted(len(self.servers), 'server')}: ask for at least as many, "
                 "or use another --data-dir"
             )
         added = [LocalServer(index, ports[index]) for index in range(len(self.servers), count)]
@@ -248,8 +263,10 @@ class LocalCluster:
         path = self.folder / _STATE_FILE
         if not path.is_file():
             return
+        with self._explained():
+            recorded = path.read_bytes()
         try:
-            self._state = msgspec.json.decode(path.read_bytes(), type=_State)
+            self._state = msgspec.json.decode(recorded, type=_State)
         except msgspec.MsgspecError as error:
             raise LocalClusterError(
                 f"{path} cannot be read ({error}): stop its servers by hand and remove the file"
@@ -258,8 +275,9 @@ class LocalCluster:
     def _save(self) -> None:
         path = self.folder / _STATE_FILE
         fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self._state)))
-        os.replace(fresh, path)
+        with self._explained():
+            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self._state)))
+            os.replace(fresh, path)
 
 
 def _check_ports(server: LocalServer, *, monitor: bool) -> None:

@@ -9,25 +9,20 @@ unhealthy; 70 the server gave up; 130 interrupted.  Whatever ends a command brin
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from functools import partial
 from typing import Any
 
 import click
 
+from commands.output import is_output_lost, output_lost
 from transport.errors import QuorateError
 from transport.text import escaped_lines
 
-EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
-
-_OUTPUT_ERRORS = frozenset({EBADF, EDQUOT, EFBIG, EIO, ENOSPC})
-"""What a write to a file that was opened long ago may end with."""
 
 
 class LazyGroup(click.Group):
@@ -72,24 +67,15 @@ class LazyGroup(click.Group):
         try:
             return super().main(*args, **extra)
         except OSError as error:
-            # A reader that has seen enough is click's; what is not about the output is a bug.
-            if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+            # A reader that has seen enough is click's.
+            if not is_output_lost(error):
                 raise
-            _drop_output()
-            _say(f"error: cannot write the output: {error.strerror}")
-            sys.exit(EXIT_FAILED)
+            sys.exit(output_lost(error))
 
 
 def _say(line: str) -> None:
     with suppress(OSError):
         click.echo(line, err=True)
-
-
-def _drop_output() -> None:
-    """What stdout could not write is not to be tried again at the end of the process."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
 
 
 def _start() -> click.Command:

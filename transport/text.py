@@ -31,6 +31,11 @@ def shortened(text: str, limit: int = SHOWN_CHARS_MAX) -> str:
     return f"'{escaped(text if len(text) <= limit else text[: limit - 3] + '...')}'"
 
 
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, which takes an s in the plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def shell_quoted(text: str) -> str:
     r"""The text as one word for a shell that is bash or the like; control characters become \xNN in $'…'."""
     if text.isprintable():

@@ -12,7 +12,6 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import get_args
@@ -22,10 +21,10 @@ import click
 from tests.chaos.doors import Consistency
 from tests.chaos.run import Account, Plan, run
 from tests.linearizability.checker import Answer
+from tests.support.tool import run_tool
+from transport.text import counted
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 SERVERS = (3, 5)
 
 
@@ -80,7 +79,7 @@ def _sum(accounts: Sequence[Account], took_s: float) -> str:
     operations = sum(account.outcomes.total() for account in accounts)
     faults = sum(account.strikes.total() for account in accounts)
     return (
-        f"{len(accounts)} runs, {operations} operations, {faults} faults in {took_s:.0f} s: "
+        f"{counted(len(accounts), 'run')}, {operations} operations, {faults} faults in {took_s:.0f} s: "
         f"{answers[Answer.YES]} linearizable, {answers[Answer.NO]} not, {answers[Answer.UNDECIDED]} undecided; "
         f"{troubled} with other trouble"
     )
@@ -88,18 +87,10 @@ def _sum(accounts: Sequence[Account], took_s: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    try:
-        result = chaos.main(arguments, prog_name="python -m tests.chaos", standalone_mode=False)
-    except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    return int(result or 0)
+    return run_tool(chaos, "tests.chaos", arguments)
 
 
 if __name__ == "__main__":
     # Whoever ends it so means its servers too, which are in sessions of their own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(BrokenPipeError):
-        sys.exit(main())
+    sys.exit(main())

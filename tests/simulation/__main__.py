@@ -10,7 +10,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from time import monotonic
 
 import click
@@ -18,10 +17,10 @@ import click
 from tests.simulation.runner import Outcome, run_seed, run_seeds
 from tests.simulation.schedule import Fault
 from tests.simulation.trace import Trace
+from tests.support.tool import run_tool, show
+from transport.text import counted
 
 EXIT_VIOLATED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 SEEDS_MAX = 10_000_000
 
 
@@ -34,8 +33,8 @@ class SeedRange(click.ParamType[range]):
         """The seeds as a range."""
         if isinstance(value, range):
             return value
-        first, _, last = value.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        first, dash, last = value.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
             self.fail(f"{value!r} is no range of seeds: write A-B, such as 0-1999", param, ctx)
         seeds = range(int(first), int(last or first) + 1)
         if not 0 < len(seeds) <= SEEDS_MAX:
@@ -60,7 +59,7 @@ def simulate(ctx: click.Context, seeds: range, replay: int | None, jobs: int, gu
 
 
 def _replay(seed: int, guard: bool) -> int:
-    outcome = run_seed(seed, guard=guard, trace=Trace(print))
+    outcome = run_seed(seed, guard=guard, trace=Trace(show))
     print(_line(outcome))
     return 0 if outcome.held else EXIT_VIOLATED
 
@@ -81,9 +80,9 @@ def _run(seeds: range, guard: bool, jobs: int) -> int:
                 failed += 1
                 print(_line(outcome), flush=True)
     _print(counts)
-    verdict = "every seed held" if not failed else f"{failed} seeds did not hold"
+    verdict = f"{counted(failed, 'seed')} did not hold" if failed else "every seed held"
     took = monotonic() - began
-    print(f"{len(seeds)} seeds, {simulated_s:.0f} simulated seconds in {took:.0f} s: {verdict}")
+    print(f"{counted(len(seeds), 'seed')}, {simulated_s:.0f} simulated seconds in {took:.0f} s: {verdict}")
     return EXIT_VIOLATED if failed else 0
 
 
@@ -107,16 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Servers would say hundreds of times that a disk is full; without a handler Python prints it.
     for name in ("quorate", "pysyncobj"):
         logging.getLogger(name).addHandler(logging.NullHandler())
-    try:
-        result = simulate.main(arguments, prog_name="python -m tests.simulation", standalone_mode=False)
-    except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    return int(result or 0)
+    return run_tool(simulate, "tests.simulation", arguments)
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        sys.exit(main())
+    sys.exit(main())

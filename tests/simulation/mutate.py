@@ -22,10 +22,10 @@ import pytest
 from tests.simulation.mutations import ALL
 from tests.simulation.mutations.table import Mutation
 from tests.simulation.runner import Outcome, run_seed, run_seeds
+from tests.support.tool import run_tool
+from transport.text import counted
 
 EXIT_SURVIVED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 SEEDS_MAX = 400
 
 
@@ -62,7 +62,9 @@ def mutate(ctx: click.Context, rows: frozenset[int] | None, seeds_max: int, jobs
         verdict = caught(one, seeds_max, jobs)
         survived += not verdict
         click.echo(f"row {one.row:>2}  {one.name}: {verdict or 'SURVIVED'}")
-    click.echo(f"{len(wanted)} mutations: " + (f"{survived} survived" if survived else "every one was caught"))
+    click.echo(
+        f"{counted(len(wanted), 'mutation')}: " + (f"{survived} survived" if survived else "every one was caught")
+    )
     ctx.exit(EXIT_SURVIVED if survived else 0)
 
 
@@ -106,13 +108,7 @@ def main() -> None:
     """Run the command."""
     for name in ("quorate", "pysyncobj"):
         logging.getLogger(name).addHandler(logging.NullHandler())
-    try:
-        sys.exit(mutate.main(prog_name="python -m tests.simulation.mutate", standalone_mode=False))
-    except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(run_tool(mutate, "tests.simulation.mutate"))
 
 
 if __name__ == "__main__":

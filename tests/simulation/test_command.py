@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from unittest import mock
 
@@ -9,6 +11,7 @@ import pytest
 
 from actors.raft.journal import Journal
 from tests.simulation.__main__ import main
+from tests.unit.project.sources import ROOT
 
 
 @pytest.fixture
@@ -44,10 +47,23 @@ def test_a_failing_seed_has_a_line_that_replays_it(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines()[-1] == failed[0]
 
 
+@pytest.mark.parametrize("arguments", [("--replay", "3"), ("--seeds", "3-3", "--jobs", "1")])
+@pytest.mark.parametrize(("sink", "said"), [(">/dev/full", "error: cannot write the output"), ("| true", "")])
+def test_output_that_cannot_be_written(arguments: tuple[str, ...], sink: str, said: str) -> None:
+    """A full disk is one line and 1, a reader that has seen enough is nothing: neither passes for a violation."""
+    line = f"{{ {sys.executable} -m tests.simulation {' '.join(arguments)}; echo $? >&2; }} {sink}"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == (2 if said else 1)
+    assert done.stderr.splitlines()[-1] in ("0", "1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
         (["--seeds", "x"], "'x' is no range of seeds"),
+        (["--seeds", "0-"], "'0-' is no range of seeds"),
         (["--seeds", "9-3"], "'9-3' has 0 seeds"),
         (["--seeds", "-1"], "is no range of seeds"),
         (["--replay", "one"], "'one' is not a valid integer"),

@@ -43,6 +43,16 @@ def test_a_folder_without_a_cluster_is_named(tmp_path: Path) -> None:
         LocalCluster(tmp_path).read()
 
 
+@pytest.mark.parametrize("folder", ["/proc/nothing", "/dev/null", "/dev/null/cluster"])
+def test_a_folder_that_cannot_be_used_is_named(folder: str) -> None:
+    """One line instead of a traceback."""
+    with (
+        pytest.raises(LocalClusterError, match=f"cannot use the folder {folder}: .*--data-dir"),
+        LocalCluster(Path(folder)).locked(create=True),
+    ):
+        pass
+
+
 def test_two_commands_do_not_change_a_cluster_at_once(tmp_path: Path) -> None:
     """The second one is told, and does not wait."""
     with (

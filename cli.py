@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from importlib.util import find_spec
 
 EXIT_INTERRUPTED = 130
 
@@ -14,11 +16,19 @@ def main() -> None:
     is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_heard:
         signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
-    from commands.root import main as run
+    try:
+        from commands.root import main as run
 
-    if is_heard:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if find_spec(package) is not None:
+            raise
+        is_installed = __name__.startswith("quorate.")
+        advice = "install quorate again" if is_installed else "run 'make setup', then '. .venv/bin/activate'"
+        sys.exit(f"error: the package {package} is not installed for {sys.executable}: {advice}")
 
 
 if __name__ == "__main__":

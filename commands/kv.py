@@ -181,7 +181,7 @@ def _bytes(text: str) -> bytes:
 def _checked(value: bytes) -> bytes:
     # Said here, before it travels; a longer stdin was cut, so its length is not known.
     if len(value) > VALUE_BYTES_MAX:
-        raise KvError(f"the value is larger than {VALUE_BYTES_MAX} bytes, which is the limit; store a reference to it")
+        raise click.UsageError(f"the value is larger than {VALUE_BYTES_MAX} bytes, the limit; store a reference to it")
     return value
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import platform
-
 import click
 
+from actors.views import fields
 from commands.options import FORMATS, to_json
-from quorate.version import __version__
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], help="json names the parts too.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], help="json for scripts.")
 def version(form: str) -> None:
-    """Print the release of this program."""
-    if form == "table":
-        click.echo(f"quorate {__version__}")
-        return
+    """Print the release of this program, and of the parts that matter in a bug report."""
     from actors.gateway.reports import version_report
 
-    click.echo(to_json({**version_report(), "python": platform.python_version()}))
+    parts = version_report()
+    if form == "table":
+        click.echo(fields([("quorate", parts.pop("version")), *parts.items()]))
+    else:
+        click.echo(to_json(parts))

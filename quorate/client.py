@@ -31,7 +31,7 @@ from storage.kv import (
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
 from transport.stale import Stale
-from transport.text import is_utf8, shortened
+from transport.text import counted, is_utf8, shortened
 
 __all__ = ["Client", "Conflict", "KeyValue", "Stale"]
 
@@ -85,8 +85,11 @@ class KeyValue:
         """Set 1 to TXN_OPS_MAX (128) keys at once, all or none of them; returns the one revision of the change.
 
         Together they are one command: BadRequest or TooLarge, with nothing sent, when a key, a value, their number or
-        all of them together (COMMAND_BYTES_MAX, 1 MiB) are beyond what the store takes.
+        all of them together are beyond what the store takes.  The command may have COMMAND_BYTES_MAX (1 MiB): its
+        keys, its values, and up to 16 bytes of framing a key.
         """
+        if not isinstance(pairs, Mapping):
+            raise TypeError(f"put_many takes a mapping of keys to values, not {type(pairs).__name__}")
         raw: dict[str, bytes] = {}
         for key, value in pairs.items():
             _check_text(key)
@@ -96,7 +99,9 @@ class KeyValue:
             raise _error(fault)
         command = put_many(raw)
         if len(command) > COMMAND_BYTES_MAX:
-            raise TooLarge(f"{len(raw)} keys of {len(command)} bytes together; the limit is {COMMAND_BYTES_MAX}")
+            raise TooLarge(
+                f"{counted(len(raw), 'key')} of {len(command)} bytes together; the limit is {COMMAND_BYTES_MAX}"
+            )
         return await self._change(command, timeout_s)
 
     async def get(self, key: str, *, timeout_s: float | None = None) -> Found | None:

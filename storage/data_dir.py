@@ -21,7 +21,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from storage.errors import CorruptFile, DataDirError, StorageError
+from storage.errors import CorruptFile, DataDirError, DataDirInUseError, StorageError
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
 from storage.serf_db import FILE_NAME as SERF_DB
@@ -51,6 +51,8 @@ class DataDir:
         try:
             _make(path)
             lock = take_lock(path)
+        except DataDirInUseError as error:
+            raise DataDirInUseError(f"{error}; choose another with --data-dir") from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataDirError(f"cannot use data directory {path}: {reason}; choose another with --data-dir") from error
@@ -162,16 +164,14 @@ def _make(path: Path) -> None:
 
 
 def take_lock(path: Path) -> int:
-    """Lock the directory for this process; closing what is returned lets go. Raises DataDirError or OSError."""
+    """Lock the directory for this process; closing what is returned lets go. Raises DataDirInUseError or OSError."""
     lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(lock)
-        raise DataDirError(
-            f"data directory {path} is in use by another server (pid {owner}); choose another with --data-dir"
-        ) from None
+        raise DataDirInUseError(f"data directory {path} is in use by another server (pid {owner})") from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -250,7 +250,8 @@ class KeyValueStore(StateMachine):
             return fault
         record = self._records.get(command.key)
         if (None if record is None else record[REVISION_BYTES:]) != command.old:
-            return self._conflict(command.key, "its value is another one" if record else "it does not exist")
+            wanted = "it exists already" if command.old is None else "its value is another one"
+            return self._conflict(command.key, wanted if record else "it does not exist")
         return self._set(command.key, command.new)
 
     def _put_if(self, command: PutIf) -> KvResult:

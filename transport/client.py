@@ -84,6 +84,11 @@ class Client:
         exactly_once: bool = True,
         limits: AskLimits | None = None,
     ) -> None:
+        for address in addresses:
+            if not isinstance(address, str):
+                raise TypeError(
+                    f"an address is str, HOST:PORT, not {type(address).__name__}; several are arguments each"
+                )
         self._seeds = [parse_address(address) for address in addresses or (DEFAULT_ADDRESS,)]
         self._key = load(key) if isinstance(key, str | Path) else key
         self._timeout_s = timeout_s
@@ -96,7 +101,7 @@ class Client:
         self._tick_due = False
         self._opening = False
         self._held = False
-        self._closed = False
+        self._is_open = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -117,6 +122,7 @@ class Client:
         self._context: zmq.SyncContext = zmq.Context()
         self._up = asyncio.Event()
         self._look_around = asyncio.Event()
+        self._is_open = True
         for seed in self._seeds:
             self._open_link(seed)
         try:
@@ -128,9 +134,9 @@ class Client:
 
     async def close(self) -> None:
         """End every call that waits, and give the sockets back."""
-        if self._closed or not hasattr(self, "_context"):
+        if not self._is_open:
             return
-        self._closed = True
+        self._is_open = False
         discovery = getattr(self, "_discovery", None)
         if discovery is not None:
             discovery.cancel()
@@ -188,8 +194,8 @@ class Client:
         return rows
 
     def _ask(self, op: str, body: Any, timeout_s: float | None) -> tuple[Ask, asyncio.Future[Any]]:
-        if self._closed:
-            raise Unreachable("the client is closed")
+        if not self._is_open:
+            raise Unreachable("the client is not connected, or closed already: use it in an 'async with'")
         promise = self._loop.create_future()
         ask = Ask(op, body, self._loop.time() + (self._timeout_s if timeout_s is None else timeout_s), promise)
         self._asks.add(ask)
@@ -251,13 +257,13 @@ class Client:
         self._pump_soon()
 
     def _pump_soon(self) -> None:
-        if not self._pump_due and not self._closed:
+        if not self._pump_due and self._is_open:
             self._pump_due = True
             self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
         self._pump_due = False
-        if self._closed:
+        if not self._is_open:
             return
         if not self._opening and self._asks.wants_session:
             self._open_session()
@@ -275,7 +281,7 @@ class Client:
 
     def _tick(self) -> None:
         self._tick_due = False
-        if self._closed:
+        if not self._is_open:
             return
         now = self._loop.time()
         if self._preferred in self._asks.expire(now, self._trouble()):

@@ -25,7 +25,13 @@ class AddressError(QuorateError, ValueError):
 
 
 class KeyFileError(QuorateError):
-    """A key file cannot be read or written, or what it holds is not a key."""
+    """A key file cannot be read, or what it holds is not a key."""
+
+    exit_code = 2
+
+
+class KeySaveError(QuorateError):
+    """A key file cannot be written."""
 
 
 class UnreachableError(QuorateError):

@@ -20,7 +20,7 @@ from typing import Any
 import zmq
 from attrs import field, frozen
 
-from transport.errors import KeyFileError
+from transport.errors import KeyFileError, KeySaveError
 
 _log = logging.getLogger("quorate.keys")
 
@@ -138,14 +138,14 @@ def _key(tables: dict[str, Any], table: str, name: str, source: str) -> bytes:
 
 
 def save(path: str | Path, text: str) -> None:
-    """Write a key file that only its owner can read. Raises KeyFileError; an existing file is never overwritten."""
+    """Write a key file that only its owner can read. Raises KeySaveError; an existing file is never overwritten."""
     path = Path(path)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     except FileExistsError:
-        raise KeyFileError(f"{path} exists; a key file is never overwritten, name another or remove it") from None
+        raise KeySaveError(f"{path} exists; a key file is never overwritten, name another or remove it") from None
     except OSError as error:
-        raise KeyFileError(f"key file {path} cannot be written ({error.strerror})") from error
+        raise KeySaveError(f"key file {path} cannot be written ({error.strerror})") from error
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quorate.version import __version__
 from tests.unit.cli.play import Play
 from transport.client_errors import ClientError, NoLeader, OutcomeUnknown, Refused, RequestFailed, Unreachable
 from transport.errors import AddressError
@@ -198,6 +199,8 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("cluster", "up", "3", "--data-dir", ""), "empty path"),
         (("keys", "generate", ""), "empty path"),
         (("join", "foo"), "port is missing"),
+        (("status", "--key", "/nowhere/key"), "cannot be read"),
+        (("status", "--key", "/dev/null"), "is not a key file"),
         (("join", ""), "it is empty"),
         (("members", "--config", ""), "empty path"),
         (("start", "--http", "0.0.0.0:80"), "--insecure"),
@@ -285,8 +288,10 @@ def test_every_command_explains_itself(play: Play) -> None:
 
 
 def test_version(play: Play) -> None:
-    """The release; as JSON with the parts that matter in a bug report."""
-    assert play.text("version").startswith("quorate ")
+    """The release, and the parts that matter in a bug report; the same as JSON."""
+    lines = play.text("version").splitlines()
+    assert [line.split()[0] for line in lines] == ["quorate", "python", "pysyncobj", "pyzmq", "libzmq"]
+    assert lines[0].split()[1] == __version__
     assert {"version", "python", "pysyncobj", "libzmq"} <= json.loads(play.text("version", "--format", "json")).keys()
 
 

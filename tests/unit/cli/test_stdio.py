@@ -44,6 +44,17 @@ def test_a_reader_that_has_seen_enough() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("command", ["version", "status", "start"])
+def test_a_python_without_the_dependencies(command: str) -> None:
+    """Outside the virtual environment: one line with the way into it."""
+    line = f"{sys.executable} -S -E cli.py {command}"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "click is not installed" in done.stderr
+    assert "make setup" in done.stderr
+
+
 def test_ctrl_c_during_the_imports() -> None:
     """No traceback of whatever was being imported: nothing, and 130."""
     script = (

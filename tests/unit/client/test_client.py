@@ -160,6 +160,25 @@ async def test_text_that_cannot_be_sent(text: str) -> None:
                     await call
 
 
+async def test_a_client_outside_its_async_with() -> None:
+    """Before it and after it: an error that says so, and nothing to wait for."""
+    with FakeServer(Script()) as server:
+        client = Client(server.address)
+        with pytest.raises(Unreachable, match="async with"):
+            await client.kv.get("a")
+        async with client:
+            assert await client.kv.get("a") is None
+        with pytest.raises(Unreachable, match="async with"):
+            await client.kv.put("a", "1")
+
+
+@pytest.mark.parametrize("address", [None, 7946, ["127.0.0.1:7946", "127.0.0.1:7956"]])
+def test_an_address_of_another_type(address: Any) -> None:
+    """A setting that is not there, or a list of addresses, is named as what it is."""
+    with pytest.raises(TypeError, match=f"an address is str, HOST:PORT, not {type(address).__name__}"):
+        Client(address)
+
+
 async def test_keys_and_values_of_other_types() -> None:
     """A programmer's mistake, and named as one."""
     with FakeServer(Script()) as server:
@@ -172,6 +191,8 @@ async def test_keys_and_values_of_other_types() -> None:
                     await client.kv.put_many({"a": anything})
                 with pytest.raises(TypeError, match="a key is str"):
                     await client.kv.put(anything, "a")
+                with pytest.raises(TypeError, match="put_many takes a mapping"):
+                    await client.kv.put_many(anything)
 
 
 async def test_concurrent_calls_share_a_request() -> None:

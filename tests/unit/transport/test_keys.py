@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from transport import keys
-from transport.errors import KeyFileError
+from transport.errors import KeyFileError, KeySaveError
 
 
 def test_a_generated_key_loads_and_is_private(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "cluster.key"
     keys.save(path, "first")
 
-    with pytest.raises(KeyFileError, match="exists; a key file is never overwritten"):
+    with pytest.raises(KeySaveError, match="exists; a key file is never overwritten"):
         keys.save(path, "second")
     assert path.read_text() == "first"
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
         keys.load(tmp_path / "none.key")
     with pytest.raises(KeyFileError, match=r"cannot be read \(Is a directory\)"):
         keys.load(tmp_path)
-    with pytest.raises(KeyFileError, match="cannot be written"):
+    with pytest.raises(KeySaveError, match="cannot be written"):
         keys.save(tmp_path / "no" / "dir.key", "x")
 
 

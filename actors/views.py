@@ -49,6 +49,32 @@ def members_view(members: Sequence[Row]) -> str:
     )
 
 
+def members_detailed_view(members: Sequence[Row]) -> str:
+    """The members with all that is known of them: whole ids, for how long they have their status, how far they are."""
+    return table(
+        ("NAME", "ADDRESS", "STATUS", "FOR", "ROLE", "RTT", "INCARNATION", "ID", "TAGS"),
+        (
+            (
+                m["name"],
+                m["address"],
+                m["status"],
+                _duration(m["status_age_s"]) if m["status_age_s"] else None,
+                m.get("role"),
+                None if m["rtt_ms"] is None else f"{m['rtt_ms']:.3f} ms",
+                m["incarnation"],
+                m["id"],
+                _tags(m.get("tags") or {}),
+            )
+            for m in members
+        ),
+    )
+
+
+def rtt_view(answer: Row) -> str:
+    """The estimate, in Serf's words."""
+    return f"Estimated {_cell(answer['from'])} <-> {_cell(answer['to'])} rtt: {answer['rtt_ms']:.3f} ms"
+
+
 def why_view(report: Row) -> str:
     """Why a member has its status: the member, then what was seen, oldest first."""
     member = report["member"]

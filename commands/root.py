@@ -90,6 +90,12 @@ def _server(name: str) -> click.Command:
     return COMMANDS[name]
 
 
+def _members() -> click.Command:
+    from commands.members import members
+
+    return members
+
+
 def _raft() -> click.Command:
     from commands.raft import raft
 
@@ -144,7 +150,8 @@ root = LazyGroup(
         "start": _start,
         "status": partial(_server, "status"),
         "health": partial(_server, "health"),
-        "members": partial(_server, "members"),
+        "members": _members,
+        "rtt": partial(_server, "rtt"),
         "join": partial(_server, "join"),
         "leave": partial(_server, "leave"),
         "force-leave": partial(_server, "force-leave"),

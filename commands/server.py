@@ -1,4 +1,4 @@
-"""Commands about a server and its cluster: status, health, members, join, leave, force-leave."""
+"""Commands about a server and its cluster: status, health, rtt, join, leave, force-leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from actors.views import health_view, members_view, status_view, why_view
+from actors.views import health_view, rtt_view, status_view
 from commands.options import HOST_PORT, TEXT, Remote, remote_command
 from transport.errors import QuorateError
 
@@ -46,24 +46,12 @@ def health(remote: Remote) -> None:
 
 
 @click.command()
-@click.option(
-    "--status",
-    "statuses",
-    type=TEXT,
-    multiple=True,
-    metavar="STATUS",
-    help="Only alive, suspect, failed, leaving, left.",
-)
-@click.option("--tag", "tags", type=TEXT, multiple=True, metavar="K=V", help="Only members with this tag.")
-@click.option(
-    "--why", type=TEXT, metavar="NAME", default="", help="How one member came to its status: who saw what, and when."
-)
+@click.argument("start", type=TEXT, metavar="NAME")
+@click.argument("to", type=TEXT, default="", metavar="[NAME]")
 @remote_command()
-def members(remote: Remote, statuses: tuple[str, ...], tags: tuple[str, ...], why: str) -> None:
-    """List the members as gossip sees them."""
-    arguments = {"status": list(statuses), "tag": parse_tags(tags), "why": why}
-    answer = remote.ask("members", arguments)
-    remote.show(answer, why_view if why else members_view)
+def rtt(remote: Remote, start: str, to: str) -> None:
+    """Estimate the round trip between two members, or to one from the server that is asked."""
+    remote.show(remote.ask("rtt", {"start": start, "to": to}), rtt_view)
 
 
 @click.command()
@@ -113,7 +101,7 @@ def _join_view(answer: dict[str, Any]) -> str:
 COMMANDS: Final[Mapping[str, click.Command]] = {
     "status": status,
     "health": health,
-    "members": members,
+    "rtt": rtt,
     "join": join,
     "leave": leave,
     "force-leave": force_leave,

@@ -16,6 +16,7 @@ CHANGES_NOTHING = frozenset(
         "status",
         "health",
         "members",
+        "rtt",
         "raft.peers",
         "actors.list",
         "actors.tree",

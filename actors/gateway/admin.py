@@ -24,18 +24,25 @@ from actors.gateway.arguments import (
     KillArguments,
     MembersArguments,
     NameArguments,
+    RttArguments,
 )
 from actors.gateway.messages import AdminForward
 from actors.gateway.reports import (
     health_report,
     member_rows,
     peer_rows,
-    select_members,
     status_report,
     version_report,
     why_report,
 )
-from actors.gossip.messages import ForceLeave, GossipStatusRequest, JoinPeers, MembersRequest
+from actors.gossip.messages import (
+    ForceLeave,
+    GossipStatusRequest,
+    JoinPeers,
+    MembersRequest,
+    RttRequest,
+    RttsRequest,
+)
 from actors.leaving import LeaveError
 from actors.raft.messages import RaftStatusRequest, TakeSnapshot, TransferLeadership
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
@@ -86,6 +93,7 @@ class Admin:
             "status": (Arguments, self._status),
             "health": (Arguments, self._health),
             "members": (MembersArguments, self._members),
+            "rtt": (RttArguments, self._rtt),
             "join": (JoinArguments, self._join),
             "leave": (Arguments, self._leave),
             "force_leave": (NameArguments, self._force_leave),
@@ -182,13 +190,18 @@ class Admin:
 
     async def _members(self, arguments: MembersArguments, _timeout_s: float) -> Any:
         view = await self._gossip(arguments.why)
-        rows = member_rows(view, await _or_none(self._raft()))
+        rtts = await _or_none(self._ask("gossip", RttsRequest(), LOOK_TIMEOUT_S))
+        rows = member_rows(view, await _or_none(self._raft()), rtts or {})
         if not arguments.why:
-            return select_members(rows, arguments.status, arguments.tag)
+            return rows
         report = why_report(view, rows)
         if report is None:
             raise OperationError(Code.NOT_FOUND, f"no member is called {arguments.why!r}; 'members' lists them")
         return report
+
+    async def _rtt(self, arguments: RttArguments, timeout_s: float) -> Any:
+        answer = await self._ask("gossip", RttRequest(arguments.start, arguments.to), timeout_s)
+        return {key: answer[key] for key in ("from", "to", "rtt_ms")}
 
     async def _join(self, arguments: JoinArguments, timeout_s: float) -> Any:
         return await self._ask("gossip", JoinPeers(arguments.peers), timeout_s)

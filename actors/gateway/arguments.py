@@ -12,11 +12,16 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MembersArguments(Arguments, frozen=True):
-    """What `members` is narrowed to: any of the statuses, all of the tags; or the one member whose story is wanted."""
+    """The one member whose story is wanted, or "" for all members.  Who wants a few of them chooses for himself."""
 
-    status: list[str] = []
-    tag: dict[str, str] = {}
     why: str = ""
+
+
+class RttArguments(Arguments, frozen=True):
+    """Two members by name or id; the second is the server that is asked, if none is named."""
+
+    start: str
+    to: str = ""
 
 
 class JoinArguments(Arguments, frozen=True):

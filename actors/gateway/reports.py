@@ -54,13 +54,17 @@ def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mappi
     }
 
 
-def member_rows(view: MembersView, raft: Raft | None) -> list[Json]:
-    """The answer to `members`; `role` is the server's in Raft, "none" outside its configuration, null if unknown."""
+def member_rows(view: MembersView, raft: Raft | None, rtts: Mapping[str, float]) -> list[Json]:
+    """The answer to `members`.
+
+    `role` is the server's in Raft, "none" outside its configuration, null if unknown; `rtt_ms` is estimated from this
+    server, null if it has not been measured.
+    """
     roles = {peer["id"]: peer["role"] for peer in raft["peers"]} if raft is not None else {}
     rows = []
     for member in sorted(view.members, key=lambda member: (member.name, member.id)):
         role = None if raft is None else roles.get(member.id, "none")
-        rows.append(_member_row(member, role, is_local=member.id == view.local))
+        rows.append(_member_row(member, role, rtts.get(member.id), is_local=member.id == view.local))
     return rows
 
 
@@ -73,15 +77,6 @@ def peer_rows(raft: Raft, reasons: Mapping[str, str], members: Iterable[Member])
     outside = [member for member in members if member.id in reasons and member.id not in inside]
     rows = [*raft["peers"], *map(_outsider_row, outside)]
     return [{**row, "reason": reasons.get(row["id"], "")} for row in rows]
-
-
-def select_members(rows: Iterable[Json], statuses: Sequence[str], tags: Mapping[str, str]) -> list[Json]:
-    """The rows with one of the statuses (all if there is none) and every one of the tags."""
-    return [
-        row
-        for row in rows
-        if (not statuses or row["status"] in statuses) and all(row["tags"].get(key) == tags[key] for key in tags)
-    ]
 
 
 def why_report(view: MembersView, rows: Sequence[Json]) -> Json | None:
@@ -135,7 +130,7 @@ def version_report() -> Json:
     }
 
 
-def _member_row(member: Member, role: str | None, *, is_local: bool) -> Json:
+def _member_row(member: Member, role: str | None, rtt_ms: float | None, *, is_local: bool) -> Json:
     return {
         "name": member.name,
         "id": member.id,
@@ -145,6 +140,7 @@ def _member_row(member: Member, role: str | None, *, is_local: bool) -> Json:
         "role": role,
         "incarnation": member.incarnation,
         "status_age_s": round(member.status_age_s, 3),
+        "rtt_ms": rtt_ms,
         "local": is_local,
     }
 

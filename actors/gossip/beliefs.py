@@ -267,6 +267,7 @@ class Beliefs:
         self._suspicions.pop(claim.id, None)
         self._shared.broadcasts.drop(claim.id)
         self._shared.trails.forget(claim.id)
+        self._shared.coordinates.forget(claim.id)
         self._shared.out.append(Forget(claim.id))
 
     # --- why ---

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actors.gossip.coordinates import pack
 from actors.gossip.member import Status
 from actors.gossip.messages import Ack, Gossip, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger
 
@@ -77,14 +78,22 @@ class Conversation:
         if any(claim.id == self._roster.own_id for claim in ping.claims):
             first.append(self._roster.own_id)
         claims = self._shared.broadcasts.take(now, first=first) if self._seeker.cluster_id else []
-        self._shared.send(source.address, Ack(ping.sequence, ping.target, claims, self._roster.digest))
+        place = pack(self._shared.coordinates.own)
+        self._shared.send(source.address, Ack(ping.sequence, ping.target, claims, self._roster.digest, place))
 
     def _on_ack(self, now: float, source: Source, ack: Ack) -> None:
         self._learn(now, source, ack.claims)
+        if source.id == ack.target:
+            self._measure(now, ack)
         if not self._prober.acked(ack.sequence, ack.target) and not self._relays.acked(now, ack.sequence, ack.target):
             self._shared.counts["late acks"] += 1
         elif ack.digest and ack.target == source.id:
             self._gossiper.compare(now, source.address, ack.digest, is_news=bool(ack.claims))
+
+    def _measure(self, now: float, ack: Ack) -> None:
+        rtt_s = self._prober.round_trip_s(now, ack.sequence)
+        if rtt_s is not None and not self._shared.coordinates.observe(ack.target, ack.coordinate, rtt_s):
+            self._shared.counts["rejected coordinates"] += 1
 
     def _on_nack(self, now: float, source: Source, nack: Nack) -> None:
         self._prober.nacked(nack.sequence, source.id)

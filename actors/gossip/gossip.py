@@ -53,6 +53,8 @@ from actors.gossip.messages import (
     NoticeAck,
     Ping,
     PingRequest,
+    RttRequest,
+    RttsRequest,
     Stranger,
     SuspectDead,
     Sync,
@@ -172,6 +174,14 @@ class GossipActor(Actor):
     @handles(GossipStatusRequest)
     def _on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:
         return Json(self._swim.report.status(self.context.now()))
+
+    @handles(RttRequest)
+    def _on_rtt(self, msg: RttRequest, sender: Sender) -> Json:
+        return Json(self._swim.report.rtt(msg.start, msg.to))
+
+    @handles(RttsRequest)
+    def _on_rtts(self, msg: RttsRequest, sender: Sender) -> Json:
+        return Json(self._swim.report.rtts())
 
     @handles(JoinPeers)
     def _on_join_peers(self, msg: JoinPeers, sender: Sender) -> None:

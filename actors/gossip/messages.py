@@ -46,6 +46,8 @@ class Ack:
     claims: list[Claim]
     digest: int = 0
     """The answering server's, see Roster.digest; 0 when the answer comes from a relay."""
+    coordinate: bytes = b""
+    """Where the answering server is (coordinates.py); empty when the answer comes from a relay."""
 
 
 @message("gossip.nack", urgent=True)
@@ -186,6 +188,24 @@ class MembersView:
 @frozen
 class GossipStatusRequest:
     """How gossip is doing (an ask, answered by Json): health score, join state, counters."""
+
+
+@message("gossip.rtt")
+@frozen
+class RttRequest:
+    """How far are two members apart (an ask)? By name or id; to: "" for this server.
+
+    Answered by Json {"ok": True, "from", "to", "rtt_ms"}, or {"ok": False, "reason"}.
+    """
+
+    start: str
+    to: str = ""
+
+
+@message("gossip.rtts")
+@frozen
+class RttsRequest:
+    """How far are the others from this server (an ask, answered by Json {id: ms}, of those whose place is known)?"""
 
 
 @message("gossip.join_peers")

@@ -70,6 +70,8 @@ class Prober:
         """This server stood still for so long: the answers are in its mailbox."""
         self._next_at += stall_s
         if self._probe is not None:
+            # How long its answer takes cannot be told any more, and no coordinate is to be moved by it.
+            self._probe.started = -inf
             self._probe.direct_until += stall_s
             self._probe.until += stall_s
 
@@ -96,6 +98,11 @@ class Prober:
         self._probe = None
         self._awareness.add(-1)
         return True
+
+    def round_trip_s(self, now: float, sequence: int) -> float | None:
+        """How long an answer that has just come took; None when no probe waits for it."""
+        probe = self._probe
+        return now - probe.started if probe is not None and probe.sequence == sequence else None
 
     def nacked(self, sequence: int, relay: str) -> None:
         """A relay got no answer."""

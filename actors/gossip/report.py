@@ -11,6 +11,7 @@ from actors.gossip.member import Status
 from actors.gossip.messages import TrailEntry
 
 if TYPE_CHECKING:
+    from actors.gossip.coordinates import Coordinate
     from actors.gossip.member import Member
     from actors.gossip.own import Own
     from actors.gossip.seeker import Seeker
@@ -43,6 +44,31 @@ class Report:
         """Id to trail, for the members of that name or id."""
         return {claim.id: self._trail(now, claim.id) for claim in self._roster.named(name)}
 
+    def rtt(self, start: str, to: str) -> dict[str, Any]:
+        """The estimated round trip between two members, by name or id; `to`: "" for this server."""
+        ends = []
+        for name in (start, to or self._roster.own_id):
+            found = self._roster.named(name)
+            if not found:
+                return {"ok": False, "reason": f"no member is called {name!r}; 'members' lists them"}
+            ends.append(found[0])
+        if ends[0].id == ends[1].id:
+            return {"ok": False, "reason": f"{ends[0].name} is {ends[0].name}: name two different members"}
+        places = [self._place(end.id) for end in ends]
+        if places[0] is None or places[1] is None:
+            missing = ends[places.index(None)].name
+            own = self._roster.own.name
+            why = f"{own} has not measured {missing} yet: it does when a probe of its own is answered"
+            return {"ok": False, "reason": f"{why}. Try again in a few seconds"}
+        ms = _ms(places[0].distance_s(places[1]))
+        return {"ok": True, "from": ends[0].name, "to": ends[1].name, "rtt_ms": ms}
+
+    def rtts(self) -> dict[str, float]:
+        """Id to the estimated round trip from this server in ms, for those whose place is known."""
+        own = self._shared.coordinates.own
+        places = ((claim.id, self._shared.coordinates.of(claim.id)) for claim in self._roster.others())
+        return {member_id: _ms(own.distance_s(place)) for member_id, place in places if place is not None}
+
     def status(self, now: float) -> dict[str, Any]:
         """How gossip is doing, JSON-like."""
         return {
@@ -56,6 +82,7 @@ class Report:
             "live": self._roster.live_count,
             "queue": len(self._shared.broadcasts),
             "refutations": self._own.refutations,
+            "coordinate_resets": self._shared.coordinates.resets,
             "counters": dict(sorted(self._shared.counts.items())),
         }
 
@@ -67,8 +94,16 @@ class Report:
             return "joining"
         return "joined" if any(claim.status is Status.ALIVE for claim in self._roster.others()) else "alone"
 
+    def _place(self, member_id: str) -> Coordinate | None:
+        coordinates = self._shared.coordinates
+        return coordinates.own if member_id == self._roster.own_id else coordinates.of(member_id)
+
     def _trail(self, now: float, member_id: str) -> list[TrailEntry]:
         return [
             TrailEntry(round(now - step.at, 3), step.event, self.name_of(step.by) if step.by else "", step.detail)
             for step in self._shared.trails.of(member_id)
         ]
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.gossip.awareness import Awareness
 from actors.gossip.broadcasts import Broadcasts
+from actors.gossip.coordinates import Coordinates
 from actors.gossip.effects import Changed, Effect, Note, Send
 from actors.gossip.roster import Roster
 from actors.gossip.trail import Step, Trails
@@ -34,6 +35,7 @@ class Shared:
         self.roster = Roster(own, rng)
         self.broadcasts = Broadcasts(self.roster, config)
         self.awareness = Awareness(config.health_max)
+        self.coordinates = Coordinates(rng)
         self.trails = Trails()
         self.out: list[Effect] = []
         self.counts: Counter[str] = Counter()

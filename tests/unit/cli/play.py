@@ -57,6 +57,8 @@ class Play:
         self.store = KeyValueStore()
         self.answers: dict[str, Any] = {}
         self.failure: BaseException | None = None
+        self.failures: list[BaseException | None] = []
+        """What the next calls end with, one each; None for an answer."""
         self.asked: list[tuple[str, Any]] = []
         self.addresses: list[str] = []
         self.timeouts: list[float] = []
@@ -64,8 +66,9 @@ class Play:
 
     def fail_if_told(self) -> None:
         """Raise what the test wants raised."""
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failures.pop(0) if self.failures else self.failure
+        if failure is not None:
+            raise failure
 
     def run(self, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
         """Type a command."""

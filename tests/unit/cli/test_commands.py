@@ -46,15 +46,6 @@ def test_members(play: Play) -> None:
     assert json.loads(play.text("members", "--format", "jsonl")) == MEMBER
 
 
-def test_members_narrowed(play: Play) -> None:
-    """The server does the choosing."""
-    play.answers["members"] = []
-    play.text("members", "--status", "failed", "--status", "left", "--tag", "zone=b")
-
-    assert play.asked == [("members", {"status": ["failed", "left"], "tag": {"zone": "b"}, "why": ""})]
-    assert play.run("members", "--tag", "zone").exit_code == 2
-
-
 @pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "0", "-1", "86401", "soon"])
 def test_time_that_is_none_is_wrong_usage(play: Play, seconds: str) -> None:
     """Nothing is asked, and what is wrong is said in words."""
@@ -73,6 +64,15 @@ def test_members_why(play: Play) -> None:
     assert play.text("members", "--why", "one") == (
         "one at 127.0.0.1:7946 is alive\n  2.5 s ago  suspect  by two: no answer\n"
     )
+
+
+def test_rtt(play: Play) -> None:
+    """Serf's words, or the figure in ms; the second name may be left out."""
+    play.answers["rtt"] = {"from": "one", "to": "two", "rtt_ms": 0.61}
+
+    assert play.text("rtt", "one") == "Estimated one <-> two rtt: 0.610 ms\n"
+    assert json.loads(play.text("rtt", "one", "two", "--format", "json")) == play.answers["rtt"]
+    assert play.asked == [("rtt", {"start": "one", "to": ""}), ("rtt", {"start": "one", "to": "two"})]
 
 
 def test_raft_peers(play: Play) -> None:

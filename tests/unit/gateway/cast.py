@@ -12,7 +12,16 @@ from actors.gateway.control import Actors, Faults
 from actors.gateway.gateway import Gateway
 from actors.gateway.limits import GatewayLimits
 from actors.gossip.member import Member
-from actors.gossip.messages import ForceLeave, GossipStatusRequest, JoinPeers, MembersRequest, MembersView, TrailEntry
+from actors.gossip.messages import (
+    ForceLeave,
+    GossipStatusRequest,
+    JoinPeers,
+    MembersRequest,
+    MembersView,
+    RttRequest,
+    RttsRequest,
+    TrailEntry,
+)
 from actors.identity import Identity
 from actors.leaving import LeaveError
 from actors.raft.messages import (
@@ -110,6 +119,18 @@ class Gossip(Actor):
         ]
         why = {"two": [TrailEntry(1.5, "suspect", "one", "no answer to a probe")]} if msg.why == "two" else {}
         return MembersView(members, "one", why)
+
+    @handles(RttsRequest)
+    def on_rtts(self, msg: RttsRequest, sender: Sender) -> Json:
+        """One has measured two."""
+        return Json({"two": 0.61})
+
+    @handles(RttRequest)
+    def on_rtt(self, msg: RttRequest, sender: Sender) -> Json:
+        """Only two is known."""
+        if msg.start != "two":
+            return Json({"ok": False, "reason": f"no member is called {msg.start!r}"})
+        return Json({"ok": True, "from": msg.start, "to": msg.to or "one", "rtt_ms": 0.61})
 
     @handles(GossipStatusRequest)
     def on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:

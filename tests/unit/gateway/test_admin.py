@@ -46,26 +46,6 @@ async def test_members_are_in_order_and_know_their_role() -> None:
         assert [two[key] for key in promised] == ["two", "two", TWO, "suspect", {"zone": "b"}, "follower"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "names"),
-    [
-        ({"status": ["alive"]}, ["one"]),
-        ({"status": ["alive", "suspect"]}, ["one", "two"]),
-        ({"tag": {"zone": "b"}}, ["two"]),
-        ({"tag": {"zone": "b"}, "status": ["alive"]}, []),
-    ],
-)
-def test_members_can_be_narrowed(arguments: dict[str, Any], names: list[str]) -> None:
-    """Any of the statuses, all of the tags."""
-
-    @story
-    async def play() -> None:
-        async with Server(CONFIG) as server:
-            assert [row["name"] for row in await server.value("members", arguments)] == names
-
-    play()
-
-
 @story
 async def test_members_are_listed_without_raft() -> None:
     """Gossip works while Raft does not answer; the role is then unknown, not wrong."""
@@ -73,6 +53,23 @@ async def test_members_are_listed_without_raft() -> None:
         server.answers = False
 
         assert [row["role"] for row in await server.value("members")] == [None, None]
+
+
+@story
+async def test_members_say_how_far_they_are() -> None:
+    """Estimated from the server that is asked; null for those it has not measured."""
+    async with Server(CONFIG) as server:
+        assert [row["rtt_ms"] for row in await server.value("members")] == [None, 0.61]
+
+
+@story
+async def test_rtt() -> None:
+    """The figure in ms, or the line that says why there is none."""
+    async with Server(CONFIG) as server:
+        assert await server.value("rtt", {"start": "two"}) == {"from": "two", "to": "one", "rtt_ms": 0.61}
+        unknown = await server.request("rtt", {"start": "three", "to": "two"})
+
+        assert (unknown.code, unknown.message) == ("refused", "no member is called 'three'")
 
 
 @story

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from actors.gossip.coordinates import ORIGIN, pack
 from actors.gossip.effects import KeepClock
 from actors.gossip.member import Intent
 from actors.gossip.messages import Ack, Gossip, Ping, Sync
@@ -185,7 +186,9 @@ def test_a_server_without_a_cluster_says_nothing_and_believes_nothing() -> None:
     effects += lone.get(Ping(1, ME, [claim("c")]))
 
     assert [member.name for member in lone.core.report.members(lone.now)] == ["me"]
-    assert [message for _, message in sent(effects, Ack)] == [Ack(1, ME, [], digest=lone.core.own.digest)]
+    assert [message for _, message in sent(effects, Ack)] == [
+        Ack(1, ME, [], digest=lone.core.own.digest, coordinate=pack(ORIGIN))
+    ]
     assert sent(effects, Gossip) == []
 
 

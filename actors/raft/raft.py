@@ -111,6 +111,7 @@ class RaftActor(Actor):
         self._timer: Timer | None = None
         self._reported: tuple[int, str, str, bool, bool] = (-1, "", "", False, False)
         self._handing_over: list[Sender] = []
+        self._applies_later = False
 
     async def on_start(self) -> None:
         """Load raft.db; from then on the persistence actor refuses an older incarnation's writes."""
@@ -146,7 +147,8 @@ class RaftActor(Actor):
         if write is not None:
             self._disk.write(write)
         self._chunks.send_due()
-        self._apply()
+        if self._is_apply_due(writes=write is not None):
+            self._apply()
         self._answer()
         self._report()
         self._arm()
@@ -291,6 +293,11 @@ class RaftActor(Actor):
             server = self._core.state.configuration.get(peer)
             return server.address if server else ""
         return address
+
+    def _is_apply_due(self, *, writes: bool) -> bool:
+        """A follower writes first, since its leader waits for that; but it never puts applying off twice in a row."""
+        self._applies_later = writes and not self._applies_later and not self._core.state.engine.is_leader
+        return not self._applies_later
 
     def _apply(self) -> None:
         core = self._core

@@ -138,6 +138,12 @@ def _check() -> click.Command:
     return check
 
 
+def _recover() -> click.Command:
+    from commands.recover import recover
+
+    return recover
+
+
 def _version() -> click.Command:
     from commands.version import version
 
@@ -162,6 +168,7 @@ root = LazyGroup(
         "cluster": _cluster,
         "console": _console,
         "check": _check,
+        "recover": _recover,
         "version": _version,
     },
     """Quorate: a cluster that forms itself, and a key-value store that survives its servers.

@@ -58,12 +58,13 @@ def check_data_dir(path: Path) -> DataCheck:
     except OSError as error:
         raise DataDirError(f"cannot lock {path}: {error.strerror}; run the check as the server's user") from error
     try:
-        return _check(path)
+        return check_files(path)
     finally:
         os.close(lock)
 
 
-def _check(path: Path) -> DataCheck:
+def check_files(path: Path) -> DataCheck:
+    """The same for a caller that has locked the directory."""
     result = DataCheck()
     raft = _opened(path / RAFT_DB, RaftDb, result)
     serf = _opened(path / SERF_DB, SerfDb, result)

@@ -56,6 +56,12 @@ class JournalState(NamedTuple):
             raise InvalidWriteError(f"cluster {cluster_id} after cluster {self.cluster_id}")
         return self._replace(cluster_id=cluster_id)
 
+    def recovered(self, cluster_id: str, term: int) -> JournalState:
+        """As part of another cluster, by an operator's word alone, in a term in which nobody has voted."""
+        if term <= self.term:
+            raise InvalidWriteError(f"a recovery in term {term} after term {self.term}")
+        return self._replace(cluster_id=cluster_id, term=term, voted_for=None)
+
     def truncated(self, index: int, term_before: int | None) -> JournalState:
         """Without the entries from `index` on; `term_before` is the term of the entry before it, None if none is."""
         if index <= self.commit_index:

@@ -348,6 +348,16 @@ class RaftDb:
             self._snapshots.undo()
             raise
 
+    def recover(self, cluster_id: str, term: int, data: bytes) -> None:
+        """Join another cluster with this log and one more entry, of a new term; raises as ``write``."""
+        with self._transaction():
+            state = self._state.recovered(cluster_id, term)
+            entries = [(data, state.last_index + 1, term)]
+            state = state.appended(entries)
+            self._log.append(entries)
+            put_state(self._file.connection, state)
+        self._state = state
+
     def close(self) -> None:
         """Fold the WAL into the file and close. Raises StorageError when that fails; closed it is all the same."""
         self._file.close()

@@ -86,7 +86,7 @@ class Configuration:
             new = self._replaced(evolve(known, name=server.name, address=server.address))
         else:
             raise ChangeRefusedError(f"unknown change {kind!r}")
-        return Configuration(_checked(new))
+        return Configuration(checked(new))
 
     def _replaced(self, server: Server) -> list[Server]:
         return [server if s.id == server.id else s for s in self.servers]
@@ -96,7 +96,8 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Configuration)
 
 
-def _checked(servers: Sequence[Server]) -> tuple[Server, ...]:
+def checked(servers: Sequence[Server]) -> tuple[Server, ...]:
+    """These servers in their order, if they make a configuration; raises ChangeRefusedError."""
     if len(servers) > SERVERS_MAX:
         raise ChangeRefusedError(f"a configuration holds at most {SERVERS_MAX} servers")
     if not any(s.voter for s in servers):

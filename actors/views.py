@@ -86,11 +86,12 @@ def why_view(report: Row) -> str:
 def peers_view(peers: Sequence[Row]) -> str:
     """The Raft configuration, what each server has or is being sent, and the reason of the last change or of none."""
     return table(
-        ("NAME", "ADDRESS", "ROLE", "VOTER", "MATCH", "LAG", "SNAPSHOT", "ID", "REASON"),
+        ("NAME", "ADDRESS", "STATUS", "ROLE", "VOTER", "MATCH", "LAG", "SNAPSHOT", "ID", "REASON"),
         (
             (
                 p["name"],
                 p["address"],
+                p.get("status"),
                 p["role"],
                 p["voter"],
                 p.get("match_index"),

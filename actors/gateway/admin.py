@@ -52,7 +52,7 @@ from transport.errors import QuorateError
 if TYPE_CHECKING:
     from actors.actor import Context
     from actors.gateway.control import Control, Faults
-    from actors.gateway.unjoined import Unjoined
+    from actors.gateway.leaderless import Leaderless
     from actors.gossip.messages import MembersView
     from actors.raft.messages import LeaderChanged
 
@@ -83,12 +83,12 @@ class Admin:
     """The operations of one gateway.  `leader` says who Raft last said leads."""
 
     def __init__(
-        self, context: Context, control: Control, leader: Callable[[], LeaderChanged], unjoined: Unjoined
+        self, context: Context, control: Control, leader: Callable[[], LeaderChanged], leaderless: Leaderless
     ) -> None:
         self._context = context
         self._control = control
         self._leader = leader
-        self._unjoined = unjoined
+        self._leaderless = leaderless
         self._operations: dict[str, tuple[type[Arguments], Operation]] = {
             "status": (Arguments, self._status),
             "health": (Arguments, self._health),
@@ -126,11 +126,8 @@ class Admin:
                 if answer is not None:
                     return answer
             if op in LEADER_ONLY and not self._leader().is_me:
-                why = "this server knows none that it can reach"
-                raise OperationError(
-                    Code.NO_LEADER,
-                    f"{op} needs the leader: {await self._unjoined.why() if self._unjoined.is_so else why}",
-                )
+                why = await self._leaderless.why()
+                raise OperationError(Code.NO_LEADER, f"{op} needs the leader, and this server knows none: {why}")
             return Response(0, Code.OK, encode_payload(await known[1](arguments, timeout_s)))
         except OperationError as error:
             return Response(0, error.code, b"", str(error))
@@ -215,7 +212,7 @@ class Admin:
     async def _raft_peers(self, _arguments: Arguments, _timeout_s: float) -> Any:
         raft = await self._raft()
         reasons = await _or_none(self._ask("reconciler", ReconcilerStatusRequest(), LOOK_TIMEOUT_S))
-        view = await _or_none(self._gossip()) if reasons else None
+        view = await _or_none(self._gossip())
         return peer_rows(raft, reasons or {}, view.members if view else ())
 
     async def _raft_transfer(self, arguments: NameArguments, timeout_s: float) -> Any:

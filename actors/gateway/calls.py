@@ -47,7 +47,7 @@ NOT_APPLIED: Final = ELSEWHERE | {OVERLOADED, TOO_LARGE}
 """Certainly not applied."""
 
 _WHY: Final[dict[str, str]] = {
-    NO_LEADER: "no leader answered in time, nothing was changed; 'raft peers' shows which voters are missing",
+    NO_LEADER: "no leader answered in time; nothing was changed",
     OVERLOADED: "too many requests are in progress; nothing was changed, try again later",
     TOO_LARGE: "a command is larger than the cluster accepts; nothing was changed",
     Code.SESSION_EXPIRED: "the session has expired, nothing was applied this time",

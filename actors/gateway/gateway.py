@@ -17,9 +17,9 @@ from actors.gateway.admin import Admin
 from actors.gateway.calls import DATA, NOT_LEADER, OVERLOADED
 from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, Effect, ToRaft
+from actors.gateway.leaderless import Leaderless
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import AdminForward, Forward, Forwarded, Tick
-from actors.gateway.unjoined import Unjoined
 from actors.gossip.messages import MemberChanged
 from actors.raft.messages import LeaderChanged, RaftStatusRequest, Results
 from transport.client_protocol import Code, Request, Response
@@ -47,8 +47,8 @@ class Gateway(Actor):
             epoch=control.identity.boot,
             first_key=context.incarnation << _KEYS_PER_INCARNATION_BITS,
         )
-        self._unjoined = Unjoined(context, control.identity)
-        self._admin = Admin(context, control, lambda: self._core.leader, self._unjoined)
+        self._leaderless = Leaderless(context, control.identity)
+        self._admin = Admin(context, control, lambda: self._core.leader, self._leaderless)
         self._operations = 0
         self._ticking = False
         self._raft_has_spoken = False
@@ -123,8 +123,8 @@ class Gateway(Actor):
 
     def _carry_out(self, now: float, effect: Effect) -> None:
         if isinstance(effect, Answer):
-            if effect.response.code == Code.NO_LEADER and self._unjoined.is_so:
-                self._unjoined.answer(effect)
+            if effect.response.code == Code.NO_LEADER:
+                self._leaderless.answer(effect)
             else:
                 self.context.reply(effect.sender, effect.response)
         elif isinstance(effect, ToRaft):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from quorate.version import __version__
@@ -68,15 +68,17 @@ def member_rows(view: MembersView, raft: Raft | None, rtts: Mapping[str, float])
     return rows
 
 
-def peer_rows(raft: Raft, reasons: Mapping[str, str], members: Iterable[Member]) -> list[Json]:
+def peer_rows(raft: Raft, reasons: Mapping[str, str], members: Sequence[Member]) -> list[Json]:
     """The answer to `raft peers`: the configuration with what each server has, and the reconciler's last decision.
 
-    Behind it come the members that are not in the configuration, with the reason why; their role is "none".
+    `status` is gossip's word on each, null if it has none.  Behind the configuration come the members that are not in
+    it, with the reason why; their role is "none".
     """
     inside = {peer["id"] for peer in raft["peers"]}
+    statuses = {member.id: str(member.status) for member in members}
     outside = [member for member in members if member.id in reasons and member.id not in inside]
     rows = [*raft["peers"], *map(_outsider_row, outside)]
-    return [{**row, "reason": reasons.get(row["id"], "")} for row in rows]
+    return [{**row, "status": statuses.get(row["id"]), "reason": reasons.get(row["id"], "")} for row in rows]
 
 
 def why_report(view: MembersView, rows: Sequence[Json]) -> Json | None:

@@ -25,6 +25,7 @@ PEER = {
     "name": "one",
     "id": "0123456789abcdef",
     "address": "127.0.0.1:7946",
+    "status": "alive",
     "role": "leader",
     "voter": True,
     "match_index": 7,
@@ -80,7 +81,7 @@ def test_raft_peers(play: Play) -> None:
     play.answers["raft.peers"] = [PEER]
 
     assert play.text("raft", "peers").splitlines()[1].split() == [
-        "one", "127.0.0.1:7946", "leader", "yes", "7", "0", "-", "01234567", "voter",
+        "one", "127.0.0.1:7946", "alive", "leader", "yes", "7", "0", "-", "01234567", "voter",
     ]  # fmt: skip
     assert json.loads(play.text("raft", "peers", "--format", "json")) == [PEER]
 

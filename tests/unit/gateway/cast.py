@@ -68,7 +68,13 @@ class Raft(Actor):
             "quorum": bool(leader),
             "storage_error": "",
             "peers": [
-                {"name": name, "id": name, "address": address, "role": "leader" if address == leader else "follower"}
+                {
+                    "name": name,
+                    "id": name,
+                    "address": address,
+                    "role": "leader" if address == leader else "follower",
+                    "voter": True,
+                }
                 for address, name in (NAMES.items() if self.server.is_in_configuration else ())
             ],
         }

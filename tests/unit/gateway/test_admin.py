@@ -91,9 +91,9 @@ async def test_raft_peers_come_with_the_reconcilers_reasons() -> None:
         await server.follow(ONE)
         peers = await server.value("raft.peers")
 
-        assert [(peer["name"], peer["role"], peer["reason"]) for peer in peers] == [
-            ("one", "leader", ""),
-            ("two", "follower", "voter"),
+        assert [(peer["name"], peer["status"], peer["role"], peer["reason"]) for peer in peers] == [
+            ("one", "alive", "leader", ""),
+            ("two", "suspect", "follower", "voter"),
         ]
 
 
@@ -159,7 +159,8 @@ async def test_what_only_the_leader_can_do_needs_one() -> None:
     """No leader known, or one that does not know that it is none any more: `no_leader`, and no second hop."""
     async with Server(CONFIG, ONE) as one, Server(CONFIG, TWO) as two:
         linked({ONE: one.stage, TWO: two.stage})
-        assert (await one.request("raft.transfer", {"name": ""})).code == "no_leader"
+        refused = await one.request("raft.transfer", {"name": ""})
+        assert (refused.code, "missing: two at" in refused.message) == ("no_leader", True)
         await one.follow(TWO)
         await two.follow(ONE)
 

@@ -91,6 +91,7 @@ async def test_no_leader_is_said_at_the_deadline() -> None:
         answer = await server.request("propose", [b"a"], timeout_s=3)
 
         assert answer.code == "no_leader"
+        assert "1 of 2 voters can be reached and a quorum takes 2; missing: two at" in answer.message
         assert 3 <= server.stage.loop.time() <= 3.1
 
 

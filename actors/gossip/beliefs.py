@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from actors.gossip.deadlines import Deadlines
 from actors.gossip.effects import Forget, Remember
 from actors.gossip.member import (
     ADDRESS_TAKEN,
@@ -53,12 +54,17 @@ class Beliefs:
         self._own = own
         self._roster = shared.roster
         self._suspicions: dict[str, Suspicion] = {}
+        self._deadlines = Deadlines()
         self._reap_at = inf
 
     # --- what comes in ---
 
     def learn(self, now: float, claim: Claim, teller: str, *, tell: bool = True) -> None:
         """Take somebody's claim. tell: whether what is new of it is passed on."""
+        known = self._roster.get(claim.id)
+        if claim == known:
+            # Most of what a state exchange brings.
+            return
         fault = fault_of(claim)
         if fault:
             self._shared.counts["unsound claims"] += 1
@@ -68,7 +74,6 @@ class Beliefs:
         if claim.id == self._roster.own_id:
             self._own.answer(now, claim, teller)
             return
-        known = self._roster.get(claim.id)
         if known is None:
             self._meet(now, claim, teller, tell=tell)
             return
@@ -123,12 +128,11 @@ class Beliefs:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""
-        deadlines = (suspicion.deadline for suspicion in self._suspicions.values())
-        return min(self._reap_at, min(deadlines, default=inf))
+        return min(self._reap_at, self._deadlines.earliest())
 
     def tick(self, now: float) -> None:
         """Declare those dead who have not objected in time, and forget those who are long gone."""
-        due = [member_id for member_id, suspicion in self._suspicions.items() if suspicion.deadline <= now]
+        due = self._deadlines.due(now)
         for member_id in due:
             self._declare_dead(now, member_id)
         if due:
@@ -140,6 +144,7 @@ class Beliefs:
         """This server stood still for so long."""
         for suspicion in self._suspicions.values():
             suspicion.postpone(stall_s)
+        self._deadlines.postpone(stall_s)
         self._reap_at += stall_s
 
     # --- rules ---
@@ -167,7 +172,7 @@ class Beliefs:
         """Replace a claim by a newer one, with all that follows."""
         self._trace(now, known, merged, teller)
         if merged.incarnation > known.incarnation:
-            self._suspicions.pop(merged.id, None)
+            self._end_suspicion(merged.id)
         self._put(now, known, merged, since=now, tell=tell)
 
     def _put(self, now: float, known: Claim | None, claim: Claim, *, since: float, tell: bool) -> None:
@@ -184,13 +189,21 @@ class Beliefs:
 
     def _watch_suspicion(self, now: float, claim: Claim) -> None:
         if claim.liveness is not Liveness.SUSPECT or claim.intent is Intent.LEFT:
-            self._suspicions.pop(claim.id, None)
+            self._end_suspicion(claim.id)
             return
         suspicion = self._suspicions.get(claim.id)
         if suspicion is None:
             terms = Terms.of(self._shared.config, self._roster.live_count)
             suspicion = self._suspicions[claim.id] = Suspicion(terms, now)
+        self._heed(now, claim, suspicion)
+
+    def _heed(self, now: float, claim: Claim, suspicion: Suspicion) -> None:
         suspicion.heed(claim.accusers, self._witnesses(), now)
+        self._deadlines.set(claim.id, suspicion.deadline)
+
+    def _end_suspicion(self, member_id: str) -> None:
+        self._suspicions.pop(member_id, None)
+        self._deadlines.drop(member_id)
 
     def _witnesses(self) -> int:
         """How many have to see that a process is gone: one alone if nobody is there to see it too."""
@@ -202,7 +215,7 @@ class Beliefs:
         for member_id, suspicion in self._suspicions.items():
             claim = self._roster.get(member_id)
             if claim is not None:
-                suspicion.heed(claim.accusers, self._witnesses(), now)
+                self._heed(now, claim, suspicion)
 
     def _report(self, now: float, known: Claim | None, claim: Claim) -> None:
         """Tell the rest of the server, and keep it for the next start."""
@@ -235,7 +248,7 @@ class Beliefs:
     def _declare_dead(self, now: float, member_id: str) -> None:
         known = self._roster.get(member_id)
         if known is None:
-            self._suspicions.pop(member_id, None)
+            self._end_suspicion(member_id)
             return
         me = Accusation(self._roster.own_id, UNHEARD)
         dead = replace(known, liveness=Liveness.DEAD, accusers=add_accusers(known.accusers, (me,)))
@@ -264,7 +277,7 @@ class Beliefs:
     def _forget(self, now: float, claim: Claim) -> None:
         self._shared.changed(now, claim, claim.status.value, forgotten=True)
         self._roster.remove(claim.id)
-        self._suspicions.pop(claim.id, None)
+        self._end_suspicion(claim.id)
         self._shared.broadcasts.drop(claim.id)
         self._shared.trails.forget(claim.id)
         self._shared.coordinates.forget(claim.id)

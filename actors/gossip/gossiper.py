@@ -41,7 +41,8 @@ class Gossiper:
         if self._gossip_at == inf:
             self._gossip_at = now
         if self._push_pull_at == inf:
-            self._push_pull_at = now + self._shared.rng.random() * self._config.push_pull_interval_s
+            interval_s = self._config.push_pull_s(self._roster.live_count)
+            self._push_pull_at = now + self._shared.rng.random() * interval_s
 
     def catch_up(self, now: float) -> None:
         """This server was away: ask what was said meanwhile, perhaps that it is dead."""

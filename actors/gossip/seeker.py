@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from actors.gossip.deadlines import Deadlines
 from actors.gossip.effects import JoinDone
 from actors.gossip.member import Status
 from actors.gossip.messages import MYSELF, Join
@@ -57,6 +58,7 @@ class Seeker:
         self._config = shared.config
         self._roster = shared.roster
         self._seeks: dict[str, Seek] = {}
+        self._deadlines = Deadlines()
         self._stopped = False
 
     # --- whom ---
@@ -77,6 +79,7 @@ class Seeker:
         seek.asked = True
         seek.attempts = 0
         seek.next_at = now
+        self._watch(seek)
 
     def miss(self, now: float, member: Claim) -> None:
         """A member that is not heard of: it, or what has taken its place, is looked for at its last address."""
@@ -97,20 +100,21 @@ class Seeker:
         """When `tick` has something to do."""
         if self._stopped:
             return inf
-        under_way = min((seek.until for seek in self._seeks.values() if seek.nonce), default=inf)
         if self._must_wait():
-            return under_way
-        return min(under_way, min((seek.next_at for seek in self._seeks.values() if not seek.nonce), default=inf))
+            return min(seek.until for seek in self._seeks.values() if seek.nonce)
+        return self._deadlines.earliest()
 
     def tick(self, now: float) -> None:
         """Give up attempts that got no answer, and begin those that are due."""
         if self._stopped:
             return
-        for seek in list(self._seeks.values()):
-            if seek.nonce and seek.until <= now:
+        due = [self._seeks[address] for address in self._deadlines.due(now)]
+        idle = [seek for seek in due if not seek.nonce]
+        for seek in due:
+            if seek.nonce:
                 self._fail(now, seek, seek.error or f"no answer within {self._config.join_timeout_s:g} s")
-        for seek in sorted(self._seeks.values(), key=lambda seek: seek.next_at):
-            if not seek.nonce and seek.next_at <= now and not self._must_wait():
+        for seek in idle:
+            if not self._must_wait():
                 self._consider(now, seek)
 
     def postpone(self, stall_s: float) -> None:
@@ -118,6 +122,7 @@ class Seeker:
         for seek in self._seeks.values():
             seek.until += stall_s
             seek.next_at += stall_s
+        self._deadlines.postpone(stall_s)
 
     # --- answers ---
 
@@ -128,12 +133,10 @@ class Seeker:
             return False
         if seek.asked:
             self._shared.out.append(JoinDone(seek.address, ""))
-        if not seek.kept:
-            del self._seeks[seek.address]
-            return True
-        self._seeks[seek.address] = Seek(
-            seek.address, now + self._config.join_retry_max_s, kept=True, member_id=member_id
-        )
+        self._drop(seek)
+        if seek.kept:
+            later = now + self._config.join_retry_max_s
+            self._keep(Seek(seek.address, later, kept=True, member_id=member_id))
         return True
 
     def refused(self, now: float, nonce: int, code: str, reason: str) -> bool:
@@ -145,7 +148,7 @@ class Seeker:
             self._shared.out.append(JoinDone(seek.address, reason))
             seek.asked = False
         if code == MYSELF or not (seek.kept or seek.member_id):
-            del self._seeks[seek.address]
+            self._drop(seek)
         else:
             self._fail(now, seek, reason)
         return True
@@ -173,7 +176,19 @@ class Seeker:
     # --- one seek ---
 
     def _seek(self, now: float, address: str) -> Seek:
-        return self._seeks.setdefault(address, Seek(address, now))
+        return self._seeks.get(address) or self._keep(Seek(address, now))
+
+    def _keep(self, seek: Seek) -> Seek:
+        self._seeks[seek.address] = seek
+        self._watch(seek)
+        return seek
+
+    def _drop(self, seek: Seek) -> None:
+        del self._seeks[seek.address]
+        self._deadlines.drop(seek.address)
+
+    def _watch(self, seek: Seek) -> None:
+        self._deadlines.set(seek.address, seek.until if seek.nonce else seek.next_at)
 
     def _under_way(self, nonce: int) -> Seek | None:
         return next((seek for seek in self._seeks.values() if seek.nonce and seek.nonce == nonce), None)
@@ -199,13 +214,15 @@ class Seeker:
             self._attempt(now, seek)
         elif seek.kept:
             seek.next_at = now + self._config.join_retry_max_s
+            self._watch(seek)
         else:
-            del self._seeks[seek.address]
+            self._drop(seek)
 
     def _attempt(self, now: float, seek: Seek) -> None:
         seek.nonce = self._shared.sequence()
         seek.until = now + self._config.join_timeout_s
         seek.attempts += 1
+        self._watch(seek)
         self._shared.counts["join attempts"] += 1
         if seek.attempts == 1:
             self._shared.note(INFO, f"asking {seek.address} to {'join' if not self.cluster_id else 'meet again'}")
@@ -227,6 +244,7 @@ class Seeker:
             self._shared.out.append(JoinDone(seek.address, error))
         elif seek.asked:
             seek.next_at = now + config.join_retry_min_s
+        self._watch(seek)
         # The first failures, then ever fewer: it goes on for ever.
         if seek.attempts & (seek.attempts - 1) == 0:
             self._shared.note(

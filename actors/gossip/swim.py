@@ -137,7 +137,7 @@ class Swim:
 
     def next_deadline(self) -> float:
         """When `tick` is to be called, in the clock of the other calls; infinity when only messages matter."""
-        return min(part.next_deadline() for part in self._timed)
+        return self._due
 
     # --- what this server's own actors say ---
 
@@ -228,7 +228,7 @@ class Swim:
             self._prober.start(now)
             self._gossiper.start(now)
         # A deadline that has passed already is due now, not late.
-        self._due = max(now, self.next_deadline())
+        self._due = max(now, min([part.next_deadline() for part in self._timed]))
         return self._shared.take()
 
     def _attend(self, now: float) -> None:

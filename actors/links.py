@@ -14,9 +14,9 @@ from actors.identity import Identity
 from actors.raft.messages import PeerGone
 from actors.system import System
 from transport.client_protocol import RESPONSE, Code, Request, Response
-from transport.keys import ClusterKey
 from transport.links import LinkConfig, Links
 from transport.listener import Arrival
+from transport.ring import Ring
 from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200
@@ -27,7 +27,7 @@ class LinksActor(Actor):
     """Links while it lives; ``links`` is what fault hooks and statistics look at."""
 
     def __init__(
-        self, context: Context, *, system: System, identity: Identity, config: NodeConfig, key: ClusterKey | None
+        self, context: Context, *, system: System, identity: Identity, config: NodeConfig, ring: Ring | None
     ) -> None:
         super().__init__(context)
         self._system = system
@@ -36,7 +36,7 @@ class LinksActor(Actor):
         self._raft = context.ref("raft")
         self.links = Links(
             system.zmq_context,
-            LinkConfig(config.bind, config.advertised, identity.id, identity.boot, key),
+            LinkConfig(config.bind, config.advertised, identity.id, identity.boot, ring),
             cluster_id=lambda: identity.cluster_id,
             on_frames=self._on_frames,
             on_dead=self._on_dead,

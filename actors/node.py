@@ -47,8 +47,9 @@ from storage.state_machine import StateMachine
 from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
-from transport.keys import ClusterKey, load
+from transport.keys import load
 from transport.links import check_exposure, check_free
+from transport.ring import Ring
 from transport.stale import Stale, age_s
 
 EXIT_OK = 0
@@ -70,7 +71,7 @@ class Node:
         self.identity: Identity
         self.system: System
         self._machine = machine
-        self._key: ClusterKey | None = None
+        self._ring: Ring | None = None
         self._data_dir: DataDir
         self._links: LinksActor | None = None
         self._supervisors: list[Supervisor] = []
@@ -85,8 +86,9 @@ class Node:
         """Start every actor.  Raises QuorateError with one clear line; nothing stays behind then."""
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
-        self._key = load(config.key_file) if config.key_file else None
-        check_exposure(config.bind, self._key, config.insecure)
+        key = load(config.key_file) if config.key_file else None
+        check_exposure(config.bind, key, config.insecure)
+        self._ring = Ring(key) if key else None
         self._data_dir = DataDir.open(config.data_dir)
         try:
             known = self._data_dir.identify(config.name or _default_name(config))
@@ -238,7 +240,9 @@ class Node:
         return Supervisor(self.system, name, strategy=strategy, children=children, on_escalate=self._give_up)
 
     def _make_links(self, context: Any) -> LinksActor:
-        self._links = LinksActor(context, system=self.system, identity=self.identity, config=self.config, key=self._key)
+        self._links = LinksActor(
+            context, system=self.system, identity=self.identity, config=self.config, ring=self._ring
+        )
         return self._links
 
     def _give_up(self, line: str) -> None:

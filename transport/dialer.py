@@ -3,6 +3,9 @@
 A link that goes down is looked into at once by a plain TCP connect; a refused one is evidence that the process is
 gone, and is reported. A peer that is heard while our link to it is down is dialled anew rather than left to ZeroMQ's
 back-off: it has just come back.
+
+During a rotation of the key a peer that was off may know one of the two keys only: where it answers and no link comes
+up, the other key is tried in turn.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from transport.address import Address, parse_address
 from transport.cuts import Cuts
 from transport.drops import Drops
 from transport.errors import AddressError
+from transport.keys import ClusterKey
 from transport.link import Link, LinkState
 from transport.link_config import LinkConfig
 from transport.probe import Outcome, probe_tcp
+from transport.ring import Ring
 from transport.sockets import make_dealer
 from transport.stamp import Letter, Stamp
 
@@ -52,7 +57,8 @@ class Dialer:
         clock: Callable[[], float],
     ) -> None:
         self._ctx = ctx
-        self._key = config.key
+        self._ring = config.ring
+        self._on_spare: set[str] = set()  # addresses where the used key was turned away
         self._limits = config.limits
         self._drops = drops
         self._cuts = cuts
@@ -78,6 +84,15 @@ class Dialer:
         self._probes.clear()
         for lane in list(self._links):
             self._close_link(lane, linger_ms)
+
+    def use(self, ring: Ring) -> None:
+        """Dial with the keys of this ring from now on; links made with a key that is not the used one are made anew."""
+        before, self._ring = self._ring, ring
+        self._on_spare.clear()
+        if before is not None and before.used != ring.used:
+            for lane in list(self._links):
+                self._close_link(lane)
+                self._dial(*lane)
 
     def send(self, address: str, letter: Letter, urgent: bool) -> bool:
         """Send on the link to `address`, dialling it first if there is none. False when refused; never waits."""
@@ -120,7 +135,7 @@ class Dialer:
             self._drops.count("too many links", f"{self._limits.links_max} links are in use")
             return None
         try:
-            socket = make_dealer(self._ctx, target, self._key, self._limits)
+            socket = make_dealer(self._ctx, target, self._key_for(address), self._limits)
         except zmq.ZMQError as error:
             self._drops.count("no socket", f"{address}: {error}")
             return None
@@ -138,6 +153,22 @@ class Dialer:
         self._loop.call_later(self._limits.dial_probe_s, self._look_into, link)
         self._loop.call_later(self._limits.hold_s, link.give_up)
         return link
+
+    def _key_for(self, address: str) -> ClusterKey | None:
+        if self._ring is None:
+            return None
+        return (self._ring.spare if address in self._on_spare else None) or self._ring.used
+
+    def _try_other_key(self, address: str) -> bool:
+        """Dial with the other key from now on. False when there is none."""
+        if self._ring is None or self._ring.spare is None:
+            return False
+        self._on_spare ^= {address}
+        for lane in ((address, True), (address, False)):
+            if lane in self._links:
+                self._close_link(lane)
+                self._dial(*lane)
+        return True
 
     def _make_room(self) -> bool:
         if len(self._links) < self._limits.links_max:
@@ -211,6 +242,8 @@ class Dialer:
             self._redial(address)  # back already: once, it need not wait for ZeroMQ's next attempt
             return
         self._why[address] = _NO_HANDSHAKE if connected else probe.text
+        if connected and self._try_other_key(address):
+            return
         self._drops.count("no link", f"{address}: {self._why[address]}")
 
     def _is_up(self, address: str) -> bool:

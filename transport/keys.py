@@ -60,15 +60,16 @@ class ClusterKey:
 def generate() -> str:
     """The text of a new cluster key file."""
     server, client = (KeyPair(*zmq.curve_keypair()) for _ in range(2))
-    return _text(ClusterKey(server.public, client, server))
+    return to_text(ClusterKey(server.public, client, server))
 
 
 def client_only(key: ClusterKey) -> str:
     """The text of a client's key file for the cluster of `key`."""
-    return _text(ClusterKey(key.server_public, key.client))
+    return to_text(ClusterKey(key.server_public, key.client))
 
 
-def _text(key: ClusterKey) -> str:
+def to_text(key: ClusterKey) -> str:
+    """The key as its file has it."""
     who = "a server of the cluster" if key.server else "a client of the cluster, and cannot be a server"
     lines = [f"# Quorate key {key.fingerprint}. Keep it secret: whoever holds this file is {who}.", "", f"[{_SERVER}]"]
     lines += _pair_lines(key.server_public, key.server)

@@ -8,6 +8,7 @@ from transport.address import parse_address
 from transport.errors import LinkError
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
+from transport.ring import Ring
 
 
 @frozen
@@ -15,14 +16,14 @@ class LinkConfig:
     """A server's place on the network.
 
     `bind` is where it listens; `advertise` is where others reach it (port 0 stands for the port that `bind` got).
-    `incarnation` counts the boots of this server id. Without a `key` nothing is encrypted and nobody authenticated.
+    `incarnation` counts the boots of this server id. Without a `ring` nothing is encrypted and nobody authenticated.
     """
 
     bind: str
     advertise: str
     server_id: str
     incarnation: int
-    key: ClusterKey | None = None
+    ring: Ring | None = None
     limits: LinkLimits = field(factory=LinkLimits)
 
 

@@ -1,8 +1,8 @@
 """Links: all the network traffic of one server, other servers and clients alike, on its one address.
 
-Data flows DEALER -> ROUTER only: we send on links of our own (dialer.py, link.py) and receive on one listening socket
-(listener.py). Two lanes to a server keep gossip, votes and heartbeats ahead of entries and snapshots. This module only
-puts the parts together; what a frame's body means is the runtime's and the actors' business.
+Data flows DEALER -> ROUTER only: we send on links of our own (dialer.py, link.py) and receive at one entrance
+(entrance.py, listener.py). Two lanes to a server keep gossip, votes and heartbeats ahead of entries and snapshots. This
+module only puts the parts together; what a frame's body means is the runtime's and the actors' business.
 
 Single thread: everything runs on the event loop given to `open`, and nothing here ever waits.
 """
@@ -19,8 +19,11 @@ from transport.address import Address, format_address, parse_address
 from transport.cuts import Cuts
 from transport.dialer import Dialer
 from transport.drops import Drops
+from transport.entrance import Entrance
 from transport.link_config import LinkConfig, check_exposure
-from transport.listener import Listener, OnFrames, check_free
+from transport.listener import OnFrames
+from transport.port import check_free
+from transport.ring import Ring
 from transport.stamp import Stamp
 
 __all__ = ["LinkConfig", "Links", "check_exposure", "check_free"]
@@ -48,7 +51,7 @@ class Links:
         self._cluster_id = cluster_id
         self._drops = Drops(clock)
         self._cuts = Cuts()
-        self._listener = Listener(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_frames=on_frames)
+        self._entrance = Entrance(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_frames=on_frames)
         self._dialer = Dialer(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_dead=on_dead, clock=clock)
         self._bound: Address | None = None
         self._advertised = config.advertise
@@ -58,12 +61,12 @@ class Links:
 
         A port that this process closed a moment ago may be waited for, half a second at most.
         """
-        bound = self._listener.bind()
+        bound = self._entrance.bind()
         advertise = parse_address(self._config.advertise)
         self._advertised = format_address(advertise.host, advertise.port or bound.port)
         config = self._config
         stamp = Stamp(config.server_id, config.incarnation, self._advertised, self._cluster_id)
-        self._listener.open(loop, stamp, self._dialer.heard)
+        self._entrance.open(loop, stamp, self._dialer.heard)
         self._dialer.open(loop, stamp)
         self._bound = bound
 
@@ -72,7 +75,7 @@ class Links:
         if self._bound is not None:
             self._bound = None
             self._dialer.close(linger_ms)
-            self._listener.close(linger_ms)
+            self._entrance.close(linger_ms)
 
     @property
     def bound_address(self) -> str:
@@ -101,7 +104,13 @@ class Links:
 
     def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:
         """Send a frame to the client behind `routing_id`. False when it is gone or reads too slowly."""
-        return self._bound is not None and self._listener.reply(routing_id, ("", kind, body, "", ask))
+        return self._bound is not None and self._entrance.reply(routing_id, ("", kind, body, "", ask))
+
+    def use_ring(self, ring: Ring) -> None:
+        """Accept and dial with these keys from now on; connections that this concerns are cut, and made anew."""
+        if self._bound is not None:
+            self._entrance.accept(ring.accepted)
+            self._dialer.use(ring)
 
     def cut(self, address: str, *, inbound: bool, outbound: bool) -> None:
         """Fault hook: drop frames from (`inbound`) or to (`outbound`) the server advertised at `address`."""
@@ -121,13 +130,10 @@ class Links:
         return {
             "bound": self.bound_address,
             "address": self._advertised,
-            "secured": self._config.key is not None,
-            "frames_in": self._listener.frames_in,
-            "bytes_in": self._listener.bytes_in,
+            "secured": self._config.ring is not None,
+            **self._entrance.counts(),
             "frames_out": frames_out,
             "bytes_out": bytes_out,
-            "replies": self._listener.replies,
-            "gaps": self._listener.gaps,
             "dropped": self._drops.counts(),
             "cut": {"inbound": sorted(self._cuts.inbound), "outbound": sorted(self._cuts.outbound)},
             "links": self._dialer.links(),

@@ -1,8 +1,9 @@
-"""The listening side of a server's one address: a ROUTER, read in bounded batches.
+"""A listening socket of a server with one key, or none: a ROUTER, read in bounded batches.
 
 Everything that comes in is hostile until proven otherwise: whatever cannot be a frame of a peer or a client is counted
 and dropped here, and nothing a peer sends can raise past `_drain`. What ZeroMQ itself turns away (a handshake that
-fails, a frame announced larger than the limit) is counted from the socket's monitor.
+fails, a frame announced larger than the limit) is counted from the socket's monitor. Which address it listens on, and
+whether it is the only one, is the entrance's business (entrance.py).
 
 One thing libzmq gives no limit for: the number of parts of one message. With keys, only their holders can send any.
 """
@@ -10,27 +11,26 @@ One thing libzmq gives no limit for: the number of parts of one message. With ke
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
+import os
 import socket as net
 from collections.abc import Callable
 
 import zmq
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 from zmq.utils.monitor import parse_monitor_message
 
 from transport.address import Address, parse_address
 from transport.admission import refusal
 from transport.cuts import Cuts
 from transport.drops import Drops
-from transport.errors import LinkError
+from transport.keys import ClusterKey
+from transport.limits import LinkLimits
 from transport.link import ACK_KIND
-from transport.link_config import LinkConfig
+from transport.port import bound_address
 from transport.sessions import Sessions
 from transport.sockets import make_router
 from transport.stamp import Letter, Stamp
 from transport.wire import Header, OtherVersionError, WireError, unpack
-from transport.zap import ZapHandler
 
 _log = logging.getLogger("quorate.links")
 
@@ -39,9 +39,6 @@ Arrival = tuple[Header, bytes, bytes | None]
 
 OnFrames = Callable[[list[Arrival]], None]
 
-_REOPEN_S = 0.5
-"""ZeroMQ closes in the background: a port just closed is free only after a moment."""
-_RETRY_S = 0.01
 _NOBLOCK = int(zmq.NOBLOCK)
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 _NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -52,18 +49,31 @@ class Listener:
     """Receives frames of servers and clients, answers clients, acknowledges servers."""
 
     def __init__(
-        self, ctx: zmq.SyncContext, config: LinkConfig, *, drops: Drops, cuts: Cuts, on_frames: OnFrames
+        self,
+        ctx: zmq.SyncContext,
+        key: ClusterKey | None,
+        limits: LinkLimits,
+        *,
+        mark: bytes,
+        drops: Drops,
+        cuts: Cuts,
+        on_frames: OnFrames,
     ) -> None:
-        self._ctx = ctx
-        self._config = config
+        """Frames get routing ids that end with `mark`, so that answers find the way back to this socket."""
+        self.mark = mark
+        self.expects_failures = False
+        """Whether a handshake may fail for no reason worth a word: the caller is then led to another listener."""
+        self._limits = limits
         self._drops = drops
         self._cuts = cuts
         self._on_frames = on_frames
         self._arrived: list[Arrival] = []
-        self._sessions = Sessions(config.limits)
-        self._secured = config.key is not None
-        self._zap: ZapHandler | None = None
+        self._sessions = Sessions(limits)
+        self._secured = key is not None
         self._drain_due = False
+        self._outside = ""
+        self._inside: Address | None = None
+        self._socket = make_router(ctx, key, limits)
         self.frames_in = self.bytes_in = self.replies = 0
 
     @property
@@ -71,40 +81,36 @@ class Listener:
         """How often frames of a session were missing."""
         return self._sessions.gaps
 
-    def bind(self) -> Address:
-        """Take the address. Returns it with the port it got; raises LinkError, which says why not and what to try."""
-        config = self._config
-        if config.key is not None and not config.key.can_serve:
-            raise LinkError("this key file is a client's: a server needs the cluster's key (`keys generate`)")
-        address = _resolve(parse_address(config.bind))
-        self._socket = make_router(self._ctx, address, config.key, config.limits)
-        try:
-            for attempt in Retrying(
-                retry=retry_if_exception(_is_in_use),
-                stop=stop_after_delay(_REOPEN_S),
-                wait=wait_fixed(_RETRY_S),
-                reraise=True,
-            ):
-                with attempt:
-                    self._socket.bind(address.endpoint)
-        except zmq.ZMQError as error:
-            self._socket.close()
-            raise _explain(config.bind, error) from error
-        endpoint = self._socket.get_string(zmq.LAST_ENDPOINT)
-        return parse_address(endpoint.rstrip("\0").removeprefix("tcp://"))
+    def bind(self, listening: net.socket) -> None:
+        """Accept on a copy of a listening socket."""
+        if not self._outside:
+            self._socket.setsockopt(zmq.USE_FD, os.dup(listening.fileno()))
+            self._socket.bind(bound_address(listening).endpoint)
+            self._socket.setsockopt(zmq.USE_FD, -1)
+            self._outside = self._endpoint()
+
+    def unbind(self) -> None:
+        """Accept there no more; ZeroMQ cuts what was accepted there."""
+        if self._outside:
+            self._socket.unbind(self._outside)
+            self._outside = ""
+            self._drain_soon()
+
+    def bind_inside(self) -> Address:
+        """Accept on a port of this machine alone, which is returned."""
+        if self._inside is None:
+            self._socket.bind("tcp://127.0.0.1:*")
+            self._inside = parse_address(self._endpoint().removeprefix("tcp://"))
+        return self._inside
+
+    def _endpoint(self) -> str:
+        return self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def open(self, loop: asyncio.AbstractEventLoop, stamp: Stamp, heard: Callable[[str], None]) -> None:
         """Start receiving; `heard(address)` is called for every frame of a server."""
         self._loop = loop
         self._stamp = stamp
         self._heard = heard
-        if self._config.key is not None:
-            self._zap = ZapHandler(self._ctx, self._config.key, self._drops)
-            try:
-                self._zap.open(loop)
-            except LinkError:
-                self._socket.close()
-                raise
         self._monitor = self._socket.get_monitor_socket(int(_MONITORED))
         loop.add_reader(self._monitor.fileno(), self._on_monitor)
         loop.add_reader(self._socket.fileno(), self._drain)
@@ -121,8 +127,6 @@ class Listener:
         self._socket.disable_monitor()
         self._monitor.close(0)
         self._socket.close(linger_ms)
-        if self._zap is not None:
-            self._zap.close()
 
     def reply(self, routing_id: bytes, letter: Letter) -> bool:
         """Answer a client. False when it is gone or does not read its answers; never waits."""
@@ -131,10 +135,10 @@ class Listener:
         except WireError as error:
             self._drops.count("too large to send", error)
             return False
-        if len(frame) > self._config.limits.frame_bytes_max:
+        if len(frame) > self._limits.frame_bytes_max:
             self._drops.count("too large to send", f"an answer of {len(frame)} bytes to a client")
             return False
-        sent = self._send(routing_id, frame)
+        sent = self._send(routing_id[: -len(self.mark)], frame)
         self.replies += sent
         return sent
 
@@ -176,7 +180,7 @@ class Listener:
     def _read_batch(self) -> bool:
         """Read a batch; True when there is nothing more."""
         try:
-            for _ in range(self._config.limits.batch_frames):
+            for _ in range(self._limits.batch_frames):
                 routing_id = self._socket.recv(_NOBLOCK)
                 frame, user, is_last = self._read()
                 if is_last:
@@ -189,7 +193,7 @@ class Listener:
         except zmq.Again:
             return True
         except zmq.ZMQError as error:
-            _log.error("cannot read from %s: %s", self._config.bind, error)
+            _log.error("cannot read from the listening socket: %s", error)
             return True
         return False
 
@@ -225,7 +229,7 @@ class Listener:
         if header.sender:
             self._on_server_frame(routing_id, header, body, len(frame))
         else:
-            self._arrived.append((header, body, routing_id))
+            self._arrived.append((header, body, routing_id + self.mark))
 
     def _on_server_frame(self, routing_id: bytes, header: Header, body: bytes, size: int) -> None:
         if self._sessions.received(header, size):
@@ -245,46 +249,10 @@ class Listener:
                 return
             if event == zmq.EVENT_ACCEPT_FAILED:
                 self._drops.count("connection not accepted", "out of file descriptors? raise `ulimit -n`")
+            elif self.expects_failures:
+                continue
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 detail = "a connection ended early: a port scan, a health check, or a program that is no Quorate"
                 self._drops.count("handshake not finished", detail, level=logging.INFO)
-
-
-def check_free(bind: str) -> None:
-    """Raise LinkError, as binding would, when `bind` cannot be had now: for a start that does other things first."""
-    address = _resolve(parse_address(bind))
-    with net.socket(net.AF_INET6 if address.is_ipv6 else net.AF_INET) as probe:
-        probe.setsockopt(net.SOL_SOCKET, net.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as error:
-            raise _explain(bind, error) from error
-
-
-def _is_in_use(error: BaseException) -> bool:
-    return isinstance(error, zmq.ZMQError) and error.errno == errno.EADDRINUSE
-
-
-def _resolve(address: Address) -> Address:
-    """The address with its host as an IP literal: ZeroMQ binds to nothing else."""
-    host = "0.0.0.0" if address.host == "*" else address.host
-    try:
-        found = net.getaddrinfo(host, address.port, type=net.SOCK_STREAM)
-    except OSError as error:
-        raise LinkError(
-            f"cannot listen on {address}: {address.host!r} is not a known host ({error.strerror})"
-        ) from error
-    found.sort(key=lambda info: info[0] != net.AF_INET)
-    return Address(str(found[0][4][0]), address.port)
-
-
-def _explain(bind: str, error: zmq.ZMQError | OSError) -> LinkError:
-    reasons = {
-        errno.EADDRINUSE: f"address {bind} is in use by another program; stop it, or choose another with --bind",
-        errno.EADDRNOTAVAIL: f"address {bind} is not an address of this machine; choose another with --bind",
-        errno.ENODEV: f"address {bind} is not an address of this machine; choose another with --bind",
-        errno.EACCES: f"address {bind} may not be used by this user; choose a port above 1023 with --bind",
-    }
-    return LinkError(reasons.get(error.errno or 0, f"cannot listen on {bind}: {error.strerror}"))

@@ -14,22 +14,21 @@ import zmq
 from transport.address import Address
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
-from transport.zap import ZAP_DOMAIN
+from transport.zap import zap_domain
 
 
-def make_router(ctx: zmq.SyncContext, address: Address, key: ClusterKey | None, limits: LinkLimits) -> zmq.SyncSocket:
+def make_router(ctx: zmq.SyncContext, key: ClusterKey | None, limits: LinkLimits) -> zmq.SyncSocket:
     """The listening socket, not yet bound. A key must be one that can serve."""
     socket = ctx.socket(zmq.ROUTER)
-    _set_common(socket, address, limits)
+    _set_common(socket, limits)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
     socket.setsockopt(zmq.RCVHWM, limits.receive_hwm_frames)
     socket.setsockopt(zmq.SNDHWM, limits.receive_hwm_frames)
-    socket.setsockopt(zmq.BACKLOG, limits.backlog)
     if key is not None and key.server is not None:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, key.server.secret)
-        socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+        socket.setsockopt(zmq.ZAP_DOMAIN, zap_domain(key))
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
     return socket
 
@@ -37,7 +36,10 @@ def make_router(ctx: zmq.SyncContext, address: Address, key: ClusterKey | None, 
 def make_dealer(ctx: zmq.SyncContext, address: Address, key: ClusterKey | None, limits: LinkLimits) -> zmq.SyncSocket:
     """A socket connecting to `address`, as a server when the key says so, as a client otherwise."""
     socket = ctx.socket(zmq.DEALER)
-    _set_common(socket, address, limits)
+    _set_common(socket, limits)
+    # With IPV6 on, ZeroMQ tries a name's first IPv6 address only ("localhost" would never find 127.0.0.1): names are
+    # resolved to IPv4, and IPv6 is for literals.
+    socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
     socket.setsockopt(zmq.IMMEDIATE, 1)
     # Above what the window lets out, even though ZeroMQ learns late what was read: a socket that cannot be written
     # is then one without a connection, and nothing else.
@@ -57,10 +59,7 @@ def make_dealer(ctx: zmq.SyncContext, address: Address, key: ClusterKey | None, 
     return socket
 
 
-def _set_common(socket: zmq.SyncSocket, address: Address, limits: LinkLimits) -> None:
+def _set_common(socket: zmq.SyncSocket, limits: LinkLimits) -> None:
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, limits.frame_bytes_max)
     socket.setsockopt(zmq.HANDSHAKE_IVL, limits.handshake_ms)
-    # With IPV6 on, ZeroMQ tries a name's first IPv6 address only ("localhost" would never find 127.0.0.1): names are
-    # resolved to IPv4, and IPv6 is for literals.
-    socket.setsockopt(zmq.IPV6, int(address.is_ipv6))

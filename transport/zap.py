@@ -3,11 +3,15 @@
 libzmq asks it over `inproc://zeromq.zap.01` about every connecting key; one handler serves one ZeroMQ context. The
 user id it answers with comes back with every frame of the connection, so a frame's claim to be a server's can be held
 against the key. When the handler is gone, connections are refused, never let in (ZAP_ENFORCE_DOMAIN).
+
+Each listening socket has a key, and the key's own ZAP domain: during a rotation the holders of one key are let in by
+the socket of that key only.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import zmq
 from zmq.utils import z85
@@ -16,7 +20,6 @@ from transport.drops import Drops
 from transport.errors import LinkError
 from transport.keys import ClusterKey
 
-ZAP_DOMAIN = b"quorate"
 SERVER_USER = "server"
 CLIENT_USER = "client"
 
@@ -25,14 +28,16 @@ _VERSION = b"1.0"
 _FRAMES = 7  # version, request id, domain, address, identity, mechanism, key
 
 
-class ZapHandler:
-    """Answers libzmq's questions with the keys of one cluster."""
+def zap_domain(key: ClusterKey) -> bytes:
+    """The domain of the sockets that listen with a key."""
+    return b"quorate." + key.fingerprint.encode()
 
-    def __init__(self, ctx: zmq.SyncContext, key: ClusterKey, drops: Drops) -> None:
-        self._users = {
-            z85.decode(key.client.public): CLIENT_USER.encode(),
-            z85.decode(key.server_public): SERVER_USER.encode(),
-        }
+
+class ZapHandler:
+    """Answers libzmq's questions with the keys that are admitted now."""
+
+    def __init__(self, ctx: zmq.SyncContext, drops: Drops) -> None:
+        self._users: dict[tuple[bytes, bytes], bytes] = {}
         self._drops = drops
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket = ctx.socket(zmq.REP)
@@ -48,6 +53,13 @@ class ZapHandler:
         self._loop = loop
         loop.add_reader(self._socket.fileno(), self._on_readable)
         loop.call_soon(self._on_readable)
+
+    def admit(self, keys: Iterable[ClusterKey]) -> None:
+        """From now on these keys are let in, and no others; connections that stand are not looked at again."""
+        self._users = {}
+        for key in keys:
+            self._users[zap_domain(key), z85.decode(key.client.public)] = CLIENT_USER.encode()
+            self._users[zap_domain(key), z85.decode(key.server_public)] = SERVER_USER.encode()
 
     def close(self) -> None:
         """Stop answering; from here on every key is refused."""
@@ -82,6 +94,6 @@ class ZapHandler:
         if len(request) != _FRAMES:
             return None
         version, _, domain, _, _, mechanism, key = request
-        if version != _VERSION or domain != ZAP_DOMAIN or mechanism != b"CURVE":
+        if version != _VERSION or mechanism != b"CURVE":
             return None
-        return self._users.get(key)
+        return self._users.get((domain, key))

@@ -16,6 +16,7 @@ from transport.keys import ClusterKey
 from transport.limits import LinkLimits
 from transport.links import LinkConfig, Links
 from transport.listener import Arrival
+from transport.ring import Ring
 from transport.wire import PROTOCOL_VERSION, Header, pack, unpack
 
 PATIENCE_S = 20.0
@@ -40,6 +41,7 @@ class Server:
         bind: str = "127.0.0.1:0",
         cluster_id: str = "c1",
         key: ClusterKey | None = None,
+        ring: Ring | None = None,
         limits: LinkLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,7 +51,7 @@ class Server:
         self.dead: list[tuple[str, str]] = []
         self.links = Links(
             self.ctx,
-            LinkConfig(bind, bind, server_id, 1, key, limits or LinkLimits()),
+            LinkConfig(bind, bind, server_id, 1, ring or (Ring(key) if key else None), limits or LinkLimits()),
             cluster_id=lambda: self.cluster_id,
             on_frames=self.frames.extend,
             on_dead=lambda address, reason: self.dead.append((address, reason)),

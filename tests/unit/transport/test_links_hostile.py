@@ -154,7 +154,8 @@ async def test_a_receiver_that_raises_does_not_stop_the_link(caplog: pytest.LogC
             seen.extend(body for _, body, _ in arrived)
             raise RuntimeError("no")
 
-        two.links._listener._on_frames = take
+        (listener,) = two.links._entrance._listeners.values()
+        listener._on_frames = take
         one.tell(two, b"1")
         one.tell(two, b"2")
         await until(lambda: seen == [b"1", b"2"], "both are handed over")

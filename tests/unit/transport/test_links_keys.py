@@ -135,7 +135,7 @@ async def test_a_wrong_key_has_a_reason_in_words(key: ClusterKey) -> None:
 async def test_without_its_handler_the_port_lets_nobody_in(key: ClusterKey) -> None:
     """ZAP fails open by default: a server whose handler is gone must refuse even good keys."""
     async with Server(key=key) as server:
-        handler = server.links._listener._zap
+        handler = server.links._entrance._zap
         assert handler is not None
         handler.close()
         with RawPeer(server.address, key=triple(key, key.client)) as client:
@@ -157,7 +157,7 @@ async def test_one_context_has_one_handler(key: ClusterKey) -> None:
     async with Server(key=key) as server:
         drops = Drops(lambda: 0.0)
         with pytest.raises(LinkError, match="share one ZeroMQ context"):
-            ZapHandler(server.ctx, key, drops).open(asyncio.get_running_loop())
+            ZapHandler(server.ctx, drops).open(asyncio.get_running_loop())
 
 
 async def test_a_dialer_with_a_client_file_is_a_client(key: ClusterKey) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
-from actors.gossip.member import NAME_CHARS_MAX, TAG_CHARS_MAX
+from actors.gossip.member import NAME_CHARS_MAX
+from actors.gossip.tags import fault_of_tags
 from transport.address import PORT_MAX, Address, parse_address
 from transport.errors import QuorateError
 from transport.text import is_utf8, shortened
@@ -171,13 +172,9 @@ class NodeConfig:
             )
         if not self.name.isprintable():
             raise ConfigError(f"--name {shortened(self.name)} has characters that cannot be printed: leave them out")
-        for key, value in self.tags.items():
-            if not (key.isprintable() and value.isprintable()):
-                tag = shortened(f"{key}={value}")
-                raise ConfigError(f"--tag {tag} has characters that cannot be printed: leave them out")
-        chars = sum(len(key) + len(value) for key, value in self.tags.items())
-        if chars > TAG_CHARS_MAX:
-            raise ConfigError(f"the tags have {chars} characters together: at most {TAG_CHARS_MAX} are allowed")
+        fault = fault_of_tags(self.tags)
+        if fault:
+            raise ConfigError(f"--tag: {fault}")
         if not is_utf8(str(self.data_dir)):
             raise ConfigError(f"--data-dir {shortened(str(self.data_dir))} is not UTF-8 text: choose another name")
 

@@ -75,6 +75,11 @@ def rtt_view(answer: Row) -> str:
     return f"Estimated {_cell(answer['from'])} <-> {_cell(answer['to'])} rtt: {answer['rtt_ms']:.3f} ms"
 
 
+def tags_view(answer: Row) -> str:
+    """A server's tags after a change."""
+    return f"{_cell(answer['name'])} has {_cell(_tags(answer['tags'])) if answer['tags'] else 'no tags'}"
+
+
 def why_view(report: Row) -> str:
     """Why a member has its status: the member, then what was seen, oldest first."""
     member = report["member"]

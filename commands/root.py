@@ -96,6 +96,12 @@ def _members() -> click.Command:
     return members
 
 
+def _tags() -> click.Command:
+    from commands.tags import tags
+
+    return tags
+
+
 def _raft() -> click.Command:
     from commands.raft import raft
 
@@ -158,6 +164,7 @@ root = LazyGroup(
         "health": partial(_server, "health"),
         "members": _members,
         "rtt": partial(_server, "rtt"),
+        "tags": _tags,
         "join": partial(_server, "join"),
         "leave": partial(_server, "leave"),
         "force-leave": partial(_server, "force-leave"),

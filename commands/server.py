@@ -81,13 +81,13 @@ def force_leave(remote: Remote, name: str) -> None:
     remote.show(answer, lambda value: f"{value['name']} is {value['status']}")
 
 
-def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:
+def parse_tags(texts: tuple[str, ...], hint: str = "--tag") -> dict[str, str]:
     """Tags from K=V texts.  Raises BadParameter for anything else."""
     tags = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise click.BadParameter(f"{text!r} is no tag: write KEY=VALUE", param_hint="--tag")
+            raise click.BadParameter(f"{text!r} is no tag: write KEY=VALUE", param_hint=hint)
         tags[name] = value
     return tags
 

@@ -24,7 +24,7 @@ _SCHEMA = (
     (
         "CREATE TABLE self (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, name TEXT NOT NULL,"
         " boot INTEGER NOT NULL, incarnation INTEGER NOT NULL, clock INTEGER NOT NULL, cluster_id TEXT NOT NULL,"
-        " has_left INTEGER NOT NULL, crc INTEGER NOT NULL)"
+        " has_left INTEGER NOT NULL, tags BLOB NOT NULL, given_tags BLOB NOT NULL, crc INTEGER NOT NULL)"
     ),
     (
         "CREATE TABLE members (id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, status TEXT NOT NULL,"
@@ -68,6 +68,10 @@ class SerfState:
     """The server has left its cluster on purpose."""
     members: list[KnownMember] = field(factory=list)
     """Ordered by id."""
+    tags: dict[str, str] = field(factory=dict)
+    """This server's own, as others know them."""
+    given_tags: dict[str, str] = field(factory=dict)
+    """Those it was given at its last start."""
 
 
 @message("serf.write", retry=False)
@@ -80,6 +84,8 @@ class SerfWrite:
     cluster_id: str | None = None
     left: bool | None = None
     name: str | None = None
+    tags: dict[str, str] | None = None
+    given_tags: dict[str, str] | None = None
     upsert: list[KnownMember] = field(factory=list)
     """Members to add or replace, by id; done before `remove`."""
     remove: list[str] = field(factory=list)
@@ -98,6 +104,8 @@ def merged(earlier: SerfWrite, later: SerfWrite) -> SerfWrite:
         cluster_id=_or(later.cluster_id, earlier.cluster_id),
         left=_or(later.left, earlier.left),
         name=_or(later.name, earlier.name),
+        tags=_or(later.tags, earlier.tags),
+        given_tags=_or(later.given_tags, earlier.given_tags),
         upsert=[member for member in members.values() if member is not None],
         remove=[member_id for member_id, member in members.items() if member is None],
     )
@@ -144,6 +152,8 @@ class _Self:
     clock: int
     cluster_id: str
     has_left: int
+    tags: bytes
+    given_tags: bytes
 
 
 class SerfDb:
@@ -163,7 +173,7 @@ class SerfDb:
     @staticmethod
     def create(path: Path, server_id: str) -> None:
         """Make a serf.db that knows nobody."""
-        fresh = _Self(server_id, "", 0, 0, 0, "", 0)
+        fresh = _Self(server_id, "", 0, 0, 0, "", 0, _encode({}), _encode({}))
         SqliteFile.create(path, _SCHEMA, lambda connection: _put_self(connection, fresh))
 
     @property
@@ -185,7 +195,18 @@ class SerfDb:
         me = self._self
         with errors_of(self._path):
             members = self._read_members()
-        return SerfState(me.id, me.name, me.boot, me.incarnation, me.clock, me.cluster_id, bool(me.has_left), members)
+        return SerfState(
+            me.id,
+            me.name,
+            me.boot,
+            me.incarnation,
+            me.clock,
+            me.cluster_id,
+            bool(me.has_left),
+            members,
+            _decode_tags(me.tags),
+            _decode_tags(me.given_tags),
+        )
 
     def write(self, write: SerfWrite) -> None:
         """One transaction, on the disk when this returns.
@@ -202,6 +223,8 @@ class SerfDb:
                 clock=max(me.clock, write.clock or 0),
                 cluster_id=me.cluster_id if write.cluster_id is None else write.cluster_id,
                 has_left=me.has_left if write.left is None else int(write.left),
+                tags=me.tags if write.tags is None else _encode(write.tags),
+                given_tags=me.given_tags if write.given_tags is None else _encode(write.given_tags),
             ),
             write.upsert,
             write.remove,
@@ -224,7 +247,7 @@ class SerfDb:
 
     def _read_self(self) -> _Self:
         rows = self._file.connection.execute(
-            "SELECT id, name, boot, incarnation, clock, cluster_id, has_left, crc FROM self"
+            "SELECT id, name, boot, incarnation, clock, cluster_id, has_left, tags, given_tags, crc FROM self"
         ).fetchall()
         if len(rows) != 1:
             raise CorruptFile(self._path, "the row with the identity of the server is missing")
@@ -246,7 +269,7 @@ class SerfDb:
 def _put_self(connection: sqlite3.Connection, me: _Self) -> None:
     fields = astuple(me)
     connection.execute(
-        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, record_checksum(*fields))
+        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, record_checksum(*fields))
     )
 
 

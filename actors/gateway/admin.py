@@ -25,6 +25,7 @@ from actors.gateway.arguments import (
     MembersArguments,
     NameArguments,
     RttArguments,
+    TagsArguments,
 )
 from actors.gateway.messages import AdminForward
 from actors.gateway.reports import (
@@ -36,6 +37,7 @@ from actors.gateway.reports import (
     why_report,
 )
 from actors.gossip.messages import (
+    ChangeTags,
     ForceLeave,
     GossipStatusRequest,
     JoinPeers,
@@ -94,6 +96,7 @@ class Admin:
             "health": (Arguments, self._health),
             "members": (MembersArguments, self._members),
             "rtt": (RttArguments, self._rtt),
+            "tags": (TagsArguments, self._tags),
             "join": (JoinArguments, self._join),
             "leave": (Arguments, self._leave),
             "force_leave": (NameArguments, self._force_leave),
@@ -199,6 +202,10 @@ class Admin:
     async def _rtt(self, arguments: RttArguments, timeout_s: float) -> Any:
         answer = await self._ask("gossip", RttRequest(arguments.start, arguments.to), timeout_s)
         return {key: answer[key] for key in ("from", "to", "rtt_ms")}
+
+    async def _tags(self, arguments: TagsArguments, timeout_s: float) -> Any:
+        answer = await self._ask("gossip", ChangeTags(arguments.put, arguments.remove), timeout_s)
+        return {key: answer[key] for key in ("name", "tags", "incarnation")}
 
     async def _join(self, arguments: JoinArguments, timeout_s: float) -> Any:
         return await self._ask("gossip", JoinPeers(arguments.peers), timeout_s)

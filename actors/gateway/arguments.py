@@ -24,6 +24,13 @@ class RttArguments(Arguments, frozen=True):
     to: str = ""
 
 
+class TagsArguments(Arguments, frozen=True):
+    """Tags to set and names of tags to remove."""
+
+    put: dict[str, str] = {}
+    remove: list[str] = []
+
+
 class JoinArguments(Arguments, frozen=True):
     """Addresses of servers to join."""
 

@@ -7,6 +7,7 @@ What must not go back (incarnations, the Lamport clock) is reserved in blocks; w
 (members) is gathered and written a little later, so that gossip does not make the disk busy that Raft needs.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ from actors.gossip.member import Claim, Status, fault_of
 from actors.gossip.memory import claims_of
 from actors.gossip.messages import (
     Ack,
+    ChangeTags,
     ForceLeave,
     Gossip,
     GossipStatusRequest,
@@ -61,6 +63,7 @@ from actors.gossip.messages import (
 )
 from actors.gossip.own import RESERVE
 from actors.gossip.swim import Swim
+from actors.gossip.tags import TagsError, changed
 from actors.identity import Identity
 from storage.serf_db import SerfWrite
 from transport.address import parse_address
@@ -112,6 +115,7 @@ class GossipActor(Actor):
         self._timer_at = inf
         self._joins: JoinAsks[Sender] = JoinAsks()
         self._leavers: deque[Sender] = deque()
+        self._tagging = asyncio.Lock()
 
     # --- life ---
 
@@ -119,7 +123,7 @@ class GossipActor(Actor):
         """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
         state = await self._keeper.begin(self._identity)
         self._swim = Swim(
-            self._own_claim(state.incarnation + 1),
+            self._own_claim(state.incarnation + 1, state.tags),
             config=self._config,
             rng=self.context.rng,
             cluster_id=self._identity.cluster_id,
@@ -182,6 +186,23 @@ class GossipActor(Actor):
     @handles(RttsRequest)
     def _on_rtts(self, msg: RttsRequest, sender: Sender) -> Json:
         return Json(self._swim.report.rtts())
+
+    @handles(ChangeTags)
+    async def _on_change_tags(self, msg: ChangeTags, sender: Sender) -> Json:
+        async with self._tagging:
+            before = self._swim.tags
+            try:
+                tags = changed(before, msg.put, msg.remove)
+            except TagsError as error:
+                return Json({"ok": False, "reason": str(error)})
+            if tags != before:
+                refusal = await self._keeper.refusal(SerfWrite(tags=tags))
+                if refusal:
+                    self._keeper.tell(SerfWrite(tags=before))
+                    return Json({"ok": False, "reason": f"the tags were not changed: {refusal}"})
+                self._carry_out(self._swim.retag(self.context.now(), tags))
+                self._arm()
+        return Json({"ok": True, "name": self._identity.name, "tags": tags, "incarnation": self._swim.own.incarnation})
 
     @handles(JoinPeers)
     def _on_join_peers(self, msg: JoinPeers, sender: Sender) -> None:
@@ -292,9 +313,9 @@ class GossipActor(Actor):
         self._timer_at = deadline
         self._timer = self.context.after(max(0.0, deadline - self.context.now()), Tick())
 
-    def _own_claim(self, incarnation: int) -> Claim:
+    def _own_claim(self, incarnation: int, tags: dict[str, str]) -> Claim:
         identity = self._identity
-        claim = Claim(identity.id, identity.name, identity.address, dict(identity.tags), incarnation, lamport=0)
+        claim = Claim(identity.id, identity.name, identity.address, tags, incarnation, lamport=0)
         fault = fault_of(claim)
         if fault:
             raise IdentityError(f"cannot join a cluster as {identity.name}: {fault}")

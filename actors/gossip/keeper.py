@@ -10,12 +10,13 @@ import logging
 from operator import not_
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from actors.asks import AskError
 from actors.gossip.memory import Memory
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
+from actors.gossip.tags import TagsError, fault_of_tags, tags_at_start
 from storage.serf_db import SerfLoad, SerfLoaded, SerfState, SerfWrite, SerfWritten
 from transport.wire import message
 
@@ -51,6 +52,10 @@ class Keeper:
         """What serf.db holds, once incarnations and Lamport times above it are reserved for this run."""
         loaded: SerfLoaded = await self._persistence.ask(SerfLoad(), timeout_s=DISK_TIMEOUT_S)
         state = loaded.state
+        tags = tags_at_start(state.tags, state.given_tags, identity.tags)
+        fault = fault_of_tags(tags)
+        if fault:
+            raise TagsError(f"{fault} (--tag, and what was set while the server ran)")
         cluster_id = identity.cluster_id or state.cluster_id
         if cluster_id:
             identity.adopt_cluster(cluster_id)
@@ -60,11 +65,21 @@ class Keeper:
             cluster_id=cluster_id or None,
             left=False,
             name=identity.name,
+            tags=tags,
+            given_tags=dict(identity.tags),
         )
         written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
         if written.error:
             raise RuntimeError(f"cannot reserve incarnations: {written.error}")
-        return state
+        return evolve(state, tags=tags)
+
+    async def refusal(self, write: SerfWrite) -> str:
+        """Try to write it once; returns why it is not on the disk, or "".  Then it is still to be written."""
+        try:
+            written: SerfWritten = await self._persistence.ask(write, timeout_s=DISK_TIMEOUT_S)
+        except AskError as error:
+            return str(error)
+        return written.error
 
     def tell(self, write: SerfWrite) -> None:
         """Write it, and do not wait for it."""
@@ -75,14 +90,10 @@ class Keeper:
         await AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(DISK_RETRY_S))(self._is_written, write)
 
     async def _is_written(self, write: SerfWrite) -> bool:
-        try:
-            written: SerfWritten = await self._persistence.ask(write, timeout_s=DISK_TIMEOUT_S)
-        except AskError as error:
-            _log.warning("serf.db was not written, trying again: %s", error)
-            return False
-        if written.error:
-            _log.warning("serf.db was not written, trying again: %s", written.error)
-        return not written.error
+        refusal = await self.refusal(write)
+        if refusal:
+            _log.warning("serf.db was not written, trying again: %s", refusal)
+        return not refusal
 
     def soon(self) -> None:
         """See to it that a Keep comes, if there is something to be remembered."""

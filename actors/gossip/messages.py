@@ -208,6 +208,18 @@ class RttsRequest:
     """How far are the others from this server (an ask, answered by Json {id: ms}, of those whose place is known)?"""
 
 
+@message("gossip.change_tags")
+@frozen
+class ChangeTags:
+    """Set some of this server's own tags and remove others (an ask): all of it or nothing, and to disk first.
+
+    Answered by Json {"ok": True, "name", "tags", "incarnation"}, or {"ok": False, "reason"}.
+    """
+
+    put: dict[str, str]
+    remove: list[str]
+
+
 @message("gossip.join_peers")
 @frozen
 class JoinPeers:

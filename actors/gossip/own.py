@@ -44,6 +44,8 @@ class Own:
         self._reserved = reserved
         self._asked_upto = reserved
         self._wanted = 0
+        self.tags = shared.roster.own.tags
+        """What the next incarnation says; that of a change of tags may still have to wait for the disk."""
         self._clock_reserved = clock + CLOCK_RESERVE
 
     @property
@@ -72,6 +74,11 @@ class Own:
     def announce(self, now: float, intent: Intent) -> None:
         """Say that this server joins, leaves, or has left, with a Lamport time later than any it has seen."""
         self._put(now, replace(self.claim, intent=intent, lamport=self.next_time()))
+
+    def retag(self, now: float, tags: dict[str, str]) -> None:
+        """Say that this server has other tags."""
+        self.tags = tags
+        self._raise(now, self.claim.incarnation + 1)
 
     def answer(self, now: float, claim: Claim, teller: str) -> None:
         """Object to a claim about this server that is not what it says of itself."""
@@ -125,13 +132,13 @@ class Own:
             self._shared.out.append(Reserve(self._asked_upto))
 
     def _become(self, now: float, incarnation: int) -> None:
-        self._put(now, replace(self.claim, incarnation=incarnation))
+        self._put(now, replace(self.claim, incarnation=incarnation, tags=self.tags))
 
     def _put(self, now: float, claim: Claim) -> None:
         before = self.claim
         self._roster.put(claim, now)
         self._broadcasts.add(claim.id)
-        if claim.status is not before.status:
+        if (claim.status, claim.tags) != (before.status, before.tags):
             self._shared.changed(now, claim, before.status.value)
 
 

@@ -161,6 +161,12 @@ class Swim:
             self._seeker.resume()
         return self._finish(now)
 
+    def retag(self, now: float, tags: dict[str, str]) -> list[Effect]:
+        """Tell others that this server has these tags now."""
+        self._wake(now)
+        self._own.retag(now, tags)
+        return self._finish(now)
+
     def force_leave(self, now: float, name: str) -> tuple[Claim, list[Effect]]:
         """Declare a member left, by name or id: a failed one has left then, a living one objects.
 
@@ -203,6 +209,11 @@ class Swim:
     def cluster_id(self) -> str:
         """The cluster this server belongs to, or ""."""
         return self._seeker.cluster_id
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """This server's own tags, those included that others have not been told of yet."""
+        return self._own.tags
 
     @property
     def own(self) -> Claim:

@@ -67,6 +67,19 @@ def test_members_why(play: Play) -> None:
     )
 
 
+def test_tags(play: Play) -> None:
+    """Set and unset; the tags afterwards are the answer."""
+    play.answers["tags"] = {"name": "one", "tags": {"zone": "b", "role": "db"}, "incarnation": 4}
+    assert play.text("tags", "set", "zone=b", "note=a=b") == "one has role=db,zone=b\n"
+    play.answers["tags"] = {"name": "one", "tags": {}, "incarnation": 5}
+    assert play.text("tags", "unset", "zone", "role", "zone") == "one has no tags\n"
+
+    assert play.asked == [("tags", {"put": {"zone": "b", "note": "a=b"}}), ("tags", {"remove": ["zone", "role"]})]
+    for wrong in (["set"], ["unset"], ["set", "zone"], ["set", "=b"]):
+        assert play.run("tags", *wrong).exit_code == 2
+    assert len(play.asked) == 2
+
+
 def test_rtt(play: Play) -> None:
     """Serf's words, or the figure in ms; the second name may be left out."""
     play.answers["rtt"] = {"from": "one", "to": "two", "rtt_ms": 0.61}

@@ -13,6 +13,7 @@ from actors.gateway.gateway import Gateway
 from actors.gateway.limits import GatewayLimits
 from actors.gossip.member import Member
 from actors.gossip.messages import (
+    ChangeTags,
     ForceLeave,
     GossipStatusRequest,
     JoinPeers,
@@ -125,6 +126,13 @@ class Gossip(Actor):
         ]
         why = {"two": [TrailEntry(1.5, "suspect", "one", "no answer to a probe")]} if msg.why == "two" else {}
         return MembersView(members, "one", why)
+
+    @handles(ChangeTags)
+    def on_tags(self, msg: ChangeTags, sender: Sender) -> Json:
+        """There are none to remove."""
+        if msg.remove:
+            return Json({"ok": False, "reason": "there is no such tag"})
+        return Json({"ok": True, "name": "one", "tags": msg.put, "incarnation": 4})
 
     @handles(RttsRequest)
     def on_rtts(self, msg: RttsRequest, sender: Sender) -> Json:

@@ -73,6 +73,17 @@ async def test_rtt() -> None:
 
 
 @story
+async def test_tags() -> None:
+    """What gossip makes of the change, or why it makes none."""
+    async with Server(CONFIG) as server:
+        answer = await server.value("tags", {"put": {"role": "db"}})
+        refused = await server.request("tags", {"remove": ["role"]})
+
+        assert answer == {"name": "one", "tags": {"role": "db"}, "incarnation": 4}
+        assert (refused.code, refused.message) == ("refused", "there is no such tag")
+
+
+@story
 async def test_why_tells_a_members_story() -> None:
     """`members --why NAME`, and a clear answer for a name nobody has."""
     async with Server(CONFIG) as server:

@@ -20,6 +20,7 @@ from actors.gossip.messages import (
     SuspectDead,
 )
 from actors.gossip.own import RESERVE
+from actors.gossip.tags import TagsError
 from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House
 from tests.unit.gossip.lone import SUSPECT, claim
@@ -241,7 +242,9 @@ async def test_gossip_from_no_server_is_ignored(tmp_path: Path) -> None:
 async def test_an_impossible_name_is_one_clear_line(tmp_path: Path) -> None:
     """No other server would take such a claim."""
     async with House(tmp_path) as house:
-        with pytest.raises(IdentityError, match="cannot join a cluster as n0: the tags have more than 512 characters"):
+        with pytest.raises(IdentityError, match=r"cannot join a cluster as x+: id or name has a wrong length"):
+            await house.start("x" * 200, cluster_id="c0")
+        with pytest.raises(TagsError, match="the tags have 604 characters together: at most 512 are allowed"):
             await house.start("n0", cluster_id="c0", tags={"note": "x" * 600})
 
 

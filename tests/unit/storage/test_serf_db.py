@@ -41,10 +41,12 @@ def test_everything_written_is_there_at_the_next_start(path: Path) -> None:
     db = SerfDb(path)
     db.begin("one")
     db.write(SerfWrite(incarnation=7, clock=40, cluster_id="c1", upsert=[member(2), member(1, "failed")]))
-    db.write(SerfWrite(left=True, name="uno"))
+    db.write(SerfWrite(left=True, name="uno", tags={"zone": "b"}, given_tags={"zone": "a"}))
     db.close()
 
-    assert reopened(path) == SerfState("server-1", "uno", 1, 7, 40, "c1", True, [member(1, "failed"), member(2)])
+    assert reopened(path) == SerfState(
+        "server-1", "uno", 1, 7, 40, "c1", True, [member(1, "failed"), member(2)], {"zone": "b"}, {"zone": "a"}
+    )
 
 
 def test_what_a_write_does_not_name_stays(path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +69,8 @@ class Dialer:
         self._down: dict[str, int] = {}  # address -> dials since it went down
         self._why: dict[str, str] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
-        self._frames_closed = self._bytes_closed = 0
+        self._frames_closed = 0
+        self._bytes_closed: Counter[str] = Counter()
 
     def open(self, loop: asyncio.AbstractEventLoop, stamp: Stamp) -> None:
         """Start dialling when asked to send."""
@@ -114,12 +116,12 @@ class Dialer:
         """What each link carries."""
         return [{**link.stats(), "error": self.why_down(link.address)} for link in self._links.values()]
 
-    def totals(self) -> tuple[int, int]:
-        """Frames and bytes sent since the start, on links closed by now too."""
+    def totals(self) -> tuple[int, Counter[str]]:
+        """Frames, and bytes by the actor they were for, sent since the start, on links closed by now too."""
         links = self._links.values()
         return (
             self._frames_closed + sum(link.frames for link in links),
-            self._bytes_closed + sum(link.bytes for link in links),
+            sum((link.bytes_to for link in links), self._bytes_closed),
         )
 
     def _dial(self, address: str, urgent: bool) -> Link | None:
@@ -182,7 +184,7 @@ class Dialer:
     def _close_link(self, lane: _Lane, linger_ms: int = 0) -> None:
         link = self._links.pop(lane)
         self._frames_closed += link.frames
-        self._bytes_closed += link.bytes
+        self._bytes_closed += link.bytes_to
         link.close(linger_ms)
         if (link.address, not link.urgent) not in self._links:
             self._down.pop(link.address, None)

@@ -14,7 +14,7 @@ Which links exist, and what a link that went down means, is the dialer's busines
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import count
@@ -64,7 +64,8 @@ class Link:
         self.last_used = self.dialed_at = clock()
         self.stalled = False
         self.frames = 0
-        self.bytes = 0
+        self.bytes_to: Counter[str] = Counter()
+        """Bytes of frames by the actor they were for."""
         self._socket = socket
         self._fd = socket.fileno()
         self._stamp = stamp
@@ -131,7 +132,7 @@ class Link:
         self._under_way.append((self._sequence, size))
         self._under_way_bytes += size
         self.frames += 1
-        self.bytes += size
+        self.bytes_to[letter[0]] += size
         # Sending may have consumed the only sign of an arrived acknowledgement or of a lost connection.
         if self._socket.get(_EVENTS) != _POLLOUT:
             self._check_soon()
@@ -234,7 +235,7 @@ class Link:
             "lane": "urgent" if self.urgent else "bulk",
             "state": self.state.value,
             "frames": self.frames,
-            "bytes": self.bytes,
+            "bytes": self.bytes_to.total(),
             "held": len(self._held),
             "unacknowledged_frames": len(self._under_way),
             "unacknowledged_bytes": self._under_way_bytes,

@@ -126,14 +126,15 @@ class Links:
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start, what was dropped by reason, and the links as they are."""
-        frames_out, bytes_out = self._dialer.totals()
+        frames_out, bytes_to = self._dialer.totals()
         return {
             "bound": self.bound_address,
             "address": self._advertised,
             "secured": self._config.ring is not None,
             **self._entrance.counts(),
             "frames_out": frames_out,
-            "bytes_out": bytes_out,
+            "bytes_out": bytes_to.total(),
+            "bytes_out_to": dict(bytes_to),
             "dropped": self._drops.counts(),
             "cut": {"inbound": sorted(self._cuts.inbound), "outbound": sorted(self._cuts.outbound)},
             "links": self._dialer.links(),

@@ -109,6 +109,7 @@ class Admin:
             "actors.kill": (KillArguments, self._actors_kill),
             "actors.mailboxes": (Arguments, self._actors_mailboxes),
             "actors.dead_letters": (Arguments, self._actors_dead_letters),
+            "links": (Arguments, self._links),
             "version": (Arguments, self._version),
             "fault.cut": (CutArguments, self._fault_cut),
             "fault.heal": (Arguments, self._fault_heal),
@@ -254,6 +255,9 @@ class Admin:
             return {"result": self._control.system.kill(name, int(incarnation))}
         except (LookupError, ValueError) as error:
             raise OperationError(Code.REFUSED, str(error)) from None
+
+    async def _links(self, _arguments: Arguments, _timeout_s: float) -> Any:
+        return self._control.link_stats()
 
     async def _version(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return version_report()

@@ -240,6 +240,7 @@ async def test_a_kill_names_an_incarnation() -> None:
         ("actors.kill", {"target": "nobody@1"}, "refused"),
         ("raft.snapshot", {}, "ok"),
         ("version", {}, "ok"),
+        ("links", {}, "ok"),
         ("actors.list", {}, "ok"),
         ("actors.tree", {}, "ok"),
         ("actors.mailboxes", {}, "ok"),

@@ -9,7 +9,7 @@ are the client's own.  A client stays with a server until it is refused, hears n
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, evolve
 
 from actors.actor import Sender
-from storage.kv import Changed, Failed, Found, cas, decode_result, get, put
+from storage.kv import Changed, Failed, Found, Page, cas, decode_result, get, list_keys, put, put_many
 from tests.linearizability.operation import Operation, Outcome, Value
 from transport.client_asks import AskLimits, Asks
 from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask
@@ -41,6 +41,9 @@ _MEANT: Final = (
     (STALE, "read", 1),
 )
 """What callers do, and how often."""
+
+MANY_SHARE: Final = 0.3
+"""Of writes and reads: so many are of several keys at once."""
 
 
 @define(eq=False)
@@ -78,6 +81,8 @@ class SimClient:
         self._asks = Asks(AskLimits(attempt_s=simulation.weather.attempt_s), self._send, self._pause_s)
         self._preferred = self._rng.choice(list(simulation.processes))
         self._is_opening = self._is_ticking = self._is_held = False
+        # Of its own, so that everything else happens as it would without.
+        self._many_rng = random.Random(f"{simulation.seed}/client/{number}/many")
         self._last_read: dict[str, Value] = {}
         self._written = 0
 
@@ -99,58 +104,80 @@ class SimClient:
             self._written += 1
             value = f"{self._name}.{self._written}"
             arguments = (value,) if function == "write" else (self._last_read.get(key), value)
-        body = _body(function, key, arguments)
+        keys = self._many(key) if function != "cas" and self._many_rng.random() < MANY_SHARE else [key]
+        body = _body(function, keys, arguments)
         now = simulation.clock.now
-        begun = Operation(simulation.new_operation(), caller, key, function, arguments, Outcome.UNKNOWN, None, now, inf)
+        begun = [
+            Operation(simulation.new_operation(), caller, one, function, arguments, Outcome.UNKNOWN, None, now, inf)
+            for one in keys
+        ]
         if op == SESSION_COMMANDS and not self._is_numbered:
             op = COMMANDS
         ask = Ask(op, body, now + TIMEOUT_S, _Promise(lambda result, error: self._ended(ask, begun, result, error)))
         self._add(ask)
 
-    def _ended(self, ask: Ask, begun: Operation, result: Any, error: BaseException | None) -> None:
+    def _many(self, key: str) -> list[str]:
+        """All keys, this one first: in a batch their order is nobody's business."""
+        others = [f"k{number}" for number in range(self._simulation.weather.keys)]
+        return [key, *(other for other in others if other != key)]
+
+    def _ended(self, ask: Ask, begun: Sequence[Operation], result: Any, error: BaseException | None) -> None:
+        """An ask about one key or several has ended; each key's operation has ended with it."""
         simulation, ledger = self._simulation, self._simulation.judge.ledger
         now = simulation.clock.now
         ask.finish()
         is_command = ask.op in (COMMANDS, SESSION_COMMANDS)
         if error is None:
-            value = self._understood(begun, result.answer if isinstance(result, Stale) else result)
+            values = self._understood(begun, result.answer if isinstance(result, Stale) else result)
             if is_command:
                 ledger.acknowledge(ask.body)
-            ended = evolve(begun, outcome=Outcome.OK, result=value, returned_s=now)
-            simulation.count("client: " + (begun.function if ask.op != STALE else "stale read"))
+            ended = [
+                evolve(one, outcome=Outcome.OK, result=value, returned_s=now)
+                for one, value in zip(begun, values, strict=True)
+            ]
+            kind = begun[0].function if ask.op != STALE else "stale read"
+            simulation.count(f"client: {kind}{' of many' if len(begun) > 1 else ''}")
         else:
             if not isinstance(error, ClientError):
                 raise error
             is_certain = error.certainly_not_applied or not is_command
             if is_command and is_certain:
                 ledger.reject(ask.body)
-            ended = evolve(begun, outcome=Outcome.FAILED if is_certain else Outcome.UNKNOWN, returned_s=now)
+            outcome = Outcome.FAILED if is_certain else Outcome.UNKNOWN
+            ended = [evolve(one, outcome=outcome, returned_s=now) for one in begun]
             kind = "session expired" if isinstance(error, SessionExpired) else "failed" if is_certain else "in doubt"
             simulation.count(f"client: {kind}")
         if ask.op != STALE:
-            simulation.history.append(ended)
+            simulation.history.extend(ended)
         if simulation.trace.is_on:
-            simulation.trace.note(now, f"client: {ended} {error or ''}")
+            for one in ended:
+                simulation.trace.note(now, f"client: {one} {error or ''}")
         simulation.clock.later(
-            self._rng.expovariate(1.0 / simulation.weather.think_s), partial(self._next, begun.client)
+            self._rng.expovariate(1.0 / simulation.weather.think_s), partial(self._next, begun[0].client)
         )
 
-    def _understood(self, begun: Operation, result: bytes) -> Value:
-        """What the store answered, in the terms of a register."""
-        answer = decode_result(result)
+    def _understood(self, begun: Sequence[Operation], result: bytes) -> Sequence[Value]:
+        """What the store answered about each key, in the terms of a register."""
+        answer, ledger, first = decode_result(result), self._simulation.judge.ledger, begun[0]
         match answer:
             case Changed():
-                return True if begun.function == "cas" else None
+                return [True if first.function == "cas" else None] * len(begun)
             case Found(key, value, revision):
-                self._simulation.judge.ledger.found(key, value, revision)
-                self._last_read[key] = value.decode()
-                return value.decode()
-            case Failed(code="conflict") if begun.function == "cas":
-                return False
-            case Failed(code="not_found") if begun.function == "read":
-                self._last_read[begun.key] = None
-                return None
-        raise AssertionError(f"{begun} was answered with {answer}")
+                ledger.found(key, value, revision)
+                return self._saw({key: value.decode()}, begun)
+            case Page():
+                ledger.listed(answer)
+                return self._saw({item.key: item.value.decode() for item in answer.items}, begun)
+            case Failed(code="conflict") if first.function == "cas":
+                return [False]
+            case Failed(code="not_found") if first.function == "read":
+                return self._saw({}, begun)
+        raise AssertionError(f"{first} was answered with {answer}")
+
+    def _saw(self, found: Mapping[str, str], begun: Sequence[Operation]) -> Sequence[Value]:
+        values = [found.get(one.key) for one in begun]
+        self._last_read |= {one.key: value for one, value in zip(begun, values, strict=True)}
+        return values
 
     # --- the client -----------------------------------------------------------------------------------------------
 
@@ -226,10 +253,12 @@ class SimClient:
         self._pump()
 
 
-def _body(function: str, key: str, arguments: tuple[Value, ...]) -> bytes:
+def _body(function: str, keys: Sequence[str], arguments: tuple[Value, ...]) -> bytes:
     if function == "read":
-        return get(key)
+        return get(keys[0]) if len(keys) == 1 else list_keys()
     encoded = [None if argument is None else str(argument).encode() for argument in arguments]
     new = encoded[-1]
     assert new is not None
-    return put(key, new) if function == "write" else cas(key, encoded[0], new)
+    if function == "cas":
+        return cas(keys[0], encoded[0], new)
+    return put(keys[0], new) if len(keys) == 1 else put_many(dict.fromkeys(keys, new))

@@ -37,6 +37,8 @@ class Invariant(StrEnum):
     NO_WRITE_LOST = "no acknowledged write lost"
     EXACTLY_ONCE = "exactly once"
     """No command is applied twice, and none whose client was told that it is not applied."""
+    ATOMIC = "a batch is one change"
+    """All keys of a batch get their values at one revision, or none does; who lists keys sees no state between."""
     LINEARIZABLE = "reads linearizable"
     """A read sees every write that was acknowledged, and what every read saw, before it began."""
     CONVERGENCE = "convergence"

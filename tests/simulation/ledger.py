@@ -12,7 +12,7 @@ import msgspec
 from attrs import define, field
 
 from actors.raft.entries import configuration_of, is_configuration
-from storage.kv import Changed, decode_result
+from storage.kv import Changed, Page, decode_result
 from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
 from tests.simulation.invariants import Invariant, violated
@@ -32,8 +32,8 @@ class Ledger:
     """By index: what applying its entry did, on whichever server was first."""
     applied_at: dict[bytes, int] = field(factory=dict)
     """The index at which a command was applied; no two commands are alike."""
-    revisions: dict[int, tuple[str, bytes]] = field(factory=dict)
-    """By revision of the key-value store: the key and the value that it gave it."""
+    revisions: dict[int, dict[str, bytes]] = field(factory=dict)
+    """By revision of the key-value store: the keys it changed, a batch's all, with the values that it gave them."""
     states: dict[int, int] = field(factory=dict)
     """By index: a checksum of the state there, as far as somebody made a snapshot."""
     acknowledged: set[bytes] = field(factory=set)
@@ -79,8 +79,9 @@ class Ledger:
         if result.startswith(_CHANGED):
             changed = decode_result(result)
             assert isinstance(changed, Changed)
-            _, key, *_, value = msgspec.msgpack.decode(command)
-            self.revisions[changed.revision] = key, value
+            name, *arguments = msgspec.msgpack.decode(command)
+            puts = arguments[0] if name == "txn" else [[name, *arguments]]
+            self.revisions[changed.revision] = {key: value for _, key, *_, value in puts}
 
     def snapshot(self, server_id: str, index: int, state: int) -> None:
         """A server has frozen or restored the state at an index."""
@@ -122,11 +123,21 @@ class Ledger:
 
     def found(self, key: str, value: bytes, revision: int) -> None:
         """A client has read this, from whatever past: it must have been so."""
-        if self.revisions.get(revision) != (key, value):
+        if self.revisions.get(revision, {}).get(key) != value:
             violated(
                 Invariant.STATE_MACHINE_SAFETY,
                 f"{key} = {value!r} was read at {revision}, which made {self.revisions.get(revision)}",
             )
+
+    def listed(self, page: Page) -> None:
+        """A client has listed all keys: they are what the changes up to the page's revision made, whole batches."""
+        made: dict[str, tuple[int, bytes]] = {}
+        for revision in sorted(self.revisions):
+            if revision <= page.revision:
+                made |= {key: (revision, value) for key, value in self.revisions[revision].items()}
+        seen = {item.key: (item.revision, item.value) for item in page.items}
+        if seen != made:
+            violated(Invariant.ATOMIC, f"at {page.revision} the keys were {made}, and {seen} was listed")
 
     def final(self, applied: int) -> None:
         """At the end every server has applied this much: everything acknowledged is in it."""

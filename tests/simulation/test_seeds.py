@@ -47,6 +47,9 @@ KINDS = (
     "client: asked again after silence",
     "client: session expired",
     "client: stale read",
+    "client: write of many",
+    "client: read of many",
+    "client: stale read of many",
     "history: linearizable",
 )
 

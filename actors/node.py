@@ -27,6 +27,7 @@ from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
+from actors.gateway.log_tap import LogTap
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
 from actors.identity import Identity
@@ -77,6 +78,7 @@ class Node:
         self._supervisors: list[Supervisor] = []
         self._started_at = time.monotonic()
         self._exit: asyncio.Future[int]
+        self.logs = LogTap(f"{random.SystemRandom().getrandbits(32):08x}")
         self._requests = 0
         self._leaving: asyncio.Task[dict[str, Any]] | None = None
 
@@ -91,6 +93,7 @@ class Node:
         self._ring = Ring(key) if key else None
         self._data_dir = DataDir.open(config.data_dir)
         try:
+            self.logs.open()
             known = self._data_dir.identify(config.name or _default_name(config))
             self.identity = self._identify(known)
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
@@ -120,6 +123,7 @@ class Node:
         if hasattr(self, "system"):
             self.system.close()
         self._data_dir.close()
+        self.logs.close()
 
     async def leave(self) -> dict[str, Any]:
         """Leave the cluster for good; ``wait`` returns 0 a moment later.  Raises QuorateError, and stays then.

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
 from typing import Final
 
+from actors.gateway.log_tap import NUMBERS, ROOT, entry_of
 from transport.text import escaped_lines
 
-LEVELS: Final = ("debug", "info", "warning", "error")
+LEVELS: Final = tuple(NUMBERS)
 FORMATS: Final = ("text", "json")
-ROOT: Final = "quorate"
 
 
 class JsonFormatter(logging.Formatter):
@@ -24,15 +23,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry_of(record), ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):

@@ -18,7 +18,9 @@ from typing import Any, Final
 import click
 
 from actors.views import Row
+from commands.follow import gone
 from commands.options import Remote, to_json
+from transport.client_errors import Unreachable
 from transport.text import escaped
 
 PERIOD_S: Final = 0.5
@@ -42,7 +44,10 @@ def watch(remote: Remote, choose: Choose, view: Callable[[list[Row]], str]) -> N
     before: list[Row] | None = None
     with remote.client() as client:
         while True:
-            rows = choose(client.call("members"))
+            try:
+                rows = choose(client.call("members"))
+            except Unreachable as error:
+                raise error if before is None else gone(remote, error) from None
             if on_screen:
                 click.echo(_screen(view(rows), shutil.get_terminal_size()), nl=False)
             else:

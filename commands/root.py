@@ -102,6 +102,12 @@ def _tags() -> click.Command:
     return tags
 
 
+def _monitor() -> click.Command:
+    from commands.monitor import monitor
+
+    return monitor
+
+
 def _raft() -> click.Command:
     from commands.raft import raft
 
@@ -168,6 +174,7 @@ root = LazyGroup(
         "join": partial(_server, "join"),
         "leave": partial(_server, "leave"),
         "force-leave": partial(_server, "force-leave"),
+        "monitor": _monitor,
         "raft": _raft,
         "kv": _kv,
         "actors": _actors,

@@ -17,6 +17,8 @@ CHANGES_NOTHING = frozenset(
         "health",
         "members",
         "rtt",
+        "info",
+        "monitor",
         "raft.peers",
         "actors.list",
         "actors.tree",

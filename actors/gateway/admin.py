@@ -23,6 +23,7 @@ from actors.gateway.arguments import (
     JoinArguments,
     KillArguments,
     MembersArguments,
+    MonitorArguments,
     NameArguments,
     RttArguments,
     TagsArguments,
@@ -97,6 +98,7 @@ class Admin:
             "members": (MembersArguments, self._members),
             "rtt": (RttArguments, self._rtt),
             "tags": (TagsArguments, self._tags),
+            "monitor": (MonitorArguments, self._monitor),
             "join": (JoinArguments, self._join),
             "leave": (Arguments, self._leave),
             "force_leave": (NameArguments, self._force_leave),
@@ -207,6 +209,10 @@ class Admin:
     async def _tags(self, arguments: TagsArguments, timeout_s: float) -> Any:
         answer = await self._ask("gossip", ChangeTags(arguments.put, arguments.remove), timeout_s)
         return {key: answer[key] for key in ("name", "tags", "incarnation")}
+
+    async def _monitor(self, arguments: MonitorArguments, timeout_s: float) -> Any:
+        wait_s = max(0.0, min(arguments.wait_s, timeout_s))
+        return (await self._control.logs.read(arguments.level, arguments.cursor, wait_s)).report()
 
     async def _join(self, arguments: JoinArguments, timeout_s: float) -> Any:
         return await self._ask("gossip", JoinPeers(arguments.peers), timeout_s)

@@ -6,6 +6,8 @@ server does not know what it asks for, instead of being half obeyed.
 
 import msgspec
 
+from actors.gateway.log_tap import Level
+
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No arguments: the shape of most operations, and the base of the others."""
@@ -29,6 +31,14 @@ class TagsArguments(Arguments, frozen=True):
 
     put: dict[str, str] = {}
     remove: list[str] = []
+
+
+class MonitorArguments(Arguments, frozen=True):
+    """Log lines behind a cursor, from a level on, and how long to wait for one."""
+
+    level: Level = "info"
+    cursor: str = ""
+    wait_s: float = 0.0
 
 
 class JoinArguments(Arguments, frozen=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from actors.config import NodeConfig
+    from actors.gateway.log_tap import LogTap
     from actors.identity import Identity
 
 
@@ -66,6 +67,10 @@ class Control(Protocol):
     @property
     def faults(self) -> Faults | None:
         """Its fault hooks, None when they are off."""
+
+    @property
+    def logs(self) -> LogTap:
+        """What it logs."""
 
     def uptime_s(self) -> float:
         """Seconds since the start of this process."""

@@ -9,6 +9,7 @@ to, so that the puts of a turn reach Raft as one message.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.actor import Actor, Context, Died, Sender, handles
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 
     from actors.gateway.control import Control
 
+FOLLOWED: Final = frozenset({"monitor"})
+"""Operations that are asked again and again: a line about each would lead to the next."""
+
 _GONE: Final = frozenset({"failed", "left"})
 _LEADER_TIMEOUT_S: Final = 1.0
+log = logging.getLogger("quorate.gateway")
 
 _KEYS_PER_INCARNATION_BITS: Final = 40
 """Keys of two incarnations never meet: no incarnation answers 2**40 commands."""
@@ -163,6 +168,8 @@ class Gateway(Actor):
             answer = await self._admin.answer(request, hop=hop)
         finally:
             self._operations -= 1
+        if request.op not in FOLLOWED:
+            log.debug("%s: %s", request.op, answer.message or answer.code)
         self.context.reply(sender, Response(request_id, answer.code, answer.payload, answer.message))
 
 

@@ -11,6 +11,7 @@ from actors.config import NodeConfig
 from actors.gateway.control import Actors, Faults
 from actors.gateway.gateway import Gateway
 from actors.gateway.limits import GatewayLimits
+from actors.gateway.log_tap import LogTap
 from actors.gossip.member import Member
 from actors.gossip.messages import (
     ChangeTags,
@@ -226,6 +227,7 @@ class Server:
         self.is_in_configuration = True
         self._limits = limits
         self._ids = count(1)
+        self._logs = LogTap("run", f"play.{NAMES[address]}")
 
     # --- Control ---
 
@@ -238,6 +240,11 @@ class Server:
     def faults(self) -> Faults | None:
         """Noted, if the configuration has them."""
         return PlayedFaults(self.log) if self.config.fault_hooks else None
+
+    @property
+    def logs(self) -> LogTap:
+        """Of a logger of its own."""
+        return self._logs
 
     def uptime_s(self) -> float:
         """Virtual."""
@@ -256,6 +263,7 @@ class Server:
     # --- the play ---
 
     async def __aenter__(self) -> Self:
+        self._logs.open()
         await self.stage.play(
             ("gossip", Gossip),
             ("raft", lambda context: Raft(context, self)),
@@ -265,6 +273,7 @@ class Server:
         return self
 
     async def __aexit__(self, *why: object) -> None:
+        self._logs.close()
         await self.stage.__aexit__(None, None, None)
 
     async def follow(self, leader: str) -> None:

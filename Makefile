@@ -8,10 +8,10 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench snapshots growth failover clean
+.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench bench-serf snapshots growth failover clean
 
 help:           ## Show the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(READY) ## Create .venv and install the dependencies
 
@@ -61,6 +61,9 @@ bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (12
 	@$(RUN) -m bench.needs
 	@$(RUN) -m bench.compare --idle-seconds 30 --out docs
 
+bench-serf: $(BENCH_READY) ## Compare the membership with Debian's serf (25 minutes), into docs/ and the README
+	@$(RUN) -m bench.serf --out docs
+
 failover: $(BENCH_READY) ## Time failovers of Quorate and etcd (5 minutes), into docs/
 	@$(RUN) -m bench.needs
 	@$(RUN) -m bench.failover
@@ -72,7 +75,6 @@ snapshots: $(READY) ## A million keys: stalls and times of snapshots made, sent 
 	@$(RUN) -m bench.snapshots
 
 $(BENCH_READY): $(READY)
-	@$(RUN) -m bench.needs
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 

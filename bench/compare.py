@@ -28,7 +28,7 @@ from bench.etcd_cluster import EtcdCluster, etcd_version
 from bench.fleet import FleetError
 from bench.loads import LOADS, Kind, Load, parse_load
 from bench.machine import look
-from bench.needs import PACKAGES, require
+from bench.needs import COMPARE, require
 from bench.pages import RESULT, write
 from bench.ports import Ports
 from bench.pysyncobj_cluster import PySyncObjCluster
@@ -152,7 +152,7 @@ def main() -> None:
     """Measure, and show or write down what came out."""
     options = _options()
     if "etcd" in options.systems:
-        require(list(PACKAGES))
+        require(COMPARE)
     if options.out is not None:
         # Before the long part: a missing matplotlib is to be known now.
         import bench.plot  # noqa: F401

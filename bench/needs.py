@@ -6,8 +6,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-PACKAGES = {"etcd": "etcd-server", "h2load": "nghttp2-client"}
+PACKAGES = {"etcd": "etcd-server", "h2load": "nghttp2-client", "serf": "serf"}
 """Debian's package of each program."""
+
+COMPARE = ("etcd", "h2load")
+"""The programs that the comparison of loads needs."""
 
 
 def require(programs: Sequence[str]) -> None:
@@ -22,4 +25,4 @@ def require(programs: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    require(list(PACKAGES))
+    require(COMPARE)

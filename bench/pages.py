@@ -43,11 +43,16 @@ def write(folder: Path) -> None:
 
 def with_figures(text: str, figures: str) -> str:
     """A page with other figures.  Raises ValueError when it has no place for them."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"the page has no place for figures: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+    return between(BEGIN, END, text, figures)
+
+
+def between(begin: str, end: str, text: str, figures: str) -> str:
+    """A page with other figures between two comments.  Raises ValueError when it does not have both."""
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the page has no place for figures: {begin} and {end}")
+    return f"{before}{begin}\n{figures}\n{end}{after}"
 
 
 def conditions(result: Result) -> str:

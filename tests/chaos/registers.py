@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 from attrs import frozen
 
 from quorate.client import Client
+from tests.chaos.batches import read_batch, write_batch
 from tests.chaos.doors import ANSWER_TIMEOUT_S, Consistency, Door, HttpDoor, InDoubtError, LibraryDoor, NotDoneError
 from tests.linearizability.recorder import Recorder
 from tests.support.server import Server
@@ -35,6 +36,10 @@ CAS_SHARE, ONCE_SHARE = 0.5, 0.1
 """Of what changes something."""
 
 TROUBLE_PAUSE_S = 0.1
+
+Read = Callable[[random.Random], Awaitable[None]]
+Change = Callable[[str, random.Random], Awaitable[None]]
+"""With a value that nobody else writes."""
 
 
 @frozen
@@ -87,10 +92,11 @@ class Clients:
         addresses = [server.address for server in self._servers]
         async with AsyncExitStack() as stack:
             doors: dict[str, tuple[Door, Habit]] = {}
+            clients = []
             for number in range(SESSION_CLIENTS + PLAIN_CLIENTS):
                 has_session = number < SESSION_CLIENTS
                 client = Client(*addresses, timeout_s=ANSWER_TIMEOUT_S, exactly_once=has_session)
-                await stack.enter_async_context(client)
+                clients.append(await stack.enter_async_context(client))
                 kind, habit = ("session", EAGER) if has_session else ("plain", MIXED)
                 for worker in range(WORKERS_PER_CLIENT):
                     doors[f"{kind}{number}.{worker}"] = LibraryDoor(client, self._reads), habit
@@ -100,19 +106,39 @@ class Clients:
                     habit = MIXED if worker < HTTP_WORKERS else READER
                     doors[f"http-{server}.{worker}"] = HttpDoor(server.http, threads, self._reads), habit
             async with asyncio.TaskGroup() as workers:
+                for number, client in enumerate(clients):
+                    workers.create_task(self._with_batches(f"batches{number}", client))
                 for name, (door, habit) in doors.items():
-                    workers.create_task(self._worker(name, door, habit))
+                    workers.create_task(self._at(name, door, habit))
 
-    async def _worker(self, name: str, door: Door, habit: Habit) -> None:
+    async def _at(self, name: str, door: Door, habit: Habit) -> None:
+        """A worker at a door, with one register at a time."""
+        await self._worker(
+            name,
+            habit,
+            lambda rng: self._read(name, door, rng.choice(KEYS)),
+            lambda value, rng: self._change(name, door, value, rng),
+        )
+
+    async def _with_batches(self, name: str, client: Client) -> None:
+        """A worker with the registers of the batch, all at a time."""
+        await self._worker(
+            name,
+            MIXED,
+            lambda _: read_batch(name, client, self._recorder, self._reads),
+            lambda value, _: write_batch(name, client, self._recorder, value),
+        )
+
+    async def _worker(self, name: str, habit: Habit, read: Read, change: Change) -> None:
         rng = random.Random(f"{self._seed}-{name}")
         count = 0
         while not self._stop.is_set():
             count += 1
             try:
                 if rng.random() < habit.read_share:
-                    await self._read(name, door, rng.choice(KEYS))
+                    await read(rng)
                 else:
-                    await self._change(name, door, f"{name}-{count}", rng)
+                    await change(f"{name}-{count}", rng)
             except (ClientError, NotDoneError, InDoubtError):
                 await asyncio.sleep(TROUBLE_PAUSE_S)
             await asyncio.sleep(rng.uniform(0.0, habit.pause_max_s))

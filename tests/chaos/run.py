@@ -19,6 +19,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tests.chaos.batches import BATCH
 from tests.chaos.doors import Consistency, is_not_done
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.registers import KEYS, ONCE, Clients
@@ -140,7 +141,7 @@ def _tell(plan: Plan, cluster: Cluster, nemesis: Nemesis, recorder: Recorder) ->
 def _read_all(cluster: Cluster, recorder: Recorder) -> None:
     """Every register through every server, and what was written once through one."""
     keys = sorted(key for key in recorder.history().by_key() if key.startswith(ONCE))
-    reads = [(server, key) for server in cluster.servers for key in KEYS]
+    reads = [(server, key) for server in cluster.servers for key in (*KEYS, *BATCH)]
     reads += [(cluster.servers[number % len(cluster.servers)], key) for number, key in enumerate(keys)]
     for server, key in reads:
         with recorder.operation(f"last-{server}", key, "read") as operation:

@@ -38,7 +38,7 @@ def test_stale_reads_are_found_out(tmp_path: Path, seed: int, capsys: pytest.Cap
     print(out)
     assert code == 1
     assert "NOT LINEARIZABLE" in out.splitlines()[0]
-    assert out.splitlines()[-1].startswith("1 runs, ")
+    assert out.splitlines()[-1].startswith("1 run, ")
     assert ": 0 linearizable, 1 not, 0 undecided; 0 with other trouble" in out.splitlines()[-1]
     folder = tmp_path / f"seed-{seed}"
     assert "cannot be ordered" in (folder / VERDICT_FILE).read_text()

@@ -23,6 +23,7 @@ CONSOLE_PORTS = 3
 PROFILES = ("lan", "wan", "local")
 VOTERS_MAX_DEFAULT = 5
 VOTERS_MIN_DEFAULT = 3
+BOOTSTRAP_EXPECT_MAX = 64
 DEAD_SERVER_TIMEOUT_DEFAULT_S = 72 * 3600.0
 """As long as gossip remembers a failed member (Consul's reconnect timeout): by then nobody looks for it any more."""
 
@@ -73,6 +74,7 @@ class NodeConfig:
     ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster starts.
     http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  monitor_port: the first of the console's
     three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
+    bootstrap_expect: so many servers, this one and its peers, start a cluster together; 0 to join one.
     max_voters: further servers stay standbys.  min_voters, dead_server_timeout: a server that has failed for so many
     seconds is removed, unless fewer would vote; 0 for never.  fault_hooks: cut links and crash actors on request;
     only a local cluster or a test sets it.
@@ -89,6 +91,7 @@ class NodeConfig:
     monitor_port: int = 0
     tags: Mapping[str, str] = Factory(dict)
     profile: str = ""
+    bootstrap_expect: int = 0
     max_voters: int = VOTERS_MAX_DEFAULT
     min_voters: int = VOTERS_MIN_DEFAULT
     dead_server_timeout: float = DEAD_SERVER_TIMEOUT_DEFAULT_S
@@ -157,12 +160,27 @@ class NodeConfig:
                 f"--monitor-port {self.monitor_port}: the console needs three ports from there on, up to {PORT_MAX}"
             )
         self._check_exposure()
+        self._check_bootstrap()
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
         if self.min_voters < 1:
             raise ConfigError(f"--min-voters must be at least 1, not {self.min_voters}")
         if not self.dead_server_timeout >= 0:
             raise ConfigError(f"--dead-server-timeout must be 0 (never) or more, not {self.dead_server_timeout:g}")
+
+    def _check_bootstrap(self) -> None:
+        """Refuse what could never start a cluster: every server of it has to be named."""
+        expect = self.bootstrap_expect
+        if not 0 <= expect <= BOOTSTRAP_EXPECT_MAX:
+            raise ConfigError(f"--bootstrap-expect must be 0 to {BOOTSTRAP_EXPECT_MAX}, not {expect}")
+        others = {peer for peer in self.peers if not self._is_own(parse_address(peer))}
+        if expect == 1 and others:
+            raise ConfigError("--bootstrap-expect 1 starts a cluster of this server alone: leave --peer out")
+        if expect > 1 and len(others) < expect - 1:
+            raise ConfigError(
+                f"--bootstrap-expect {expect} needs a --peer for each of the other {expect - 1} servers, not for "
+                f"{len(others)}: they start one cluster only when all of them have answered each other"
+            )
 
     def _check_names(self) -> None:
         """Refuse what the other servers would: it is shown on their terminals and in their logs."""

@@ -209,6 +209,7 @@ class Node:
                     config=gossip_config(config.timing_profile),
                     peers=config.peers,
                     loop_lag_s=system.loop_lag_s,
+                    expect=0 if identity.cluster_id else config.bootstrap_expect,
                 ),
             ),
             ChildSpec(

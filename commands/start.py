@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from actors.config import (
+    BOOTSTRAP_EXPECT_MAX,
     DEAD_SERVER_TIMEOUT_DEFAULT_S,
     DEFAULT_PORT,
     PROFILES,
@@ -48,6 +49,13 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     multiple=True,
     metavar="HOST:PORT",
     help="A server to join; may be given several times.",
+)
+@_option(
+    "--bootstrap-expect",
+    type=click.IntRange(0, BOOTSTRAP_EXPECT_MAX),
+    default=0,
+    metavar="N",
+    help="Start a cluster together with the N - 1 servers named by --peer, once all have answered.",
 )
 @_option(
     "--data-dir",

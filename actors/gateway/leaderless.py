@@ -64,6 +64,9 @@ class Leaderless:
 
 def why_unjoined(name: str, gossip: Mapping[str, Any]) -> str:
     """The line of a server that belongs to no cluster yet, from gossip's status."""
+    mustering = gossip.get("mustering") or []
+    if mustering:
+        return f"{name} starts no cluster yet ({'; '.join(mustering[:SHOWN_MAX])})"
     seeking = gossip.get("seeking") or []
     heard = [f"{seek['address']}: {seek['error'] or 'no answer yet'}" for seek in seeking[:SHOWN_MAX]]
     return f"{name} has not joined a cluster yet ({'; '.join(heard) or 'it knows no peer to ask'})"

@@ -59,6 +59,14 @@ class Adopt:
 
 
 @frozen
+class Found:
+    """This server, which had no cluster, founds this one, whose first voters are these members; see muster.py."""
+
+    cluster_id: str
+    members: tuple[Claim, ...]
+
+
+@frozen
 class JoinDone:
     """One address that somebody asked to join has answered, or has not in time. reason: "" when it worked."""
 
@@ -84,4 +92,4 @@ class Note:
     text: str
 
 
-Effect = Send | Changed | Remember | Forget | KeepClock | Reserve | Adopt | JoinDone | LeaveDone | Note
+Effect = Send | Changed | Remember | Forget | KeepClock | Reserve | Adopt | Found | JoinDone | LeaveDone | Note

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from math import inf
 
 from attrs import frozen
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
-from actors.actor import Actor, Context, Sender, Timer, handles
+from actors.actor import Actor, AskError, Context, Sender, Timer, handles
 from actors.gossip.admission import Source
 from actors.gossip.config import GossipConfig
 from actors.gossip.effects import (
@@ -23,6 +24,7 @@ from actors.gossip.effects import (
     Changed,
     Effect,
     Forget,
+    Found,
     JoinDone,
     KeepClock,
     LeaveDone,
@@ -50,6 +52,7 @@ from actors.gossip.messages import (
     MemberChanged,
     MembersRequest,
     MembersView,
+    Muster,
     Nack,
     Notice,
     NoticeAck,
@@ -65,12 +68,16 @@ from actors.gossip.own import RESERVE
 from actors.gossip.swim import Swim
 from actors.gossip.tags import TagsError, changed
 from actors.identity import Identity
+from actors.raft.configuration import Configuration, Server
+from actors.raft.messages import FoundCluster
 from storage.serf_db import SerfWrite
 from transport.address import parse_address
 from transport.errors import QuorateError
 from transport.wire import Json, message
 
 LAG_PERIOD_S = 1.0
+FOUND_TIMEOUT_S = 10.0
+FOUND_RETRY_S = 0.5
 JOIN_ADDRESSES_MAX = 100
 LISTENERS = ("raft", "reconciler", "gateway")
 _TIMER_SLACK_S = 0.001
@@ -101,11 +108,13 @@ class GossipActor(Actor):
         config: GossipConfig,
         peers: Iterable[str],
         loop_lag_s: Callable[[], float],
+        expect: int = 0,
     ) -> None:
         super().__init__(context)
         self._identity = identity
         self._config = config
         self._peers = tuple(peers)
+        self._expect = expect
         self._loop_lag_s = loop_lag_s
         self._lag_at = 0.0
         self._keeper = Keeper(context)
@@ -129,6 +138,7 @@ class GossipActor(Actor):
             cluster_id=self._identity.cluster_id,
             clock=state.clock,
             reserved=state.incarnation + RESERVE,
+            expect=self._expect,
         )
         remembered = claims_of(state.members)
         _log.info("%s", self._outlook(self._identity.cluster_id, len(remembered)))
@@ -147,7 +157,7 @@ class GossipActor(Actor):
     # --- from other servers ---
 
     @handles(
-        Ack, Gossip, Join, Joined, JoinRefused, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger, Sync
+        Ack, Gossip, Join, Joined, JoinRefused, Muster, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger, Sync
     )  # everything that swim.py has a handler for
     def _on_peer(self, msg: object, sender: Sender) -> None:
         if sender.address:
@@ -241,16 +251,14 @@ class GossipActor(Actor):
                     self._send(effect)
                 case Changed():
                     self._report(effect)
-                case Remember(claim):
-                    self._keeper.memory.remember(claim)
-                case Forget(member_id):
-                    self._keeper.memory.forget(member_id)
-                case KeepClock(upto):
-                    self._keeper.tell(SerfWrite(clock=upto))
+                case Remember() | Forget() | KeepClock():
+                    self._keeper.carry_out(effect)
                 case Reserve(upto):
                     self.context.spawn(self._reserve(upto), name="reserve")
                 case Adopt(cluster_id):
                     self._adopt(cluster_id)
+                case Found():
+                    self.context.spawn(self._found(effect), name="found")
                 case JoinDone(address, reason):
                     self._joins.done(address, reason)
                     self._answer_joins()
@@ -278,6 +286,15 @@ class GossipActor(Actor):
         if self._identity.adopt_cluster(cluster_id):
             self.context.spawn(self._keeper.written(SerfWrite(cluster_id=cluster_id)), name="adopt")
             _log.info("joined cluster %s", cluster_id)
+
+    async def _found(self, found: Found) -> None:
+        """Have Raft found the cluster, and keep its id once that is on its way to the disk."""
+        servers = tuple(Server(one.id, one.name, one.address, voter=True) for one in found.members)
+        request = FoundCluster(found.cluster_id, Configuration(servers).encode())
+        await AsyncRetrying(retry=retry_if_exception_type(AskError), wait=wait_fixed(FOUND_RETRY_S))(
+            self.context.ref("raft").ask, request, timeout_s=FOUND_TIMEOUT_S
+        )
+        await self._keeper.written(SerfWrite(cluster_id=found.cluster_id))
 
     async def _reserve(self, upto: int) -> None:
         await self._keeper.written(SerfWrite(incarnation=upto))
@@ -323,6 +340,8 @@ class GossipActor(Actor):
 
     def _outlook(self, cluster_id: str, remembered: int) -> str:
         peers = ", ".join(self._peers)
+        if not cluster_id and self._expect:
+            return f"starting a cluster of {self._expect} servers with {peers}; asking each whether it has one already"
         if not cluster_id:
             return f"joining through {peers}; until a peer answers this server does nothing else"
         if remembered or peers:

@@ -150,6 +150,22 @@ class JoinRefused:
     reason: str
 
 
+@message("gossip.muster", urgent=True)
+@frozen
+class Muster:
+    """Between servers that start a cluster together (muster.py).
+
+    expect: how many servers the sender expects; 0: it was started to join. ready: the cluster it is ready to found, or
+    "". asked: the address that the question was sent to, in its answer too.
+    """
+
+    expect: int
+    claim: Claim
+    ready: str
+    asked: str
+    is_answer: bool
+
+
 # --- inside a server: questions and their answers ---------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from actors.gossip.messages import TrailEntry
 if TYPE_CHECKING:
     from actors.gossip.coordinates import Coordinate
     from actors.gossip.member import Member
+    from actors.gossip.muster import Mustering
     from actors.gossip.own import Own
     from actors.gossip.seeker import Seeker
     from actors.gossip.shared import Shared
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 class Report:
     """One server's answers about its membership."""
 
-    def __init__(self, shared: Shared, own: Own, seeker: Seeker) -> None:
+    def __init__(self, shared: Shared, own: Own, seeker: Seeker, mustering: Mustering) -> None:
         self._shared = shared
         self._roster = shared.roster
         self._own = own
         self._seeker = seeker
+        self._mustering = mustering
 
     def members(self, now: float) -> list[Member]:
         """All members by name."""
@@ -75,6 +77,7 @@ class Report:
             "cluster_id": self._seeker.cluster_id,
             "join_state": self.join_state(),
             "seeking": self._seeker.report(now),
+            "mustering": self._mustering.missing(),
             "health_score": self._shared.awareness.score,
             "incarnation": self._own.claim.incarnation,
             "lamport": self._own.clock,

@@ -86,6 +86,11 @@ class Seeker:
         if member.address not in self._seeks and len(self._seeks) < SEEKS_MAX:
             self._seek(now, member.address).member_id = member.id
 
+    def hurry(self, now: float) -> None:
+        """There is a cluster of a sudden: meet its members at once."""
+        for seek in self._seeks.values():
+            seek.next_at = now
+
     def stop(self) -> None:
         """This server has left: look for nobody."""
         self._stopped = True

@@ -23,7 +23,8 @@ from actors.gossip.effects import Changed, Effect
 from actors.gossip.farewell import Farewell, to_force
 from actors.gossip.gossiper import Gossiper
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
-from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Ping, Sync
+from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping, Sync
+from actors.gossip.muster import Mustering
 from actors.gossip.own import Own
 from actors.gossip.prober import Prober
 from actors.gossip.relays import Relays
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
+# What a server without a cluster hears.
+_UNJOINED = (Join, Joined, JoinRefused, Muster, Ping)
 _REVIVED_FROM = ("", Status.FAILED.value, Status.LEFT.value)
 
 
@@ -59,12 +62,21 @@ class Swim:
     """One server's gossip."""
 
     def __init__(
-        self, own: Claim, *, config: GossipConfig, rng: Random, cluster_id: str, clock: int, reserved: int
+        self,
+        own: Claim,
+        *,
+        config: GossipConfig,
+        rng: Random,
+        cluster_id: str,
+        clock: int,
+        reserved: int,
+        expect: int = 0,
     ) -> None:
         """One run of a server.
 
         own: its claim, with an incarnation never used before, at most `reserved`, which is on disk. clock: the highest
         Lamport time that an earlier run may have used; CLOCK_RESERVE further ones are on disk for this one.
+        expect: how many servers start a cluster together, if there is none; 0 to wait for one.
         """
         self.config = config
         self._shared = Shared(own, config, rng)
@@ -75,6 +87,7 @@ class Swim:
         self._relays = Relays(self._shared)
         self._seeker = Seeker(self._shared)
         self._seeker.cluster_id = cluster_id
+        self._mustering = Mustering(self._shared, self._seeker, expect)
         self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker)
         self._farewell = Farewell(self._shared, self._own)
         self._gossiper = Gossiper(self._shared, self._admission)
@@ -83,11 +96,12 @@ class Swim:
             self._relays,
             self._beliefs,
             self._seeker,
+            self._mustering,
             self._farewell,
             self._gossiper,
         )
         self._due = inf
-        self.report = Report(self._shared, self._own, self._seeker)
+        self.report = Report(self._shared, self._own, self._seeker, self._mustering)
         self._conversation = Conversation(
             self._shared,
             seeker=self._seeker,
@@ -102,6 +116,7 @@ class Swim:
             Joined: self._admission.on_joined,
             JoinRefused: self._admission.on_refused,
             Sync: self._admission.on_sync,
+            Muster: self._mustering.on_muster,
             **self._conversation.handlers,
         }
 
@@ -111,8 +126,10 @@ class Swim:
         """Begin. hints: peers to join. remembered: members from before, failed ones too; all are looked for again."""
         self._beliefs.remember(now, remembered)
         self._own.announce(now, Intent.JOIN)
-        for hint in hints:
-            self._seeker.hint(now, hint)
+        peers = list(hints)
+        for peer in peers:
+            self._seeker.hint(now, peer)
+        self._mustering.begin(now, peers)
         for claim in self._roster.others():
             self._seeker.miss(now, claim)
         return self._finish(now)
@@ -122,7 +139,7 @@ class Swim:
         self._wake(now)
         handler = self._handlers.get(type(message))
         # Without a cluster there is nothing to say but who one is.
-        if handler is not None and (self.cluster_id or isinstance(message, (Join, Joined, JoinRefused, Ping))):
+        if handler is not None and (self.cluster_id or isinstance(message, _UNJOINED)):
             handler(now, source, message)
         else:
             self._shared.counts["ignored messages"] += 1

@@ -159,12 +159,13 @@ class RaftCore:
         self.state.journal.written(sequence)
 
     def found(self, now: float, configuration: Configuration) -> None:
-        """Start a cluster on an empty log: its first configuration stands in the anchor, as if from a snapshot."""
+        """Start a cluster on an empty log; its first configuration stands in the anchor, as if from a snapshot."""
         anchor = self.state.journal.anchor_index, self.state.journal.anchor_term
         self.save_snapshot(now, SnapshotSave(*anchor, configuration.encode(), [], *anchor, discard_log=False))
         self.state.configurations.restart(anchor[0], configuration)
         self.state.reconfigured()
-        self.election.hurry()
+        if configuration.servers[0].id == self.state.self_id:
+            self.election.hurry()  # one of several that found together: all at once would split the votes
 
     def abdicate(self, now: float) -> None:
         """Lead no longer, and have the fittest other voter stand at once."""

@@ -77,3 +77,17 @@ def decode_commands(data: bytes) -> list[bytes]:
     if kind in (NO_OP, _CONFIGURATION):
         return []
     raise ForeignEntryError(f"an entry of kind {kind!r} is not one of ours")
+
+
+def batches(proposals: Sequence[tuple[int, bytes]]) -> list[Sequence[tuple[int, bytes]]]:
+    """Cut proposals into entries: as many commands as fit."""
+    found: list[Sequence[tuple[int, bytes]]] = []
+    start = size = 0
+    for position, (_, command) in enumerate(proposals):
+        framed = len(command) + 5  # msgpack's largest length prefix
+        if position > start and (size + framed > COMMAND_BYTES_MAX or position - start >= COMMANDS_PER_ENTRY_MAX):
+            found.append(proposals[start:position])
+            start, size = position, 0
+        size += framed
+    found.append(proposals[start:])
+    return found

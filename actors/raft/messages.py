@@ -269,6 +269,18 @@ class TakeSnapshot:
     """Ask for a snapshot now; answered with ``Json`` once it is on disk."""
 
 
+@message("raft.found", urgent=True)
+@frozen
+class FoundCluster:
+    """From gossip: this server begins a cluster with others; answered with ``Json`` {"ok": bool}.
+
+    configuration: the first one, encoded.  The same message again changes nothing.
+    """
+
+    cluster_id: str
+    configuration: bytes
+
+
 @message("raft.configure", urgent=True)
 @frozen
 class Configure:

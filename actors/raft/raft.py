@@ -10,7 +10,7 @@ A proposal that finds the server idle is therefore flushed at once, and while a 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -24,12 +24,13 @@ from actors.raft.chunk_post import ChunkPost
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
-from actors.raft.entries import COMMAND_BYTES_MAX, COMMANDS_PER_ENTRY_MAX, WRAPPED_BYTES_MAX, encode_commands
+from actors.raft.entries import WRAPPED_BYTES_MAX, batches, encode_commands
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import (
     Append,
     AppendReply,
     Configure,
+    FoundCluster,
     Heartbeat,
     HeartbeatReply,
     LeaderChanged,
@@ -128,8 +129,7 @@ class RaftActor(Actor):
             self._disk.store_cluster_id(self._identity.cluster_id)
         else:
             self._identity.on_cluster(self._disk.store_cluster_id)
-        is_fresh = loaded.snapshot is None and not loaded.entries
-        if is_fresh and self._found_cluster:
+        if self._found_cluster and self._core.state.is_fresh:
             self._core.found(now, self._first_configuration())
         self.context.me.tell(Tick())
 
@@ -220,6 +220,13 @@ class RaftActor(Actor):
         reason = self._core.configure(self.context.now(), msg)
         return Json({"ok": not reason, "reason": reason})
 
+    @handles(FoundCluster)
+    def _on_found(self, msg: FoundCluster, sender: Sender) -> Json:
+        # Where entries have arrived already, others have founded it: then this server has joined them.
+        if self._identity.adopt_cluster(msg.cluster_id) and self._core.state.is_fresh:
+            self._core.found(self.context.now(), Configuration.decode(msg.configuration))
+        return Json({"ok": self._identity.cluster_id == msg.cluster_id})
+
     @handles(RaftStatusRequest)
     def _on_status(self, msg: RaftStatusRequest, sender: Sender) -> Json:
         return Json(raft_status(self._core, self._applier, self._disk))
@@ -267,7 +274,7 @@ class RaftActor(Actor):
         if too_large:
             self._applier.refuse(too_large, "too_large")
             proposals = [item for item in proposals if len(item[1]) <= WRAPPED_BYTES_MAX]
-        for batch in _batches(proposals):
+        for batch in batches(proposals):
             appended = self._core.propose(self.context.now(), encode_commands([command for _, command in batch]))
             keys = [key for key, _ in batch]
             if appended is None:
@@ -384,17 +391,3 @@ class RaftActor(Actor):
 def _restored(loaded: RaftLoaded) -> RestoredLog:
     anchor = loaded.anchor_index, loaded.anchor_term
     return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot, loaded.arriving)
-
-
-def _batches(proposals: Sequence[tuple[int, bytes]]) -> list[Sequence[tuple[int, bytes]]]:
-    """Cut proposals into entries: as many commands as fit."""
-    batches: list[Sequence[tuple[int, bytes]]] = []
-    start = size = 0
-    for position, (_, command) in enumerate(proposals):
-        framed = len(command) + 5  # msgpack's largest length prefix
-        if position > start and (size + framed > COMMAND_BYTES_MAX or position - start >= COMMANDS_PER_ENTRY_MAX):
-            batches.append(proposals[start:position])
-            start, size = position, 0
-        size += framed
-    batches.append(proposals[start:])
-    return batches

@@ -91,6 +91,11 @@ class RaftState:
         return self.configurations.latest
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether the log and everything before it are empty."""
+        return self.snapshot is None and self.journal.last_index == self.journal.anchor_index
+
+    @property
     def is_voter(self) -> bool:
         """Whether this server's own vote counts, as far as it knows."""
         return self.self_id in self.configuration.voters

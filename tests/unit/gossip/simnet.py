@@ -19,6 +19,7 @@ from actors.gossip.effects import (
     Changed,
     Effect,
     Forget,
+    Found,
     JoinDone,
     KeepClock,
     LeaveDone,
@@ -49,12 +50,15 @@ class Disk:
 class Host:
     """One server: its disk, the core of its present run, and what came of it."""
 
-    def __init__(self, net: Net, name: str, *, cluster_id: str, peers: Iterable[str], member_id: str = "") -> None:
+    def __init__(
+        self, net: Net, name: str, *, cluster_id: str, peers: Iterable[str], member_id: str = "", expect: int = 0
+    ) -> None:
         self.net = net
         self.name = name
         self.id = member_id or f"id-{name}"
         self._address = f"{name}:7946"
         self.peers = tuple(peers)
+        self.expect = expect
         self.disk = Disk()
         self.disk.cluster_id = cluster_id
         self.links: set[str] = set()
@@ -100,6 +104,7 @@ class Host:
             cluster_id=self.disk.cluster_id,
             clock=clock,
             reserved=self.disk.incarnation,
+            expect=0 if self.disk.cluster_id else self.expect,
         )
 
     def call(self, function: Callable[..., list[Effect]], *args: object) -> None:
@@ -188,6 +193,9 @@ class Host:
             case Adopt(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was adopted"
                 self.disk.cluster_id = cluster_id
+            case Found(cluster_id):
+                assert self.disk.cluster_id in ("", cluster_id), "a second cluster was founded"
+                self.disk.cluster_id = cluster_id
             case Changed() | JoinDone() | LeaveDone() | Note():
                 pass
 
@@ -215,9 +223,11 @@ class Net:
 
     # --- servers ---
 
-    def add(self, name: str, *, peers: Iterable[str] = (), cluster_id: str = "", member_id: str = "") -> Host:
+    def add(
+        self, name: str, *, peers: Iterable[str] = (), cluster_id: str = "", member_id: str = "", expect: int = 0
+    ) -> Host:
         """A server that is started at once; one with a cluster id has founded that cluster."""
-        host = Host(self, name, cluster_id=cluster_id, peers=peers, member_id=member_id)
+        host = Host(self, name, cluster_id=cluster_id, peers=peers, member_id=member_id, expect=expect)
         self.hosts[name] = self._directory[host.address] = host
         host.start()
         return host

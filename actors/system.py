@@ -192,7 +192,10 @@ class System:
                 urgent=is_urgent(kind),
             )
         if not answered:
-            self._note_dead(kind, _label(sender.actor, sender.server), actor, "nobody waits for this answer")
+            # A client may go when it likes: one that follows a log always goes in the middle of a question.
+            level = logging.INFO if sender.routing_id is not None else logging.WARNING
+            to = _label(sender.actor, sender.server)
+            self._note_dead(kind, to, actor, "nobody waits for this answer", level=level)
 
     def serves(self, name: str) -> bool:
         """Whether there is such an actor, and it will ever handle mail again."""

@@ -70,6 +70,14 @@ def members_detailed_view(members: Sequence[Row]) -> str:
     )
 
 
+def info_view(info: Row) -> str:
+    """The sections, each with its sorted values, as Serf prints them."""
+    lines = []
+    for section, values in info.items():
+        lines += [f"{section}:", *(f"\t{_cell(key)} = {_cell(value)}" for key, value in sorted(values.items()))]
+    return "\n".join(lines)
+
+
 def rtt_view(answer: Row) -> str:
     """The estimate, in Serf's words."""
     return f"Estimated {_cell(answer['from'])} <-> {_cell(answer['to'])} rtt: {answer['rtt_ms']:.3f} ms"

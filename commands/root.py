@@ -174,6 +174,7 @@ root = LazyGroup(
         "join": partial(_server, "join"),
         "leave": partial(_server, "leave"),
         "force-leave": partial(_server, "force-leave"),
+        "info": partial(_server, "info"),
         "monitor": _monitor,
         "raft": _raft,
         "kv": _kv,

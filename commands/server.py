@@ -1,4 +1,4 @@
-"""Commands about a server and its cluster: status, health, rtt, join, leave, force-leave."""
+"""Commands about a server and its cluster: status, health, info, rtt, join, leave, force-leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from actors.views import health_view, rtt_view, status_view
+from actors.views import health_view, info_view, rtt_view, status_view
 from commands.options import HOST_PORT, TEXT, Remote, remote_command
 from transport.errors import QuorateError
 
@@ -43,6 +43,13 @@ def health(remote: Remote) -> None:
     if not report["healthy"]:
         failed = ", ".join(check["name"] for check in report["checks"] if not check["ok"])
         raise UnhealthyError(f"{report['node']} is unhealthy: {failed}")
+
+
+@click.command()
+@remote_command()
+def info(remote: Remote) -> None:
+    """Show a server in detail: its process, its gossip and its Raft, with queues, clocks and counters."""
+    remote.show(remote.ask("info"), info_view)
 
 
 @click.command()
@@ -101,6 +108,7 @@ def _join_view(answer: dict[str, Any]) -> str:
 COMMANDS: Final[Mapping[str, click.Command]] = {
     "status": status,
     "health": health,
+    "info": info,
     "rtt": rtt,
     "join": join,
     "leave": leave,

@@ -28,6 +28,7 @@ from actors.gateway.arguments import (
     RttArguments,
     TagsArguments,
 )
+from actors.gateway.info import info_report
 from actors.gateway.messages import AdminForward
 from actors.gateway.reports import (
     health_report,
@@ -94,6 +95,7 @@ class Admin:
         self._leaderless = leaderless
         self._operations: dict[str, tuple[type[Arguments], Operation]] = {
             "status": (Arguments, self._status),
+            "info": (Arguments, self._info),
             "health": (Arguments, self._health),
             "members": (MembersArguments, self._members),
             "rtt": (RttArguments, self._rtt),
@@ -187,6 +189,10 @@ class Admin:
     async def _status(self, _arguments: Arguments, _timeout_s: float) -> Any:
         gossip = await self._ask("gossip", GossipStatusRequest(), LOOK_TIMEOUT_S)
         return status_report(self._control, await self._raft(), await self._gossip(), gossip)
+
+    async def _info(self, _arguments: Arguments, _timeout_s: float) -> Any:
+        gossip = await self._ask("gossip", GossipStatusRequest(), LOOK_TIMEOUT_S)
+        return info_report(self._control, await self._raft(), gossip, await self._gossip())
 
     async def _health(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return health_report(self._control, await _or_none(self._raft()), await _or_none(self._gossip()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -137,6 +138,23 @@ async def test_a_client_is_answered_by_its_routing_id() -> None:
 
         ((routing_id, kind, body, ask),) = wires.replies
         assert (routing_id, kind, decode_body(kind, body), ask) == (b"\x00client", "play.answer", Answer("X"), 0)
+
+
+@story
+async def test_a_client_that_is_gone_is_no_cause_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Clients go when they like: a dead letter all the same, with a line of no alarm."""
+    async with Stage(address=HERE) as here:
+        wires = Wires(HERE, {})
+        wires.reply = lambda *_, **__: False  # type: ignore[method-assign]
+        here.system.attach_links(wires)
+        await here.play(("a", here.cast(Player)))
+        with caplog.at_level(logging.INFO, "quorate.actors"):
+            here.system.deliver(frame("play.question", sender="", address=""), encode_body(Question("x")), b"gone")
+            await here.settle()
+
+        assert [letter[2] for letter in here.letters()] == ["nobody waits for this answer"]
+        (record,) = [record for record in caplog.records if "nobody waits" in record.getMessage()]
+        assert record.levelno == logging.INFO
 
 
 @story

@@ -67,6 +67,14 @@ def test_members_why(play: Play) -> None:
     )
 
 
+def test_info(play: Play) -> None:
+    """Sections as Serf prints them, or the JSON as it is."""
+    play.answers["info"] = {"agent": {"name": "o\n"}, "gossip": {"members": 3, "encrypted": False}, "tags": {}}
+
+    assert play.text("info") == "agent:\n\tname = o\\x0a\ngossip:\n\tencrypted = no\n\tmembers = 3\ntags:\n"
+    assert json.loads(play.text("info", "--format", "json")) == play.answers["info"]
+
+
 def test_tags(play: Play) -> None:
     """Set and unset; the tags afterwards are the answer."""
     play.answers["tags"] = {"name": "one", "tags": {"zone": "b", "role": "db"}, "incarnation": 4}

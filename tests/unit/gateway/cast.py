@@ -154,7 +154,8 @@ class Gossip(Actor):
             {"address": "a:1", "attempts": 3, "error": "refused: no", "next_try_s": 1.5},
             {"address": "b:2", "attempts": 1, "error": "", "next_try_s": None},
         ]
-        return Json({"join_state": "joined", "seeking": seeking})
+        figures = {"health_score": 2, "lamport": 9, "queue": 4, "counters": {"probes": 7}}
+        return Json({"join_state": "joined", "seeking": seeking, **figures})
 
     @handles(JoinPeers)
     def on_join(self, msg: JoinPeers, sender: Sender) -> Json:

@@ -35,6 +35,23 @@ async def test_status_has_the_keys_scripts_rely_on() -> None:
 
 
 @story
+async def test_info_has_serf_s_sections() -> None:
+    """Serf's names where Serf has the figure, and nothing nested: a script takes info["gossip"]["failed"]."""
+    async with Server(CONFIG) as server:
+        await server.follow(ONE)
+        info = await server.value("info")
+
+        assert list(info) == ["agent", "runtime", "gossip", "counters", "raft", "tags"]
+        assert (info["agent"]["name"], info["agent"]["cluster_id"], info["agent"]["profile"]) == ("one", "c1", "local")
+        serf = ("alive", "suspect", "failed", "left", "health_score", "member_time", "intent_queue", "encrypted")
+        assert [info["gossip"][key] for key in serf] == [1, 1, 0, 0, 2, 9, 4, False]
+        assert (info["raft"]["role"], info["raft"]["voters"], info["raft"]["peers"]) == ("leader", 2, 2)
+        assert info["counters"] == {"probes": 7}
+        assert info["runtime"]["memory_bytes"] > 1_000_000
+        assert not [value for section in info.values() for value in section.values() if isinstance(value, dict | list)]
+
+
+@story
 async def test_members_are_in_order_and_know_their_role() -> None:
     """The contract of `members --format json`; the role is Raft's."""
     async with Server(CONFIG) as server:

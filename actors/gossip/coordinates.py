@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from math import dist, sqrt
-from statistics import median_high
+from math import dist, isfinite, sqrt
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from random import Random
@@ -40,9 +39,11 @@ _WIRE: Final = struct.Struct(f"<{DIMENSIONS + 3}f")
 Vector = tuple[float, ...]
 
 
-@frozen
-class Coordinate:
-    """A place.  error: how far off its estimates are, as a share of the round trip; ERROR_MAX knows nothing yet."""
+class Coordinate(Struct, frozen=True, gc=False):
+    """A place; a Struct, since three are made of each answer.
+
+    error: how far off its estimates are, as a share of the round trip; ERROR_MAX knows nothing yet.
+    """
 
     vector: Vector = (0.0,) * DIMENSIONS
     error: float = ERROR_MAX
@@ -52,8 +53,10 @@ class Coordinate:
     @property
     def is_sound(self) -> bool:
         """Whether it can be the place of a server."""
-        lengths_fit = all(abs(part) <= PLACE_MAX_S for part in (*self.vector, self.adjustment))
-        return lengths_fit and 0 <= self.error <= ERROR_MAX and 0 <= self.height <= PLACE_MAX_S
+        # Written so that a NaN fits nowhere; min and max may pass one over, a sum does not.
+        fits = abs(self.adjustment) <= PLACE_MAX_S and 0 <= self.error <= ERROR_MAX and 0 <= self.height <= PLACE_MAX_S
+        vector = self.vector
+        return fits and isfinite(sum(vector)) and -PLACE_MAX_S <= min(vector) <= max(vector) <= PLACE_MAX_S
 
     def raw_distance_s(self, other: Coordinate) -> float:
         """The distance without the adjustments."""
@@ -123,7 +126,7 @@ class Coordinates:
         """The median of the last few: one answer that waited for a busy process moves nobody."""
         samples = self._round_trips.setdefault(member_id, deque(maxlen=LATENCY_FILTER))
         samples.append(rtt_s)
-        return median_high(samples)
+        return sorted(samples)[len(samples) // 2]
 
     def _moved(self, other: Coordinate, rtt_s: float) -> Coordinate:
         """One step of Vivaldi: nearer or further, and the further the less sure of itself this server is."""
@@ -148,13 +151,14 @@ class Coordinates:
     def _forced(self, place: Coordinate, other: Coordinate, force_s: float, error: float) -> Coordinate:
         """Pushed away from another place, or pulled towards it by a negative force."""
         apart_s = dist(place.vector, other.vector)
-        height = place.height
         if apart_s > _NEAR_S:
-            unit: Vector = tuple((mine - its) / apart_s for mine, its in zip(place.vector, other.vector, strict=True))
-            height = max(HEIGHT_MIN_S, height + (height + other.height) * force_s / apart_s)
+            share = force_s / apart_s
+            vector = tuple([mine + (mine - its) * share for mine, its in zip(place.vector, other.vector, strict=True)])
+            height = max(HEIGHT_MIN_S, place.height + (place.height + other.height) * share)
         else:
-            unit = self._any_direction()
-        vector = tuple(part + along * force_s for part, along in zip(place.vector, unit, strict=True))
+            away = self._any_direction()
+            vector = tuple([mine + along * force_s for mine, along in zip(place.vector, away, strict=True)])
+            height = place.height
         return Coordinate(vector, error, place.adjustment, height)
 
     def _any_direction(self) -> Vector:

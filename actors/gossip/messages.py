@@ -184,7 +184,7 @@ class TrailEntry:
     age_s: float
     event: str
     by: str
-    """Name of the member that did or said it; "" for this server."""
+    """Name of the member that did or said it."""
     detail: str
 
 

@@ -103,7 +103,7 @@ class Report:
 
     def _trail(self, now: float, member_id: str) -> list[TrailEntry]:
         return [
-            TrailEntry(round(now - step.at, 3), step.event, self.name_of(step.by) if step.by else "", step.detail)
+            TrailEntry(round(now - step.at, 3), step.event, self.name_of(step.by or self._roster.own_id), step.detail)
             for step in self._shared.trails.of(member_id)
         ]
 

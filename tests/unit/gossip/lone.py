@@ -110,7 +110,7 @@ class Lone:
     def why(self, name: str) -> str:
         """The trail of a member, one step a line."""
         (trail,) = self.core.report.why(self.now, name).values()
-        return "\n".join(f"{step.event} by {step.by or 'me'}: {step.detail}" for step in trail)
+        return "\n".join(f"{step.event} by {step.by}: {step.detail}" for step in trail)
 
 
 def sent(effects: list[Effect], kind: type[M]) -> list[tuple[str, M]]:

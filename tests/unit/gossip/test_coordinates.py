@@ -102,6 +102,30 @@ def test_gravity_keeps_the_cluster_at_the_origin() -> None:
     assert hosts[0].own.distance_s(hosts[1].own) == pytest.approx(0.02, rel=0.3)
 
 
+def axes(*parts: float, height: float = HEIGHT_MIN_S, adjustment: float = 0.0) -> Coordinate:
+    """A place of which the first components matter."""
+    return Coordinate(parts + (0.0,) * (DIMENSIONS - len(parts)), ERROR_MAX, adjustment, height)
+
+
+def test_distances_and_forces_are_serf_s() -> None:
+    """The vectors of Serf's coordinate_test.go (DistanceTo, ApplyForce)."""
+    one, two = axes(-0.5, 1.3, 2.4, height=0.7), axes(1.2, -2.3, 3.4, height=0.1)
+    assert one.distance_s(two) == pytest.approx(4.104875150354758 + 0.8)
+    one, two = axes(-0.5, 1.3, 2.4, height=0, adjustment=0.1), axes(1.2, -2.3, 3.4, height=0, adjustment=0.2)
+    assert one.distance_s(two) == pytest.approx(4.104875150354758 + 0.3)
+    far_off = axes(-0.5, 1.3, 2.4, height=0, adjustment=-90.0)
+    assert far_off.distance_s(two) == pytest.approx(4.104875150354758)
+
+    force = Coordinates(random.Random(1))._forced
+    above = axes(0.0, 0.0, 2.9, height=0)
+    pushed = force(ORIGIN, above, 5.3, ERROR_MAX)
+    assert pushed.vector[:3] == pytest.approx((0.0, 0.0, -5.3))
+    assert pushed.height == pytest.approx(HEIGHT_MIN_S + 5.3 * HEIGHT_MIN_S / 2.9)
+    assert force(pushed, axes(3.4, 0.0, -5.3, height=0), 2.0, ERROR_MAX).vector[:3] == pytest.approx((-2.0, 0.0, -5.3))
+    assert force(ORIGIN, above, -5.3, ERROR_MAX).height == HEIGHT_MIN_S
+    assert dist(force(ORIGIN, ORIGIN, 1.0, ERROR_MAX).vector, ORIGIN.vector) == pytest.approx(1.0)
+
+
 @given(places, places, places)
 def test_distances_are_distances(a: Coordinate, b: Coordinate, c: Coordinate) -> None:
     """Symmetric, never negative, and no way round is shorter."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
+from actors.events.handlers import HANDLERS_MAX, Handler, parse_handler
 from actors.gossip.member import NAME_CHARS_MAX
 from actors.gossip.tags import fault_of_tags
 from transport.address import PORT_MAX, Address, parse_address
@@ -76,7 +77,9 @@ class NodeConfig:
     three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
     bootstrap_expect: so many servers, this one and its peers, start a cluster together; 0 to join one.
     max_voters: further servers stay standbys.  min_voters, dead_server_timeout: a server that has failed for so many
-    seconds is removed, unless fewer would vote; 0 for never.  fault_hooks: cut links and crash actors on request;
+    seconds is removed, unless fewer would vote; 0 for never.  replay: a server that joins hears the latest
+    user events too, not only those to come.  event_handlers: commands run on events, each FILTER=COMMAND.  fault_hooks:
+    cut links and crash actors on request;
     only a local cluster or a test sets it.
     """
 
@@ -97,6 +100,8 @@ class NodeConfig:
     dead_server_timeout: float = DEAD_SERVER_TIMEOUT_DEFAULT_S
     log_level: str = "info"
     log_format: str = "text"
+    replay: bool = False
+    event_handlers: tuple[str, ...] = ()
     fault_hooks: bool = False
 
     @property
@@ -110,6 +115,11 @@ class NodeConfig:
         if self.profile:
             return self.profile
         return "local" if parse_address(self.bind).is_loopback else "lan"
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The event handlers, understood.  Raises HandlerError."""
+        return tuple(map(parse_handler, self.event_handlers))
 
     @property
     def raft_timing(self) -> RaftTiming:
@@ -161,6 +171,8 @@ class NodeConfig:
             )
         self._check_exposure()
         self._check_bootstrap()
+        if len(self.handlers) > HANDLERS_MAX:
+            raise ConfigError(f"{len(self.handlers)} event handlers are given: at most {HANDLERS_MAX} are allowed")
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
         if self.min_voters < 1:

@@ -7,7 +7,7 @@ The tree (DESIGN §3).  ``root`` is *rest for one*: each actor may rely on those
 all behind it start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
 
     root  persistence → links → gossip → raft → reconciler
-    edge  http, console, gateway
+    edge  events, http, console, gateway
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.banner import banner
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
+from actors.events.events import EventsActor
+from actors.events.handlers import answers
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
 from actors.gateway.log_tap import LogTap
@@ -210,6 +212,8 @@ class Node:
                     peers=config.peers,
                     loop_lag_s=system.loop_lag_s,
                     expect=0 if identity.cluster_id else config.bootstrap_expect,
+                    replay=config.replay,
+                    answers=partial(answers, config.handlers),
                 ),
             ),
             ChildSpec(
@@ -228,7 +232,7 @@ class Node:
 
     def _edge(self) -> Supervisor:
         config = self.config
-        children = []
+        children = [ChildSpec("events", partial(EventsActor, identity=self.identity, handlers=config.handlers))]
         if config.http_address is not None:
             # Here, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
             from actors.gateway.http import HttpActor

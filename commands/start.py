@@ -20,11 +20,17 @@ from actors.config import (
 )
 from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
-from commands.options import GIVEN, TEXT, Command, environment
+from commands.options import GIVEN, TEXT, Command, Text, environment
 from commands.paths import FILE, FOLDER
 from commands.server import parse_tags
 
 DEFAULT_DATA_DIR: Final = Path("quorate-data")
+
+
+class Line(Text):
+    """Text with spaces in it; several of them are a line each in the environment."""
+
+    envvar_list_splitter = "\n"
 
 
 def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Command]:
@@ -101,6 +107,16 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     metavar="SECONDS",
     help="When a server that has failed is removed from Raft; 0 for never.",
 )
+@_option(
+    "--event-handler",
+    "event_handlers",
+    type=Line(),
+    multiple=True,
+    metavar="FILTER=COMMAND",
+    help="Run a command on events, as in member-failed=/bin/alert or user:deploy='sh deploy.sh'; may be given several "
+    "times (in the environment: one a line).",
+)
+@_option("--replay", is_flag=True, help="When joining, hear the latest user events too, not only those to come.")
 @_option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much is logged.")
 @_option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="json: an object a line.")
 @_option("--fault-hooks", is_flag=True, hidden=True)

@@ -24,7 +24,8 @@ _SCHEMA = (
     (
         "CREATE TABLE self (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, name TEXT NOT NULL,"
         " boot INTEGER NOT NULL, incarnation INTEGER NOT NULL, clock INTEGER NOT NULL, cluster_id TEXT NOT NULL,"
-        " has_left INTEGER NOT NULL, tags BLOB NOT NULL, given_tags BLOB NOT NULL, crc INTEGER NOT NULL)"
+        " has_left INTEGER NOT NULL, tags BLOB NOT NULL, given_tags BLOB NOT NULL, event_clock INTEGER NOT NULL,"
+        " query_clock INTEGER NOT NULL, crc INTEGER NOT NULL)"
     ),
     (
         "CREATE TABLE members (id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, status TEXT NOT NULL,"
@@ -72,6 +73,10 @@ class SerfState:
     """This server's own, as others know them."""
     given_tags: dict[str, str] = field(factory=dict)
     """Those it was given at its last start."""
+    event_clock: int = 0
+    """The highest Lamport time of a user event that was heard."""
+    query_clock: int = 0
+    """The same of a query."""
 
 
 @message("serf.write", retry=False)
@@ -86,6 +91,8 @@ class SerfWrite:
     name: str | None = None
     tags: dict[str, str] | None = None
     given_tags: dict[str, str] | None = None
+    event_clock: int | None = None
+    query_clock: int | None = None
     upsert: list[KnownMember] = field(factory=list)
     """Members to add or replace, by id; done before `remove`."""
     remove: list[str] = field(factory=list)
@@ -106,6 +113,8 @@ def merged(earlier: SerfWrite, later: SerfWrite) -> SerfWrite:
         name=_or(later.name, earlier.name),
         tags=_or(later.tags, earlier.tags),
         given_tags=_or(later.given_tags, earlier.given_tags),
+        event_clock=_highest(later.event_clock, earlier.event_clock),
+        query_clock=_highest(later.query_clock, earlier.query_clock),
         upsert=[member for member in members.values() if member is not None],
         remove=[member_id for member_id, member in members.items() if member is None],
     )
@@ -154,6 +163,8 @@ class _Self:
     has_left: int
     tags: bytes
     given_tags: bytes
+    event_clock: int
+    query_clock: int
 
 
 class SerfDb:
@@ -173,7 +184,7 @@ class SerfDb:
     @staticmethod
     def create(path: Path, server_id: str) -> None:
         """Make a serf.db that knows nobody."""
-        fresh = _Self(server_id, "", 0, 0, 0, "", 0, _encode({}), _encode({}))
+        fresh = _Self(server_id, "", 0, 0, 0, "", 0, _encode({}), _encode({}), 0, 0)
         SqliteFile.create(path, _SCHEMA, lambda connection: _put_self(connection, fresh))
 
     @property
@@ -206,6 +217,8 @@ class SerfDb:
             members,
             _decode_tags(me.tags),
             _decode_tags(me.given_tags),
+            me.event_clock,
+            me.query_clock,
         )
 
     def write(self, write: SerfWrite) -> None:
@@ -225,6 +238,8 @@ class SerfDb:
                 has_left=me.has_left if write.left is None else int(write.left),
                 tags=me.tags if write.tags is None else _encode(write.tags),
                 given_tags=me.given_tags if write.given_tags is None else _encode(write.given_tags),
+                event_clock=max(me.event_clock, write.event_clock or 0),
+                query_clock=max(me.query_clock, write.query_clock or 0),
             ),
             write.upsert,
             write.remove,
@@ -247,7 +262,8 @@ class SerfDb:
 
     def _read_self(self) -> _Self:
         rows = self._file.connection.execute(
-            "SELECT id, name, boot, incarnation, clock, cluster_id, has_left, tags, given_tags, crc FROM self"
+            "SELECT id, name, boot, incarnation, clock, cluster_id, has_left, tags, given_tags, event_clock,"
+            " query_clock, crc FROM self"
         ).fetchall()
         if len(rows) != 1:
             raise CorruptFile(self._path, "the row with the identity of the server is missing")
@@ -269,7 +285,8 @@ class SerfDb:
 def _put_self(connection: sqlite3.Connection, me: _Self) -> None:
     fields = astuple(me)
     connection.execute(
-        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, record_checksum(*fields))
+        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*fields, record_checksum(*fields)),
     )
 
 

@@ -25,6 +25,8 @@ CHANGES_NOTHING = frozenset(
         "actors.mailboxes",
         "actors.dead_letters",
         "version",
+        "event.watch",
+        "query.follow",
     }
 )
 """Operations that may be asked again whatever happened to the first time."""

@@ -28,6 +28,7 @@ from actors.gateway.arguments import (
     RttArguments,
     TagsArguments,
 )
+from actors.gateway.event_operations import EventOperations
 from actors.gateway.info import info_report
 from actors.gateway.messages import AdminForward
 from actors.gateway.reports import (
@@ -115,6 +116,7 @@ class Admin:
             "actors.dead_letters": (Arguments, self._actors_dead_letters),
             "links": (Arguments, self._links),
             "version": (Arguments, self._version),
+            **EventOperations(self._ask).operations,
             "fault.cut": (CutArguments, self._fault_cut),
             "fault.heal": (Arguments, self._fault_heal),
             "fault.crash": (CrashArguments, self._fault_crash),

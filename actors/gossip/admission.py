@@ -31,6 +31,7 @@ from transport.text import escaped
 
 if TYPE_CHECKING:
     from actors.gossip.beliefs import Beliefs
+    from actors.gossip.herald import Herald
     from actors.gossip.member import Claim
     from actors.gossip.own import Own
     from actors.gossip.seeker import Seeker
@@ -52,12 +53,13 @@ class Source:
 class Admission:
     """Lets servers in, is let in, and keeps the cluster id."""
 
-    def __init__(self, shared: Shared, own: Own, beliefs: Beliefs, seeker: Seeker) -> None:
+    def __init__(self, shared: Shared, own: Own, beliefs: Beliefs, seeker: Seeker, herald: Herald) -> None:
         self._shared = shared
         self._roster = shared.roster
         self._own = own
         self._beliefs = beliefs
         self._seeker = seeker
+        self._herald = herald
 
     @property
     def cluster_id(self) -> str:
@@ -73,7 +75,8 @@ class Admission:
         claim = join.claim
         self._beliefs.learn(now, claim, claim.id)
         first, *rest = self._parts(now)
-        self._shared.send(source.address, Joined(join.nonce, self.cluster_id, first))
+        clocks = self._herald.events.clock, self._herald.queries.clock
+        self._shared.send(source.address, Joined(join.nonce, self.cluster_id, first, *clocks))
         for part in rest:
             self._shared.send(source.address, Sync(part, reply=False))
 
@@ -87,6 +90,7 @@ class Admission:
         if not self.cluster_id:
             self._seeker.cluster_id = joined.cluster_id
             self._shared.out.append(Adopt(joined.cluster_id))
+            self._herald.begin(joined)
         met = self._roster.get(source.id)
         alone = len(self._roster) == 1
         for claim in joined.claims[:CLAIMS_PER_PART]:
@@ -96,6 +100,7 @@ class Admission:
             self._shared.note(INFO, f"met {self._roster.name_of(source.id)} at {source.address}")
         if not alone:
             self.exchange(now, source.address, reply=False)
+        self._herald.events.exchange(source.address)
 
     def on_refused(self, now: float, source: Source, refusal: JoinRefused) -> None:
         """A server turns this one away, or has found out that it belongs elsewhere after it was let in."""

@@ -40,6 +40,8 @@ class GossipConfig:
         push_pull_interval_s: full state is exchanged with a random member, 2, 3 ... times as rarely above 32, 64 ...
             A tenth of it lies between two exchanges that digests that differ lead to.
 
+        query_mult: a query waits for answers gossip_interval_s * query_mult * ceil(log10(n + 1)), as Serf's.
+
     Joining and leaving:
         join_timeout_s: how long one attempt waits for an answer.
         join_retry_min_s, join_retry_max_s: attempts to one address start this far apart and back off to this, for ever.
@@ -63,6 +65,7 @@ class GossipConfig:
     retransmit_mult: int = 4
     message_bytes: int = 1400
     push_pull_interval_s: float = 30.0
+    query_mult: int = 16
 
     join_timeout_s: float = 1.0
     join_retry_min_s: float = 0.2
@@ -95,6 +98,10 @@ class GossipConfig:
     def repair_s(self, n: int) -> float:
         """How far apart exchanges are that a difference leads to, in a cluster of n."""
         return self.push_pull_s(n) / 10
+
+    def query_s(self, n: int) -> float:
+        """How long a query waits for answers in a cluster of n, unless its sender says otherwise."""
+        return self.gossip_interval_s * self.query_mult * ceil(log10(n + 1))
 
     def reconnect_factor(self, n: int) -> float:
         """What the distance between attempts to reach a failed member is multiplied by: all members try it."""

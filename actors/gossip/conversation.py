@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actors.gossip.beliefs import Beliefs
     from actors.gossip.farewell import Farewell
     from actors.gossip.gossiper import Gossiper
+    from actors.gossip.herald import Herald
     from actors.gossip.member import Claim
     from actors.gossip.prober import Prober
     from actors.gossip.relays import Relays
@@ -41,6 +42,7 @@ class Conversation:
         relays: Relays,
         farewell: Farewell,
         gossiper: Gossiper,
+        herald: Herald,
     ) -> None:
         self._shared = shared
         self._roster = shared.roster
@@ -50,6 +52,7 @@ class Conversation:
         self._relays = relays
         self._farewell = farewell
         self._gossiper = gossiper
+        self._herald = herald
         self.handlers: dict[type, Callable[[float, Source, Any], None]] = {
             Ping: self._on_ping,
             Ack: self._on_ack,
@@ -59,6 +62,7 @@ class Conversation:
             Gossip: self._on_gossip,
             Notice: self._on_notice,
             NoticeAck: self._on_notice_ack,
+            **herald.handlers,
         }
 
     def _learn(self, now: float, source: Source, claims: list[Claim]) -> None:
@@ -107,6 +111,7 @@ class Conversation:
 
     def _on_gossip(self, now: float, source: Source, gossip: Gossip) -> None:
         self._learn(now, source, gossip.claims)
+        self._herald.learn(now, gossip, source.id)
 
     def _on_notice(self, now: float, source: Source, notice: Notice) -> None:
         if notice.claim.id == source.id:

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Claim, Member
 
 
@@ -42,6 +43,47 @@ class KeepClock:
     """Write down soon that Lamport times up to and with `upto` may have been used."""
 
     upto: int
+
+
+@frozen
+class KeepClocks:
+    """Write down late that user events and queries up to these Lamport times were heard; 0 for no news."""
+
+    events: int = 0
+    queries: int = 0
+
+
+@frozen
+class EventHeard:
+    """A user event, heard for the first time."""
+
+    event: UserEvent
+
+
+@frozen
+class QueryHeard:
+    """A query that this server is meant by and may answer."""
+
+    query: Query
+
+
+@frozen
+class QueryReplied:
+    """A member has this server's query (is_ack) or an answer to it; error: why it has none after all."""
+
+    query: int
+    member_id: str
+    is_ack: bool
+    payload: bytes
+    error: str
+
+
+@frozen
+class QueryDone:
+    """No more replies to this server's query are waited for. missing: ids of those who should have acknowledged it."""
+
+    query: int
+    missing: tuple[str, ...]
 
 
 @frozen
@@ -92,4 +134,21 @@ class Note:
     text: str
 
 
-Effect = Send | Changed | Remember | Forget | KeepClock | Reserve | Adopt | Found | JoinDone | LeaveDone | Note
+Effect = (
+    Send
+    | Changed
+    | Remember
+    | Forget
+    | KeepClock
+    | KeepClocks
+    | EventHeard
+    | QueryHeard
+    | QueryReplied
+    | QueryDone
+    | Reserve
+    | Adopt
+    | Found
+    | JoinDone
+    | LeaveDone
+    | Note
+)

@@ -17,18 +17,25 @@ from attrs import frozen
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.actor import Actor, AskError, Context, Sender, Timer, handles
+from actors.events.messages import AnswerQuery, SendEvent, SendQuery
 from actors.gossip.admission import Source
 from actors.gossip.config import GossipConfig
+from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching, Query
 from actors.gossip.effects import (
     Adopt,
     Changed,
     Effect,
+    EventHeard,
     Forget,
     Found,
     JoinDone,
     KeepClock,
+    KeepClocks,
     LeaveDone,
     Note,
+    QueryDone,
+    QueryHeard,
+    QueryReplied,
     Remember,
     Reserve,
     Send,
@@ -36,37 +43,26 @@ from actors.gossip.effects import (
 from actors.gossip.farewell import UnknownMemberError
 from actors.gossip.join_asks import JoinAsks
 from actors.gossip.keeper import Keep, Keeper
-from actors.gossip.member import Claim, Status, fault_of
+from actors.gossip.member import Claim, fault_of
 from actors.gossip.memory import claims_of
 from actors.gossip.messages import (
-    Ack,
     ChangeTags,
     ForceLeave,
-    Gossip,
     GossipStatusRequest,
     Join,
-    Joined,
     JoinPeers,
-    JoinRefused,
     LeaveRequest,
-    MemberChanged,
     MembersRequest,
     MembersView,
-    Muster,
-    Nack,
-    Notice,
-    NoticeAck,
-    Ping,
-    PingRequest,
     RttRequest,
     RttsRequest,
-    Stranger,
     SuspectDead,
-    Sync,
 )
+from actors.gossip.news import News
 from actors.gossip.own import RESERVE
-from actors.gossip.swim import Swim
+from actors.gossip.swim import MESSAGES, Swim
 from actors.gossip.tags import TagsError, changed
+from actors.gossip.user_events import DispatchError
 from actors.identity import Identity
 from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import FoundCluster
@@ -79,7 +75,6 @@ LAG_PERIOD_S = 1.0
 FOUND_TIMEOUT_S = 10.0
 FOUND_RETRY_S = 0.5
 JOIN_ADDRESSES_MAX = 100
-LISTENERS = ("raft", "reconciler", "gateway")
 _TIMER_SLACK_S = 0.001
 
 _log = logging.getLogger("quorate.gossip")
@@ -98,7 +93,11 @@ class Tick:
 
 
 class GossipActor(Actor):
-    """One incarnation of this server's gossip. loop_lag_s: how late the event loop runs."""
+    """One incarnation of this server's gossip.
+
+    loop_lag_s: how late the event loop runs. replay: this server, if it is new, wants the user events that were before
+    it. answers: whether a handler here answers queries of a name.
+    """
 
     def __init__(
         self,
@@ -109,6 +108,8 @@ class GossipActor(Actor):
         peers: Iterable[str],
         loop_lag_s: Callable[[], float],
         expect: int = 0,
+        replay: bool = False,
+        answers: Callable[[str], bool] = NOTHING_BEFORE.answers,
     ) -> None:
         super().__init__(context)
         self._identity = identity
@@ -118,8 +119,10 @@ class GossipActor(Actor):
         self._loop_lag_s = loop_lag_s
         self._lag_at = 0.0
         self._keeper = Keeper(context)
-        self._listeners = [context.ref(name) for name in LISTENERS]
+        self._replay = replay
+        self._answers = answers
         self._swim: Swim
+        self._news: News
         self._timer: Timer | None = None
         self._timer_at = inf
         self._joins: JoinAsks[Sender] = JoinAsks()
@@ -139,7 +142,14 @@ class GossipActor(Actor):
             clock=state.clock,
             reserved=state.incarnation + RESERVE,
             expect=self._expect,
+            dispatching=Dispatching(
+                event_clock=state.event_clock,
+                query_clock=state.query_clock,
+                replay=self._replay,
+                answers=self._answers,
+            ),
         )
+        self._news = News(self.context, self._swim.report)
         remembered = claims_of(state.members)
         _log.info("%s", self._outlook(self._identity.cluster_id, len(remembered)))
         self._carry_out(self._swim.start(self.context.now(), hints=self._peers, remembered=remembered))
@@ -156,9 +166,7 @@ class GossipActor(Actor):
 
     # --- from other servers ---
 
-    @handles(
-        Ack, Gossip, Join, Joined, JoinRefused, Muster, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger, Sync
-    )  # everything that swim.py has a handler for
+    @handles(*MESSAGES)
     def _on_peer(self, msg: object, sender: Sender) -> None:
         if sender.address:
             self._carry_out(self._swim.handle(self.context.now(), Source(sender.server, sender.address), msg))
@@ -238,6 +246,33 @@ class GossipActor(Actor):
         self._carry_out(effects)
         return Json({"ok": True, "id": member.id, "name": member.name, "status": member.status.value})
 
+    @handles(SendEvent)
+    def _on_send_event(self, msg: SendEvent, sender: Sender) -> Json:
+        try:
+            event, effects = self._swim.send_event(self.context.now(), msg.name, msg.payload, coalesce=msg.coalesce)
+        except DispatchError as error:
+            return Json({"ok": False, "reason": str(error)})
+        self._carry_out(effects)
+        return Json({"ok": True, "ltime": event.ltime})
+
+    @handles(SendQuery)
+    def _on_send_query(self, msg: SendQuery, sender: Sender) -> Json:
+        wanted = Query(0, 0, "", msg.name, msg.payload, msg.timeout_s, tuple(msg.nodes), msg.tags, msg.ack, msg.relays)
+        try:
+            asked, effects = self._swim.ask_query(self.context.now(), wanted)
+        except DispatchError as error:
+            return Json({"ok": False, "reason": str(error)})
+        self._news.started(asked)
+        self._carry_out(effects)
+        return Json(self._swim.report.asked(asked))
+
+    @handles(AnswerQuery)
+    def _on_answer_query(self, msg: AnswerQuery, sender: Sender) -> None:
+        fault, effects = self._swim.answer_query(self.context.now(), msg.query, msg.payload, msg.error)
+        if fault and fault != msg.error:
+            _log.warning("a query was not answered: %s", fault)
+        self._carry_out(effects)
+
     @handles(Keep)
     def _on_keep(self, msg: Keep, sender: Sender) -> None:
         self._keeper.keep()
@@ -250,8 +285,10 @@ class GossipActor(Actor):
                 case Send():
                     self._send(effect)
                 case Changed():
-                    self._report(effect)
-                case Remember() | Forget() | KeepClock():
+                    self._news.member(effect)
+                case EventHeard() | QueryHeard() | QueryReplied() | QueryDone():
+                    self._news.said(effect)
+                case Remember() | Forget() | KeepClock() | KeepClocks():
                     self._keeper.carry_out(effect)
                 case Reserve(upto):
                     self.context.spawn(self._reserve(upto), name="reserve")
@@ -271,16 +308,6 @@ class GossipActor(Actor):
         told = self.context.ref("gossip", effect.address).tell(effect.message)
         if not told and isinstance(effect.message, Join):
             self._carry_out(self._swim.undelivered(self.context.now(), effect.address))
-
-    def _report(self, change: Changed) -> None:
-        member = change.member
-        level = logging.WARNING if member.status == Status.FAILED and not change.forgotten else logging.INFO
-        status = "forgotten" if change.forgotten else member.status
-        why = f" ({change.reason})" if change.reason else ""
-        _log.log(level, "%s at %s is %s%s", member.name, member.address, status, why)
-        news = MemberChanged(member, change.old_status, change.forgotten)
-        for listener in self._listeners:
-            listener.tell(news)
 
     def _adopt(self, cluster_id: str) -> None:
         if self._identity.adopt_cluster(cluster_id):

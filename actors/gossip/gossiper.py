@@ -14,11 +14,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Status
 from actors.gossip.messages import Gossip
 
 if TYPE_CHECKING:
     from actors.gossip.admission import Admission
+    from actors.gossip.herald import Herald
     from actors.gossip.member import Claim
     from actors.gossip.shared import Shared
 
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 class Gossiper:
     """Tells others, once this server has a cluster."""
 
-    def __init__(self, shared: Shared, admission: Admission) -> None:
+    def __init__(self, shared: Shared, admission: Admission, herald: Herald) -> None:
         self._shared = shared
         self._config = shared.config
         self._roster = shared.roster
         self._admission = admission
+        self._herald = herald
         self._deck: list[str] = []
         self._gossip_at = inf
         self._push_pull_at = inf
@@ -70,7 +73,8 @@ class Gossiper:
             self._push_pull(now)
 
     def _has_news(self) -> bool:
-        return len(self._roster) > 1 and len(self._shared.broadcasts) > 0
+        """Of members, or of anything else."""
+        return len(self._roster) > 1 and bool(self._shared.broadcasts or self._shared.rumours)
 
     def _gossip(self, now: float) -> None:
         self._gossip_at = now + self._config.gossip_interval_s
@@ -78,10 +82,15 @@ class Gossiper:
         if not targets:
             # Nobody to tell: whoever is met later is told everything.
             self._shared.broadcasts.clear()
+            self._shared.rumours.clear()
         for target in targets:
             claims = self._shared.broadcasts.take(now)
-            if claims:
-                self._shared.send(target.address, Gossip(claims))
+            room = self._config.message_bytes - sum(claim.weight for claim in claims)
+            rumours = self._shared.rumours.take(room, alone=not claims)
+            if claims or rumours:
+                events = [rumour for rumour in rumours if isinstance(rumour, UserEvent)]
+                queries = [rumour for rumour in rumours if isinstance(rumour, Query)]
+                self._shared.send(target.address, Gossip(claims, events, queries))
 
     def compare(self, now: float, address: str, digest: int, *, is_news: bool) -> None:
         """A member's digest came with an answer. is_news: the answer brought claims, so the views are on the move."""
@@ -115,3 +124,4 @@ class Gossiper:
         self._push_pull_at = now + self._config.push_pull_s(self._roster.live_count)
         for partner in self._roster.choose(1, lambda claim: claim.status is Status.ALIVE):
             self._admission.exchange(now, partner.address, reply=True)
+            self._herald.events.exchange(partner.address)

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from actors.asks import AskError
-from actors.gossip.effects import Forget, KeepClock, Remember
+from actors.gossip.effects import Forget, KeepClock, KeepClocks, Remember
 from actors.gossip.memory import Memory
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.tags import TagsError, fault_of_tags, tags_at_start
@@ -82,13 +82,15 @@ class Keeper:
             return str(error)
         return written.error
 
-    def carry_out(self, effect: Remember | Forget | KeepClock) -> None:
+    def carry_out(self, effect: Remember | Forget | KeepClock | KeepClocks) -> None:
         """What the core wants kept without waiting for it."""
         match effect:
             case Remember(claim):
                 self.memory.remember(claim)
             case Forget(member_id):
                 self.memory.forget(member_id)
+            case KeepClocks():
+                self.memory.keep_clocks(effect)
             case KeepClock(upto):
                 self.tell(SerfWrite(clock=upto))
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from attrs import Factory, frozen
 
+from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Claim, Member
 from transport.wire import message
 
@@ -88,6 +89,8 @@ class Gossip:
     """What is new."""
 
     claims: list[Claim]
+    events: list[UserEvent] = Factory(list)
+    queries: list[Query] = Factory(list)
 
 
 @message("gossip.sync", urgent=True)
@@ -97,6 +100,21 @@ class Sync:
 
     claims: list[Claim]
     reply: bool
+
+
+@message("gossip.event_sync", urgent=True)
+@frozen
+class EventSync:
+    """Whether two members have heard the same user events, and those that one of them missed.
+
+    step: 0 asks; 1 answers with the sender's events above the asker's floor, if their digest is another one; 2 brings
+    what the answer lacked. digest: of the sender's events above its floor.
+    """
+
+    step: int
+    floor: int
+    digest: int
+    events: list[UserEvent]
 
 
 @message("gossip.notice", urgent=True)
@@ -132,11 +150,16 @@ class Join:
 @message("gossip.joined", urgent=True)
 @frozen
 class Joined:
-    """Welcome: the cluster, and all that the sender knows of it (more parts follow as Sync)."""
+    """Welcome: the cluster, and all that the sender knows of it (more parts follow as Sync).
+
+    event_clock, query_clock: Lamport times of the latest user event and query.
+    """
 
     nonce: int
     cluster_id: str
     claims: list[Claim]
+    event_clock: int = 0
+    query_clock: int = 0
 
 
 @message("gossip.join_refused", urgent=True)

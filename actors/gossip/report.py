@@ -12,9 +12,11 @@ from actors.gossip.messages import TrailEntry
 
 if TYPE_CHECKING:
     from actors.gossip.coordinates import Coordinate
+    from actors.gossip.herald import Herald
     from actors.gossip.member import Member
     from actors.gossip.muster import Mustering
     from actors.gossip.own import Own
+    from actors.gossip.queries import Asked
     from actors.gossip.seeker import Seeker
     from actors.gossip.shared import Shared
 
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 class Report:
     """One server's answers about its membership."""
 
-    def __init__(self, shared: Shared, own: Own, seeker: Seeker, mustering: Mustering) -> None:
+    def __init__(self, shared: Shared, own: Own, seeker: Seeker, mustering: Mustering, herald: Herald) -> None:
         self._shared = shared
         self._roster = shared.roster
         self._own = own
         self._seeker = seeker
         self._mustering = mustering
+        self._herald = herald
 
     def members(self, now: float) -> list[Member]:
         """All members by name."""
@@ -71,6 +74,11 @@ class Report:
         places = ((claim.id, self._shared.coordinates.of(claim.id)) for claim in self._roster.others())
         return {member_id: _ms(own.distance_s(place)) for member_id, place in places if place is not None}
 
+    def asked(self, asked: Asked) -> dict[str, Any]:
+        """A query that was sent, JSON-like."""
+        expected = sorted(map(self.name_of, asked.expected))
+        return {"ok": True, "id": asked.query.id, "timeout_s": asked.query.timeout_s, "expected": expected}
+
     def status(self, now: float) -> dict[str, Any]:
         """How gossip is doing, JSON-like."""
         return {
@@ -81,9 +89,13 @@ class Report:
             "health_score": self._shared.awareness.score,
             "incarnation": self._own.claim.incarnation,
             "lamport": self._own.clock,
+            "event_clock": self._herald.events.clock,
+            "query_clock": self._herald.queries.clock,
             "members": len(self._roster),
             "live": self._roster.live_count,
             "queue": len(self._shared.broadcasts),
+            "event_queue": len(self._shared.rumours),
+            "event_queue_dropped": self._shared.rumours.dropped,
             "refutations": self._own.refutations,
             "coordinate_resets": self._shared.coordinates.resets,
             "counters": dict(sorted(self._shared.counts.items())),

@@ -13,6 +13,7 @@ from actors.gossip.broadcasts import Broadcasts
 from actors.gossip.coordinates import Coordinates
 from actors.gossip.effects import Changed, Effect, Note, Send
 from actors.gossip.roster import Roster
+from actors.gossip.rumours import Rumours
 from actors.gossip.trail import Step, Trails
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Shared:
         self.rng = rng
         self.roster = Roster(own, rng)
         self.broadcasts = Broadcasts(self.roster, config)
+        self.rumours = Rumours(self.roster, config)
         self.awareness = Awareness(config.health_max)
         self.coordinates = Coordinates(rng)
         self.trails = Trails()

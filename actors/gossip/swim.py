@@ -14,16 +14,34 @@ timer is moved by the time lost, so that what others sent meanwhile is read befo
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.gossip.admission import Admission, Source
 from actors.gossip.beliefs import Beliefs
 from actors.gossip.conversation import Conversation
+from actors.gossip.dispatches import NOTHING_BEFORE, QueryRelay, QueryReply
 from actors.gossip.effects import Changed, Effect
 from actors.gossip.farewell import Farewell, to_force
 from actors.gossip.gossiper import Gossiper
+from actors.gossip.herald import Herald
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
-from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping, Sync
+from actors.gossip.messages import (
+    Ack,
+    EventSync,
+    Gossip,
+    Join,
+    Joined,
+    JoinRefused,
+    LeavePhase,
+    Muster,
+    Nack,
+    Notice,
+    NoticeAck,
+    Ping,
+    PingRequest,
+    Stranger,
+    Sync,
+)
 from actors.gossip.muster import Mustering
 from actors.gossip.own import Own
 from actors.gossip.prober import Prober
@@ -37,6 +55,28 @@ if TYPE_CHECKING:
     from random import Random
 
     from actors.gossip.config import GossipConfig
+    from actors.gossip.dispatches import Dispatching, Query, UserEvent
+    from actors.gossip.queries import Asked
+
+MESSAGES: Final[tuple[type, ...]] = (
+    Ack,
+    EventSync,
+    Gossip,
+    Join,
+    Joined,
+    JoinRefused,
+    Muster,
+    Nack,
+    Notice,
+    NoticeAck,
+    Ping,
+    PingRequest,
+    QueryRelay,
+    QueryReply,
+    Stranger,
+    Sync,
+)
+"""What servers say to each other: all that `Swim.handle` takes."""
 
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
@@ -71,12 +111,14 @@ class Swim:
         clock: int,
         reserved: int,
         expect: int = 0,
+        dispatching: Dispatching = NOTHING_BEFORE,
     ) -> None:
         """One run of a server.
 
         own: its claim, with an incarnation never used before, at most `reserved`, which is on disk. clock: the highest
         Lamport time that an earlier run may have used; CLOCK_RESERVE further ones are on disk for this one.
         expect: how many servers start a cluster together, if there is none; 0 to wait for one.
+        dispatching: what user events and queries need to know.
         """
         self.config = config
         self._shared = Shared(own, config, rng)
@@ -88,9 +130,10 @@ class Swim:
         self._seeker = Seeker(self._shared)
         self._seeker.cluster_id = cluster_id
         self._mustering = Mustering(self._shared, self._seeker, expect)
-        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker)
+        self._herald = Herald(self._shared, dispatching)
+        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker, self._herald)
         self._farewell = Farewell(self._shared, self._own)
-        self._gossiper = Gossiper(self._shared, self._admission)
+        self._gossiper = Gossiper(self._shared, self._admission, self._herald)
         self._timed: tuple[Timed, ...] = (
             self._prober,
             self._relays,
@@ -99,9 +142,10 @@ class Swim:
             self._mustering,
             self._farewell,
             self._gossiper,
+            self._herald.queries,
         )
         self._due = inf
-        self.report = Report(self._shared, self._own, self._seeker, self._mustering)
+        self.report = Report(self._shared, self._own, self._seeker, self._mustering, self._herald)
         self._conversation = Conversation(
             self._shared,
             seeker=self._seeker,
@@ -110,6 +154,7 @@ class Swim:
             relays=self._relays,
             farewell=self._farewell,
             gossiper=self._gossiper,
+            herald=self._herald,
         )
         self._handlers: dict[type, Callable[[float, Source, Any], None]] = {
             Join: self._admission.on_join,
@@ -194,6 +239,26 @@ class Swim:
         if member.status is not Status.LEFT:
             self._beliefs.send_away(now, member.id, Intent.LEAVING)
         return self._roster.get(member.id) or member, self._finish(now)
+
+    def send_event(self, now: float, name: str, payload: bytes, *, coalesce: bool) -> tuple[UserEvent, list[Effect]]:
+        """Tell all members something. Raises DispatchError."""
+        event = self._herald.events.compose(name, payload, coalesce=coalesce)
+        self._wake(now)
+        self._herald.events.send(event)
+        return event, self._finish(now)
+
+    def ask_query(self, now: float, wanted: Query) -> tuple[Asked, list[Effect]]:
+        """Ask the members something, see Queries.compose; QueryReplied and a QueryDone tell what comes of it."""
+        query = self._herald.queries.compose(wanted)
+        self._wake(now)
+        asked = self._herald.queries.ask(now, query)
+        return asked, self._finish(now)
+
+    def answer_query(self, now: float, query_id: int, payload: bytes, error: str) -> tuple[str, list[Effect]]:
+        """Answer a query that was heard; why that was not possible, or ""."""
+        self._wake(now)
+        fault = self._herald.queries.answer(now, query_id, payload, error)
+        return fault, self._finish(now)
 
     def evidence(self, now: float, address: str, reason: str) -> list[Effect]:
         """The links saw that the process at this address is gone. One member's sight alone brings nobody down."""

@@ -53,12 +53,20 @@ def claim(
 class Lone:
     """The core of `me`, a member of cluster c0 unless told otherwise."""
 
-    def __init__(self, *members: str, config: GossipConfig = LAN, cluster_id: str = "c0", seed: int = 1) -> None:
+    def __init__(
+        self,
+        *members: str,
+        config: GossipConfig = LAN,
+        cluster_id: str = "c0",
+        seed: int = 1,
+        name: str = "me",
+        tags: dict[str, str] | None = None,
+    ) -> None:
         self.now = 1000.0
         self.effects: list[Effect] = []
         self.silent: set[str] = set()
         """Names of members that do not answer probes; all others do, at once."""
-        own = claim("me", incarnation=10, lamport=0)
+        own = claim(name, incarnation=10, lamport=0, tags=tags)
         self.core = Swim(
             own, config=config, rng=random.Random(seed), cluster_id=cluster_id, clock=0, reserved=10 + RESERVE
         )

@@ -14,15 +14,15 @@ from math import inf
 
 from actors.gossip.admission import Source
 from actors.gossip.config import LOCAL, GossipConfig
+from actors.gossip.dispatches import Dispatching
 from actors.gossip.effects import (
     Adopt,
     Changed,
     Effect,
     Forget,
     Found,
-    JoinDone,
     KeepClock,
-    LeaveDone,
+    KeepClocks,
     Note,
     Remember,
     Reserve,
@@ -43,6 +43,8 @@ class Disk:
     def __init__(self) -> None:
         self.incarnation = 0
         self.clock = 0
+        self.event_clock = 0
+        self.query_clock = 0
         self.cluster_id = ""
         self.members: dict[str, Claim] = {}
 
@@ -61,6 +63,9 @@ class Host:
         self.expect = expect
         self.disk = Disk()
         self.disk.cluster_id = cluster_id
+        self.replays = False
+        self.answers: set[str] = set()
+        """Names of queries that somebody here answers."""
         self.links: set[str] = set()
         self.is_up = False
         self.is_paused = False
@@ -105,6 +110,12 @@ class Host:
             clock=clock,
             reserved=self.disk.incarnation,
             expect=0 if self.disk.cluster_id else self.expect,
+            dispatching=Dispatching(
+                event_clock=self.disk.event_clock,
+                query_clock=self.disk.query_clock,
+                replay=self.replays,
+                answers=lambda name: name in self.answers,
+            ),
         )
 
     def call(self, function: Callable[..., list[Effect]], *args: object) -> None:
@@ -190,13 +201,16 @@ class Host:
                 self.disk.members.pop(member_id, None)
             case KeepClock(upto):
                 self.disk.clock = upto
+            case KeepClocks(events, queries):
+                self.disk.event_clock = max(self.disk.event_clock, events)
+                self.disk.query_clock = max(self.disk.query_clock, queries)
             case Adopt(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was adopted"
                 self.disk.cluster_id = cluster_id
             case Found(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was founded"
                 self.disk.cluster_id = cluster_id
-            case Changed() | JoinDone() | LeaveDone() | Note():
+            case _:
                 pass
 
     def _synced(self, run: int, upto: int) -> None:
@@ -224,10 +238,18 @@ class Net:
     # --- servers ---
 
     def add(
-        self, name: str, *, peers: Iterable[str] = (), cluster_id: str = "", member_id: str = "", expect: int = 0
+        self,
+        name: str,
+        *,
+        peers: Iterable[str] = (),
+        cluster_id: str = "",
+        member_id: str = "",
+        expect: int = 0,
+        replays: bool = False,
     ) -> Host:
         """A server that is started at once; one with a cluster id has founded that cluster."""
         host = Host(self, name, cluster_id=cluster_id, peers=peers, member_id=member_id, expect=expect)
+        host.replays = replays
         self.hosts[name] = self._directory[host.address] = host
         host.start()
         return host

@@ -24,6 +24,7 @@ WORLD = {"aiohttp", "asyncio", "random", "socket", "sqlite3", "subprocess", "thr
 
 # The cores: every module of these folders but the ones named, which carry a core's effects out, and single files.
 CORE_FOLDERS = {
+    "actors/events": {"events.py", "runner.py"},
     "actors/gossip": {"gossip.py"},
     "actors/raft": {"raft.py", "restoring.py"},
     "actors/reconciler": {"reconciler.py"},

@@ -120,3 +120,14 @@ def test_a_changed_row_is_found(path: Path, sql: str, complaint: str) -> None:
 
     with pytest.raises(CorruptFile, match=complaint):
         reopened(path)
+
+
+def test_the_clocks_of_events_never_go_back(path: Path) -> None:
+    """What was heard in an earlier run is not delivered again, also when two writes become one."""
+    db = SerfDb(path)
+    db.write(merged(SerfWrite(event_clock=9, query_clock=4), SerfWrite(event_clock=7)))
+    db.write(SerfWrite(event_clock=3, query_clock=5))
+    db.close()
+
+    state = reopened(path)
+    assert (state.event_clock, state.query_clock) == (9, 5)

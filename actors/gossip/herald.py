@@ -1,0 +1,45 @@
+"""What members tell each other beside themselves: user events and queries, as one part of the core.
+
+What lives here: the two together, for the parts that carry them. What does not: the rules of either (user_events.py,
+queries.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.gossip.dispatches import QueryRelay, QueryReply
+from actors.gossip.messages import EventSync
+from actors.gossip.queries import Queries
+from actors.gossip.user_events import UserEvents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.gossip.admission import Source
+    from actors.gossip.dispatches import Dispatching
+    from actors.gossip.messages import Gossip, Joined
+    from actors.gossip.shared import Shared
+
+
+class Herald:
+    """User events and queries of one core."""
+
+    def __init__(self, shared: Shared, dispatching: Dispatching) -> None:
+        self.events = UserEvents(shared, clock=dispatching.event_clock, replay=dispatching.replay)
+        self.queries = Queries(shared, clock=dispatching.query_clock, answers=dispatching.answers)
+        self.handlers: dict[type, Callable[[float, Source, Any], None]] = {
+            EventSync: self.events.on_sync,
+            QueryReply: self.queries.on_reply,
+            QueryRelay: self.queries.on_relay,
+        }
+
+    def learn(self, now: float, gossip: Gossip, teller: str) -> None:
+        """What gossip brings beside claims."""
+        self.events.learn(gossip.events, teller)
+        self.queries.learn(now, gossip.queries, teller)
+
+    def begin(self, joined: Joined) -> None:
+        """This server, new in the cluster, is let in."""
+        self.events.begin(joined.event_clock)
+        self.queries.begin(joined.query_clock)

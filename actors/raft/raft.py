@@ -5,7 +5,7 @@ appends them, the persistence actor makes them durable while links carry them to
 committed, the applier applies it, and ``Results`` go back to the gateway.  What does not: any rule of Raft (core.py and
 the modules beside it), SQL, sockets.
 
-One turn (``on_turn_end``) follows every batch of messages: propose, flush the core, write, send, apply, answer, report.
+One turn (turn.py) follows every batch of messages: propose, flush the core, send, write, apply, answer; then report.
 A proposal that finds the server idle is therefore flushed at once, and while a turn runs the next batch gathers.
 """
 
@@ -55,6 +55,7 @@ from actors.raft.messages import (
 from actors.raft.restoring import Restoring
 from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
+from actors.raft.turn import Turn
 from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
 from transport.stale import AGE_UNKNOWN_MS
@@ -104,6 +105,7 @@ class RaftActor(Actor):
         self._core: RaftCore
         self._snapshotting: Snapshotting
         self._chunks: ChunkPost
+        self._turn: Turn
         self._addresses: dict[str, str] = {}
         self._proposals: list[tuple[int, bytes]] = []
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
@@ -112,7 +114,6 @@ class RaftActor(Actor):
         self._timer: Timer | None = None
         self._reported: tuple[int, str, str, bool, bool] = (-1, "", "", False, False)
         self._handing_over: list[Sender] = []
-        self._applies_later = False
 
     async def on_start(self) -> None:
         """Load raft.db; from then on the persistence actor refuses an older incarnation's writes."""
@@ -123,6 +124,7 @@ class RaftActor(Actor):
         self._core = RaftCore(self._identity.id, _restored(loaded), self._timing, self.context.rng, now)
         self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._timing)
         self._chunks = ChunkPost(self.context, self._core, self._send)
+        self._turn = self._make_turn()
         if loaded.cluster_id:
             self._identity.adopt_cluster(loaded.cluster_id)
         elif self._identity.cluster_id:
@@ -133,23 +135,23 @@ class RaftActor(Actor):
             self._core.found(now, self._first_configuration())
         self.context.me.tell(Tick())
 
+    def _make_turn(self) -> Turn:
+        return Turn(
+            core=self._core,
+            propose=self._propose,
+            messages=self._core.take_messages,
+            send=self._send,
+            hold=self._chunks.hold,
+            write=self._disk.write,
+            chunks=self._chunks.send_due,
+            apply=self._apply,
+            answer=self._answer,
+        )
+
     def on_turn_end(self) -> None:
         """Draw the consequences of a batch of messages."""
         self._mind_disk()
-        if self._proposals:
-            self._propose()
-        self._core.flush()
-        # What waits for a write is not among them, so they need not wait for this turn's to be on its way.
-        for peer, msg in self._core.take_messages():
-            self._send(peer, msg)
-        self._chunks.hold()
-        write = self._core.take_write()
-        if write is not None:
-            self._disk.write(write)
-        self._chunks.send_due()
-        if self._is_apply_due(writes=write is not None):
-            self._apply()
-        self._answer()
+        self._turn.take()
         self._report()
         self._arm()
 
@@ -265,6 +267,8 @@ class RaftActor(Actor):
             core.resume(self.context.now())
 
     def _propose(self) -> None:
+        if not self._proposals:
+            return
         proposals, self._proposals = self._proposals, []
         code = self._why_not_propose()
         if code:
@@ -300,11 +304,6 @@ class RaftActor(Actor):
             server = self._core.state.configuration.get(peer)
             return server.address if server else ""
         return address
-
-    def _is_apply_due(self, *, writes: bool) -> bool:
-        """A follower writes first, since its leader waits for that; but it never puts applying off twice in a row."""
-        self._applies_later = writes and not self._applies_later and not self._core.state.engine.is_leader
-        return not self._applies_later
 
     def _apply(self) -> None:
         core = self._core

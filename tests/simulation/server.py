@@ -1,7 +1,7 @@
 """One simulated server below its gateway: the real Raft core, applier, sessions and store over a simulated disk.
 
-It does what the raft actor does in one turn (actors/raft/raft.py), and nothing else: when it has a turn, and what
-becomes of its writes and messages, is its driver's (guarded.py; in stories, tests/unit/raft/stage.py).
+It does what the raft actor does in one turn, in the same order (actors/raft/turn.py), and nothing else: when it has a
+turn, and what becomes of its writes and messages, is its driver's (guarded.py; in stories, tests/unit/raft/stage.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from attrs import define, evolve, field
 
@@ -20,6 +21,7 @@ from actors.raft.entries import encode_commands
 from actors.raft.journal import RestoredLog, Write
 from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshotting import TAIL_BYTES_MAX
+from actors.raft.turn import Turn
 from storage.kv import KeyValueStore
 from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
@@ -97,6 +99,8 @@ class SimServer:
     """By key of a linearizable query: what was known when it arrived."""
     is_restoring: bool = False
     is_disk_stuck: bool = False
+    applies_later: bool = False
+    """Whether it put applying off in its last turn."""
     last_token: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -174,7 +178,7 @@ class SimServer:
         self.effects.clear()
         self.applier = Applier(self.make_machine(self.effects))
         self.commands, self.queries, self.floors = [], {}, {}
-        self.is_restoring = self.is_disk_stuck = False
+        self.is_restoring = self.is_disk_stuck = self.applies_later = False
         self.seen = Seen(term=self.disk.state.term)
         restored = restored or self.disk.load()
         self.running = RaftCore(self.id, restored, self.timing, random.Random(seed), self.clock(now))
@@ -255,24 +259,34 @@ class SimServer:
     def turn(self, now: float, entries_max: int) -> list[tuple[str, object]]:
         """Draw the consequences of the events so far; returns the messages that leave."""
         core = self.core
-        self._propose(self.clock(now))
-        core.flush()
-        # The engine's sets have no order; what goes to one peer has.
-        messages = sorted(core.take_messages(), key=_target)
-        for peer, message in messages:
-            self.judge.sent(self, peer, message)
-            self.conduct.sends(peer, message)
-        self.disk.hold(core.sender.in_use)
-        write = core.take_write()
-        if write is not None:
-            self.submit(write)
-        for peer, chunk in core.take_chunks():
+        sent: list[tuple[str, object]] = []
+        turn = Turn(
+            core=core,
+            propose=partial(self._propose, self.clock(now)),
+            # The engine's sets have no order; what goes to one peer has.
+            messages=lambda: sorted(core.take_messages(), key=_target),
+            send=partial(self._send, sent),
+            hold=lambda: self.disk.hold(core.sender.in_use),
+            write=self.submit,
+            chunks=self._send_chunks,
+            apply=partial(self._apply, entries_max),
+            answer=self._answer,
+            applies_later=self.applies_later,
+        )
+        turn.take()
+        self.applies_later = turn.applies_later
+        self.judge.turned(self)
+        return sent
+
+    def _send(self, sent: list[tuple[str, object]], peer: str, message: object) -> None:
+        self.judge.sent(self, peer, message)
+        self.conduct.sends(peer, message)
+        sent.append((peer, message))
+
+    def _send_chunks(self) -> None:
+        for peer, chunk in self.core.take_chunks():
             self.judge.sent(self, peer, chunk)
             self.fetch(peer, chunk)
-        self._apply(entries_max)
-        self._answer()
-        self.judge.turned(self)
-        return messages
 
     @property
     def has_more(self) -> bool:

@@ -90,8 +90,12 @@ def test_a_joined_server_comes_by_command(cluster: Cluster) -> None:
 
 
 def test_the_same_lines_start_it_all_again(cluster: Cluster) -> None:
-    """A server stopped, killed, and all of them killed: the same command lines bring everything back."""
+    """A server stopped, killed, and all of them killed: the same command lines bring everything back.
+
+    F16, F17: who is back before anybody has taken its vote costs no change of the configuration.
+    """
     cluster.form(3)
+    changed_at = cluster.servers[0].status()["configuration_index"]
     cluster.servers[1].put("before", "kept")
     stopped, killed, _ = cluster.servers
     assert stopped.stop() == 0
@@ -113,5 +117,6 @@ def test_the_same_lines_start_it_all_again(cluster: Cluster) -> None:
     for server in cluster.servers:
         assert server.get("before") == b"kept"
         assert server.status()["cluster_id"] == cluster_id
+        assert server.status()["configuration_index"] == changed_at
     cluster.servers[2].put("after", "works")
     assert set(cluster.same_state()) == {"before", "after"}

@@ -43,6 +43,7 @@ def test_q3_one_of_three_is_left(cluster: Cluster) -> None:
     assert "given up     s1" in said
     (copy,) = survivor.data_dir.glob("before-recovery-*")
     assert {file.name for file in copy.iterdir()} == {"raft.db", "serf.db"}
+    assert run("check", str(survivor.data_dir)).code == 0
     survivor.start()
     cluster.agree([survivor])
     assert survivor.status()["cluster_id"] != old_cluster

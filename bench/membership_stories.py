@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
-from bench.membership import Membership, until_seen
+from bench.membership import Membership, pause, until_seen
 
 ALIVE = frozenset({"alive"})
 FAILED = frozenset({"failed"})
 LEFT = frozenset({"left"})
+SETTLE_S = 15.0
+"""Until nothing is left to do: a new server becomes a voter after ten seconds."""
 
 
 def form(system: Membership) -> None:
@@ -35,7 +37,8 @@ def join(system: Membership, _rng: Random) -> float:
 
 
 def leave(system: Membership, _rng: Random) -> float:
-    """The same server leaves again: until every other one shows that it has left."""
+    """The same server leaves again, after it has become a voter: until every other one shows that it has left."""
+    pause(SETTLE_S)
     until_seen(system, [system.asked], system.cluster, ALIVE)
     with _meanwhile(system.leave, system.asked):
         return until_seen(system, system.cluster, [system.asked], LEFT)
@@ -72,19 +75,19 @@ def stop(system: Membership, rng: Random) -> float:
 
 
 STORIES: Mapping[str, Callable[[Membership, Random], float]] = {
-    "join": join,
-    "leave": leave,
     "kill": kill,
     "stop": stop,
+    "join": join,
+    "leave": leave,
     "launch": launch,
 }
-"""In the order in which they happen to one cluster, which `launch` makes larger."""
+"""In the order in which they happen to one cluster, which the newcomers make larger."""
 
 TITLES = {
-    "join": "a running server is told to join",
-    "leave": "a graceful leave",
     "kill": "SIGKILL of a server",
     "stop": "SIGSTOP of a server",
+    "join": "a running server is told to join",
+    "leave": "a graceful leave",
     "launch": "a process is started that joins",
 }
 

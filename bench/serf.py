@@ -25,7 +25,7 @@ from attrs import field, frozen
 from bench.fleet import FleetError
 from bench.machine import look
 from bench.membership import Membership, StoryError, pause
-from bench.membership_stories import STORIES, form
+from bench.membership_stories import SETTLE_S, STORIES, form
 from bench.needs import require
 from bench.ports import Ports
 from bench.quorate_members import QuorateMembers
@@ -34,9 +34,6 @@ from bench.serf_report import MembersIdle, SerfResult, Times, tables
 from bench.serf_rpc import SerfRpcError
 from bench.usage import cpu_s, rss_mb
 from transport.client_errors import ClientError
-
-SETTLE_S = 15.0
-"""Until nothing is left to do: new servers become voters after ten seconds."""
 
 TRIES = 4
 SYSTEMS: tuple[Callable[[Path, Ports, int], Membership], ...] = (QuorateMembers, SerfAgents)

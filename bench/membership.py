@@ -109,6 +109,18 @@ class Membership(ABC):
         """What a server knows of each member, by name."""
 
     @abstractmethod
+    def send_event(self, index: int, name: str) -> None:
+        """Send a user event."""
+
+    @abstractmethod
+    def watch_events(self, index: int) -> None:
+        """Begin to hear user events at a server."""
+
+    @abstractmethod
+    def await_event(self, index: int, name: str, timeout_s: float) -> None:
+        """Wait until a server that is watched has had an event."""
+
+    @abstractmethod
     def sent_bytes_per_s(self, seconds: float) -> Sequence[float]:
         """Let so many seconds pass, and tell what each server of the cluster sent a second in frames of gossip."""
 

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
-from bench.membership import Membership, pause, until_seen
+from bench.membership import KNOW_TIMEOUT_S, Membership, pause, until_seen
 
 ALIVE = frozenset({"alive"})
 FAILED = frozenset({"failed"})
 LEFT = frozenset({"left"})
 SETTLE_S = 15.0
 """Until nothing is left to do: a new server becomes a voter after ten seconds."""
+
+CALM_S = 3.0
 
 
 def form(system: Membership) -> None:
@@ -52,6 +54,20 @@ def launch(system: Membership, _rng: Random) -> float:
     return time.monotonic() - began
 
 
+def event(system: Membership, rng: Random) -> float:
+    """A user event, after the news of other things has been told: until every other server has had it."""
+    pause(CALM_S)
+    sender, others = _choose(system, rng)
+    name = f"deploy-{rng.getrandbits(32):08x}"
+    for other in others:
+        system.watch_events(other)
+    began = time.monotonic()
+    system.send_event(sender, name)
+    for other in others:
+        system.await_event(other, name, KNOW_TIMEOUT_S)
+    return time.monotonic() - began
+
+
 def kill(system: Membership, rng: Random) -> float:
     """SIGKILL: until every other one shows that it failed.  Started again, it is back before the story ends."""
     victim, others = _choose(system, rng)
@@ -75,6 +91,7 @@ def stop(system: Membership, rng: Random) -> float:
 
 
 STORIES: Mapping[str, Callable[[Membership, Random], float]] = {
+    "event": event,
     "kill": kill,
     "stop": stop,
     "join": join,
@@ -84,6 +101,7 @@ STORIES: Mapping[str, Callable[[Membership, Random], float]] = {
 """In the order in which they happen to one cluster, which the newcomers make larger."""
 
 TITLES = {
+    "event": "a user event",
     "kill": "SIGKILL of a server",
     "stop": "SIGSTOP of a server",
     "join": "a running server is told to join",

@@ -29,10 +29,11 @@ class SerfAgents(Membership):
 
     name = "Serf"
     _rpc: dict[int, SerfRpc]
+    _watches: dict[int, SerfRpc]
 
     def command(self, index: int) -> list[str]:
         """The command line of an agent."""
-        self._rpc = {}
+        self._rpc, self._watches = {}, {}
         where = ["-bind", self.address(index), "-rpc-addr", f"{HOST}:{self.port(index) + 1}"]
         joins = [] if index in (0, self.asked) else ["-join", self.address(0)]
         return ["serf", "agent", "-node", self.member(index), *where, "-profile", "lan", *joins]
@@ -40,7 +41,7 @@ class SerfAgents(Membership):
     def connect(self, index: int) -> None:
         """Wait until an agent answers."""
         if index in self._rpc:
-            self._rpc[index].close()
+            self._rpc.pop(index).close()
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
@@ -66,6 +67,20 @@ class SerfAgents(Membership):
         """What an agent knows of each member, by name."""
         return self._rpc[index].statuses()
 
+    def send_event(self, index: int, name: str) -> None:
+        """Send a user event, which is not to be coalesced with others."""
+        self._rpc[index].event(name)
+
+    def watch_events(self, index: int) -> None:
+        """Begin to hear user events at an agent, on a connection of their own."""
+        self._watches[index] = SerfRpc(self.port(index) + 1)
+        self._watches[index].watch_events()
+
+    def await_event(self, index: int, name: str, timeout_s: float) -> None:
+        """Wait until an agent that is watched has had an event."""
+        while self._watches[index].next_event(timeout_s) != name:
+            pass
+
     def sent_bytes_per_s(self, seconds: float) -> list[float]:
         """Serf's own count of what it hands to UDP and to TCP, over its intervals that lie inside the time."""
         first = (time.time() // _INTERVAL_S + 1) * _INTERVAL_S
@@ -76,7 +91,7 @@ class SerfAgents(Membership):
 
     def stop(self) -> None:
         """End every agent."""
-        for rpc in self._rpc.values():
+        for rpc in [*self._rpc.values(), *self._watches.values()]:
             rpc.close()
         super().stop()
 

@@ -56,6 +56,19 @@ class SerfRpc:
         """Leave, and end the agent; returns when it has left."""
         self._call("leave", None, with_body=False)
 
+    def event(self, name: str) -> None:
+        """Send a user event, to be delivered at once."""
+        self._call("event", {"Name": name, "Payload": b"", "Coalesce": False}, with_body=False)
+
+    def watch_events(self) -> None:
+        """From now on this connection only hears user events: `next_event`."""
+        self._call("stream", {"Type": "user"}, with_body=False)
+
+    def next_event(self, timeout_s: float) -> str:
+        """The name of the next user event."""
+        _, event = self._receive(2, timeout_s)
+        return str(event["Name"])
+
     def _call(self, command: str, body: Any, *, with_body: bool = True) -> Any:
         self._sequence += 1
         request = msgspec.msgpack.encode({"Command": command, "Seq": self._sequence})

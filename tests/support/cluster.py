@@ -38,9 +38,12 @@ class Cluster:
         """The port of server `index`; the nine after it are its own too."""
         return self._ports.first + PORT_STEP * index
 
-    def add(self, *options: str, join: Server | None = None) -> Server:
-        """One more server, not started. It joins by `join`, or by the first server when there is one."""
-        index = len(self.servers)
+    def add(self, *options: str, join: Server | None = None, index: int | None = None) -> Server:
+        """One more server, not started. It joins by `join`, or by the first server when there is one.
+
+        index: of its name and port, by default as many as there are servers.
+        """
+        index = len(self.servers) if index is None else index
         peer = join or (self.servers[0] if self.servers else None)
         peers = ["--peer", peer.address] if peer else []
         server = Server(self.folder, f"s{index}", self.port(index), *peers, *options, key=self.key)

@@ -43,3 +43,8 @@ def wait_until(what: str, look: Callable[[], T | None], timeout_s: float = DEADL
             raise AssertionError(f"waited {timeout_s:g} s for this: {what}; seen last: {seen!r}")
         time.sleep(PERIOD_S)
         left_s -= min(time.monotonic() - began, LOOK_MAX_S)
+
+
+def pass_time(seconds: float) -> None:
+    """Let time pass, where it is time itself that a claim is about: how long something may stand still."""
+    time.sleep(seconds)

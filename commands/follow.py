@@ -1,13 +1,15 @@
-"""Following what goes on in a server: the entries of one of its feeds, over one connection, until the server is gone.
+"""Following what goes on in a server, over one connection, until the server is gone.
 
-What lives here: asking again and again.  What does not: what is followed and how it is shown (the commands), and the
-feed itself (actors/gateway/streams.py).
+What lives here: asking again and again, and telling a lost connection from a server that is gone.  What does not: what
+is followed and how it is shown (the commands), and the feeds themselves (actors/gateway/streams.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final, Self
 
 import click
 
@@ -15,7 +17,42 @@ from commands.options import Remote
 from transport.client_errors import Unreachable
 
 WAIT_S: Final = 10.0
-"""How long one question waits for an answer.  A server that is gone, or stopped, is noticed by the connection."""
+"""How long one question waits for an entry.  A server that is gone, or stopped, is noticed by the connection."""
+
+
+class Follower:
+    """A connection for many questions.  Lost, it is made anew once: perhaps the server's gateway only began anew."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._open = ExitStack()
+        self._client = self._open.enter_context(remote.client())
+        self._has_answered = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def ask(self, op: str, arguments: Mapping[str, Any] | None = None, *, wait_s: float = 0.0) -> Any:
+        """The answer to one question, which may take `wait_s` longer.  Raises Unreachable, in the end."""
+        try:
+            answer = self._client.call(op, arguments, timeout_s=wait_s + self._remote.timeout_s)
+        except Unreachable as error:
+            if not self._has_answered:
+                raise
+            self._open.close()
+            self._client = self._open.enter_context(self._remote.client())
+            self._has_answered = False
+            try:
+                return self.ask(op, arguments, wait_s=wait_s)
+            except Unreachable:
+                raise Unreachable(f"the server at {self._remote.address} went away ({error})") from None
+        self._has_answered = True
+        return answer
 
 
 def follow(remote: Remote, op: str, arguments: Mapping[str, Any], noun: str) -> Iterator[Any]:
@@ -24,19 +61,10 @@ def follow(remote: Remote, op: str, arguments: Mapping[str, Any], noun: str) -> 
     How many entries came faster than they were taken is said on stderr; noun: what they are called there.
     """
     cursor = ""
-    with remote.client() as client:
+    with Follower(remote) as follower:
         while True:
-            question = {**arguments, "cursor": cursor, "wait_s": WAIT_S}
-            try:
-                page = client.call(op, question, timeout_s=WAIT_S + remote.timeout_s)
-            except Unreachable as error:
-                raise gone(remote, error) if cursor else error from None
+            page = follower.ask(op, {**arguments, "cursor": cursor, "wait_s": WAIT_S}, wait_s=WAIT_S)
             if page["dropped"]:
                 click.echo(f"{page['dropped']} {noun} dropped: they came faster than they were taken", err=True)
             yield from page["entries"]
             cursor = page["cursor"]
-
-
-def gone(remote: Remote, error: Unreachable) -> Unreachable:
-    """The end of following a server that has answered before."""
-    return Unreachable(f"the server at {remote.address} went away ({error})")

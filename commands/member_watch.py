@@ -18,9 +18,8 @@ from typing import Any, Final
 import click
 
 from actors.views import Row
-from commands.follow import gone
+from commands.follow import Follower
 from commands.options import Remote, to_json
-from transport.client_errors import Unreachable
 from transport.text import escaped
 
 PERIOD_S: Final = 0.5
@@ -42,12 +41,9 @@ def watch(remote: Remote, choose: Choose, view: Callable[[list[Row]], str]) -> N
     if on_screen:
         click.echo(_CLEAR, nl=False)
     before: list[Row] | None = None
-    with remote.client() as client:
+    with Follower(remote) as follower:
         while True:
-            try:
-                rows = choose(client.call("members"))
-            except Unreachable as error:
-                raise error if before is None else gone(remote, error) from None
+            rows = choose(follower.ask("members"))
             if on_screen:
                 click.echo(_screen(view(rows), shutil.get_terminal_size()), nl=False)
             else:

@@ -100,6 +100,11 @@ def test_views_of_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
         # Finer than the server's own level, which its stderr keeps to.
         wait_until("the log is followed", lambda: "DEBUG   quorate.gateway: tags: " in log.out)
         assert "DEBUG" not in one.log_text()
+        # Its gateway begins anew: the monitor goes on.
+        assert one.cli("actors", "kill", "gateway@1").code == 0
+        wait_until("the gateway is back", lambda: one.actor("gateway")["incarnation"] == 2)
+        assert one.cli("info").code == 0
+        wait_until("the log is still followed", lambda: "quorate.gateway: info: ok" in log.out)
 
         one.kill()
         wait_until("the monitor ends", lambda: log.process.poll() is not None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
 
-from commands.member_watch import changes
+from commands.member_watch import _screen, changes
 from tests.unit.cli.play import Play
 from transport.client_errors import Unreachable
 
@@ -100,10 +101,17 @@ def test_changes() -> None:
     assert news[2]["was"] == "suspect"
 
 
+def test_a_screen_is_cut_to_the_terminal() -> None:
+    """Drawn over the last one, no line longer than the terminal, and what does not fit is counted."""
+    screen = _screen("NAME\nweb1 and more\nweb2\nweb3\nweb4", os.terminal_size((8, 5)))
+
+    assert screen == "\x1b[HNAME\x1b[K\nweb1 and\x1b[K\nweb2\x1b[K\n... and 2 more\x1b[K\n\x1b[J"
+
+
 def test_watch_ends_when_the_server_is_gone(play: Play) -> None:
     """What was seen stands; then one line on stderr, and the exit code of a server that is not reached."""
     play.answers["members"] = [WEB1]
-    play.failures = [None, Unreachable("127.0.0.1:7946: the connection broke")]
+    play.failures, play.failure = [None], Unreachable("127.0.0.1:7946: the connection broke")
     result = play.run("members", "--watch", "--format", "jsonl")
 
     assert [json.loads(line)["change"] for line in result.stdout.splitlines()] == ["present"]

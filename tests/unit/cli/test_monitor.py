@@ -18,8 +18,7 @@ ENTRY = {
 def test_lines_until_the_server_is_gone(play: Play) -> None:
     """Text for people, objects for scripts; dropped lines are counted on stderr; then one line and exit code 3."""
     play.answers["monitor"] = {"entries": [ENTRY], "cursor": "a-7", "dropped": 6}
-    gone = Unreachable("127.0.0.1:7946: the connection broke")
-    play.failures = [None, None, gone]
+    play.failures, play.failure = [None, None], Unreachable("127.0.0.1:7946: the connection broke")
     result = play.run("monitor", "--log-level", "debug")
 
     line = ":05.678 WARNING quorate.gossip: two\\x1b[2J is failed"
@@ -30,17 +29,29 @@ def test_lines_until_the_server_is_gone(play: Play) -> None:
         "6 lines dropped: they came faster than they were taken",
         "error: the server at 127.0.0.1:7946 went away (127.0.0.1:7946: the connection broke)",
     ]
-    assert [arguments["cursor"] for _, arguments in play.asked] == ["", "a-7", "a-7"]
+    assert [arguments["cursor"] for _, arguments in play.asked] == ["", "a-7", "a-7", "a-7"], "asked once more"
     assert {arguments["level"] for _, arguments in play.asked} == {"debug"}
 
-    play.failures = [None, gone]
+    play.failures = [None]
     assert json.loads(play.run("monitor", "--format", "json").stdout) == ENTRY
+
+
+def test_a_gateway_that_begins_anew(play: Play) -> None:
+    """The connection is made anew, and the monitor goes on where it was."""
+    play.answers["monitor"] = {"entries": [ENTRY], "cursor": "a-7", "dropped": 0}
+    play.failures = [None, Unreachable("the gateway died; ask again"), None, None]
+    play.failure = Unreachable("gone")
+    result = play.run("monitor")
+
+    assert len(result.stdout.splitlines()) == 3
+    assert [arguments["cursor"] for _, arguments in play.asked][:3] == ["", "a-7", "a-7"]
+    assert result.exit_code == 3
 
 
 def test_a_traceback_is_indented(play: Play) -> None:
     """No line of it can be taken for one of the log."""
     play.answers["monitor"] = {"entries": [{**ENTRY, "traceback": "Traceback\nE: x"}], "cursor": "a-1", "dropped": 0}
-    play.failures = [None, Unreachable("gone")]
+    play.failures, play.failure = [None], Unreachable("gone")
 
     assert play.run("monitor").stdout.splitlines()[1:] == ["  Traceback", "  E: x"]
 

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from quorate import (
-    BadRequest,
     Client,
-    ClientError,
     Conflict,
     NoLeader,
     OutcomeUnknown,
@@ -115,84 +113,6 @@ async def test_many_keys_at_once() -> None:
             assert await client.kv.put_many({"a": "1", "b": b"2"}) == 1
             page = await client.kv.list()
             assert [(item.key, item.value, item.revision) for item in page.items] == [("a", b"1", 1), ("b", b"2", 1)]
-
-
-@pytest.mark.parametrize(
-    ("pairs", "kind", "words"),
-    [
-        ({}, BadRequest, "0 keys at once; the limit is 1 to 128"),
-        ({str(number): "" for number in range(129)}, TooLarge, "129 keys at once; the limit is 1 to 128"),
-        ({"a": "", "": ""}, BadRequest, "a key must not be empty"),
-        ({"a": "", "k" * 2_049: ""}, TooLarge, "a key of 2049 bytes; the limit is 2048"),
-        ({"a": "", "b": bytes(1 << 20)}, TooLarge, "a value of 1048576 bytes; the limit is"),
-        ({"a": bytes(600_000), "b": bytes(600_000)}, TooLarge, "2 keys of 12000.. bytes together; the limit is"),
-    ],
-    ids=["none", "many", "empty", "long", "large", "heavy"],
-)
-async def test_many_keys_beyond_a_limit(pairs: dict[str, bytes | str], kind: type[ClientError], words: str) -> None:
-    """One clear line, and nothing is sent: not even a session is opened."""
-    with FakeServer(Script()) as server:
-        async with Client(server.address) as client:
-            with pytest.raises(kind, match=words):
-                await client.kv.put_many(pairs)
-        assert not [request for request in server.requests if request.op in (*WRITES, SESSION_OPEN)]
-
-
-@pytest.mark.parametrize("text", ["\udcff", "a\ud800"])
-async def test_text_that_cannot_be_sent(text: str) -> None:
-    """A key, a prefix or a value of str that is no UTF-8 is a BadRequest, whichever call it is given to."""
-    with FakeServer(Script()) as server:
-        async with Client(server.address) as client:
-            kv = client.kv
-            for call in (
-                kv.put(text, "1"),
-                kv.put("a", text),
-                kv.put_many({"a": "1", text: "1"}),
-                kv.put_many({"a": "1", "b": text}),
-                kv.get(text),
-                kv.delete(text),
-                kv.cas(text, None, "1"),
-                kv.cas("a", text, "1"),
-                kv.list(text),
-                kv.list(start=text),
-            ):
-                with pytest.raises(BadRequest, match="UTF-8"):
-                    await call
-
-
-async def test_a_client_outside_its_async_with() -> None:
-    """Before it and after it: an error that says so, and nothing to wait for."""
-    with FakeServer(Script()) as server:
-        client = Client(server.address)
-        with pytest.raises(Unreachable, match="async with"):
-            await client.kv.get("a")
-        async with client:
-            assert await client.kv.get("a") is None
-        with pytest.raises(Unreachable, match="async with"):
-            await client.kv.put("a", "1")
-
-
-@pytest.mark.parametrize("address", [None, 7946, ["127.0.0.1:7946", "127.0.0.1:7956"]])
-def test_an_address_of_another_type(address: Any) -> None:
-    """A setting that is not there, or a list of addresses, is named as what it is."""
-    with pytest.raises(TypeError, match=f"an address is str, HOST:PORT, not {type(address).__name__}"):
-        Client(address)
-
-
-async def test_keys_and_values_of_other_types() -> None:
-    """A programmer's mistake, and named as one."""
-    with FakeServer(Script()) as server:
-        async with Client(server.address) as client:
-            anything: Any
-            for anything in (5, None, ["a"]):
-                with pytest.raises(TypeError, match="a value is bytes or str"):
-                    await client.kv.put("a", anything)
-                with pytest.raises(TypeError, match="a value is bytes or str"):
-                    await client.kv.put_many({"a": anything})
-                with pytest.raises(TypeError, match="a key is str"):
-                    await client.kv.put(anything, "a")
-                with pytest.raises(TypeError, match="put_many takes a mapping"):
-                    await client.kv.put_many(anything)
 
 
 async def test_concurrent_calls_share_a_request() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -11,102 +10,21 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
-from aiohttp.test_utils import BaseTestServer, TestServer
+from aiohttp.test_utils import TestServer
 
 from actors.actor import Context
-from actors.asks import ActorDied, AskError, MailboxFull, Timeout
-from actors.gateway import http_api
+from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.gateway.http import HttpActor, HttpError
 from actors.gateway.http_api import make_app
 from actors.ref import Ref
-from storage.kv import VALUE_BYTES_MAX, KeyValueStore
+from storage.kv import VALUE_BYTES_MAX
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
+from tests.unit.gateway.http_play import Gateway, Http
 from transport.address import parse_address
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.client_protocol import decode_payload
 from transport.stale import AGE_UNKNOWN_MS
-
-HEALTH = {
-    "node": "one",
-    "healthy": True,
-    "ready": True,
-    "checks": [{"name": "leader", "ok": True, "detail": "one leads in term 1"}],
-}
-
-
-class Gateway:
-    """Answers as the gateway would whose state machine is the store; `failure` replaces every answer."""
-
-    def __init__(self) -> None:
-        self.store = KeyValueStore()
-        self.requests: list[Request] = []
-        self.failure: tuple[str, str] | AskError | None = None
-        self.age_ms = 250
-        self.health: dict[str, Any] = dict(HEALTH)
-
-    async def ask(self, msg: Request, *, timeout_s: float) -> Response:
-        """One answer."""
-        self.requests.append(msg)
-        if isinstance(self.failure, AskError):
-            raise self.failure
-        if self.failure is not None:
-            return Response(msg.id, self.failure[0], b"", self.failure[1])
-        return Response(msg.id, "ok", encode_payload(self._value(msg)))
-
-    def _value(self, msg: Request) -> Any:
-        payload = decode_payload(msg.payload)
-        if msg.op == "propose":
-            return [self.store.apply(command) for command in payload]
-        if msg.op == "read":
-            return [self.store.read(payload[0]), 1, self.age_ms]
-        return self.health if msg.op == "health" else [{"op": msg.op}]
-
-
-class Http:
-    """A running API and somebody who uses it."""
-
-    def __init__(self, gateway: Gateway, server: BaseTestServer, session: ClientSession) -> None:
-        self.gateway = gateway
-        self.port = server.port
-        self._server = server
-        self._session = session
-
-    async def __call__(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        """Status and JSON of one request."""
-        async with self._session.request(method, self._server.make_url(path), **more) as response:
-            return response.status, await response.json()
-
-    async def raw(self, method: str, path: str, host: str = "localhost") -> tuple[int, Any]:
-        """Status and JSON of one request whose path is sent as it is."""
-        async with asyncio.timeout(5):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            named = f"Host: {host}\r\n" if host else ""
-            writer.write(f"{method} {path} HTTP/1.0\r\n{named}Content-Length: 1\r\n\r\n1".encode())
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-            writer.close()
-        return int(head.split()[1]), json.loads(body)
-
-    async def text(self, path: str) -> tuple[int, str]:
-        """Status and text of one GET."""
-        async with self._session.get(self._server.make_url(path)) as response:
-            return response.status, await response.text()
-
-    async def headers(self, method: str, path: str) -> dict[str, str]:
-        """The headers of the answer."""
-        async with self._session.request(method, self._server.make_url(path)) as response:
-            return dict(response.headers)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    """The API before a played gateway."""
-    gateway = Gateway()
-    async with (
-        TestServer(make_app(cast("Ref", gateway), parse_address("127.0.0.1:7947"))) as server,
-        ClientSession() as session,
-    ):
-        yield Http(gateway, server, session)
 
 
 async def test_a_keys_life(http: Http) -> None:
@@ -202,82 +120,6 @@ async def test_a_stale_read_has_its_age(http: Http) -> None:
     assert "age_s" not in fresh
     assert (stale["age_s"], page["age_s"]) == (0.25, 0.25)
     assert (status, missing["error"], missing["age_s"]) == (404, "not_found", None)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v1/kv/a?consistency=eventual"),
-        ("GET", "/v1/kv?limit=many"),
-        ("GET", "/v1/kv?limit=-1"),
-        ("GET", "/v1/kv?limit=0"),
-        ("PUT", "/v1/kv/a?cas=3"),
-        ("PUT", "/v1/kv/a?Revision=3"),
-        ("PUT", "/v1/kv/a?revision=1&revision=2"),
-        ("PUT", "/v1/kv/a?consistency=stale"),
-        ("DELETE", "/v1/kv/a?rev=3"),
-        ("GET", "/v1/kv/a?revision=3"),
-        ("GET", "/v1/kv?from=a"),
-        ("GET", "/v1/status?verbose"),
-        ("GET", "/ready?x=1"),
-        ("PUT", "/v1/kv/a?revision=last"),
-        ("PUT", "/v1/kv/a?revision=99999999999999999999"),
-        ("DELETE", "/v1/kv/a?revision="),
-        ("GET", "/v1/kv/a?timeout=soon"),
-        ("GET", "/v1/kv/a?timeout=nan"),
-        ("GET", "/v1/kv/a?timeout=0"),
-        ("PUT", "/v1/kv/%ffz"),
-        ("GET", "/v1/kv/%zz"),
-        ("DELETE", "/v1/kv/a%"),
-        ("PUT", "/v1/kv/%ed%a0%80"),
-        ("GET", "/v1/kv?prefix=%ff"),
-    ],
-)
-async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str) -> None:
-    """400, and a line that names what is wrong."""
-    status, body = await http.raw(method, path)
-
-    assert (status, body["error"]) == (400, "bad_request")
-    assert body["message"]
-    assert all(request.op == "read" for request in http.gateway.requests)
-
-
-async def test_a_body_that_does_not_come(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a body holds a connection for so long and no longer, and changes nothing."""
-    monkeypatch.setattr(http_api, "BODY_TIMEOUT_S", 0.05)
-    async with asyncio.timeout(5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-        writer.write(b"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
-        head, _, body = (await reader.readuntil(b"}\n")).partition(b"\r\n\r\n")
-        writer.close()
-
-    assert b" 408 " in head.splitlines()[0]
-    assert b"Connection: close" in head
-    assert json.loads(body)["error"] == "timeout"
-    assert http.gateway.requests == []
-
-
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("localhost:7947", 200),
-        ("LOCALHOST.", 200),
-        ("127.0.0.1:9", 200),
-        ("[::1]:7947", 200),
-        ("", 200),
-        ("evil.example", 421),
-        ("evil.example:7947", 421),
-        ("192.0.2.1", 421),
-        ("localhost.evil.example", 421),
-    ],
-)
-async def test_a_loopback_address_answers_to_its_own_names(http: Http, host: str, status: int) -> None:
-    """A page of another host, whose name has come to mean this machine, can neither read nor write."""
-    answered, body = await http.raw("PUT", "/v1/kv/a", host)
-
-    assert answered == status
-    assert http.gateway.store.revision == (1 if status == 200 else 0)
-    assert (body.get("error") == "misdirected_request") == (status == 421)
 
 
 async def test_beyond_loopback_any_name_will_do() -> None:

@@ -1,0 +1,87 @@
+"""HTTP requests that are not carried out: they make no sense, do not arrive, or are meant for another host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from actors.gateway import http_api
+from tests.unit.gateway.http_play import Http
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/kv/a?consistency=eventual"),
+        ("GET", "/v1/kv?limit=many"),
+        ("GET", "/v1/kv?limit=-1"),
+        ("GET", "/v1/kv?limit=0"),
+        ("PUT", "/v1/kv/a?cas=3"),
+        ("PUT", "/v1/kv/a?Revision=3"),
+        ("PUT", "/v1/kv/a?revision=1&revision=2"),
+        ("PUT", "/v1/kv/a?consistency=stale"),
+        ("DELETE", "/v1/kv/a?rev=3"),
+        ("GET", "/v1/kv/a?revision=3"),
+        ("GET", "/v1/kv?from=a"),
+        ("GET", "/v1/status?verbose"),
+        ("GET", "/ready?x=1"),
+        ("PUT", "/v1/kv/a?revision=last"),
+        ("PUT", "/v1/kv/a?revision=99999999999999999999"),
+        ("DELETE", "/v1/kv/a?revision="),
+        ("GET", "/v1/kv/a?timeout=soon"),
+        ("GET", "/v1/kv/a?timeout=nan"),
+        ("GET", "/v1/kv/a?timeout=0"),
+        ("PUT", "/v1/kv/%ffz"),
+        ("GET", "/v1/kv/%zz"),
+        ("DELETE", "/v1/kv/a%"),
+        ("PUT", "/v1/kv/%ed%a0%80"),
+        ("GET", "/v1/kv?prefix=%ff"),
+    ],
+)
+async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str) -> None:
+    """400, and a line that names what is wrong."""
+    status, body = await http.raw(method, path)
+
+    assert (status, body["error"]) == (400, "bad_request")
+    assert body["message"]
+    assert all(request.op == "read" for request in http.gateway.requests)
+
+
+async def test_a_body_that_does_not_come(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a body holds a connection for so long and no longer, and changes nothing."""
+    monkeypatch.setattr(http_api, "BODY_TIMEOUT_S", 0.05)
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(b"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+        head, _, body = (await reader.readuntil(b"}\n")).partition(b"\r\n\r\n")
+        writer.close()
+
+    assert b" 408 " in head.splitlines()[0]
+    assert b"Connection: close" in head
+    assert json.loads(body)["error"] == "timeout"
+    assert http.gateway.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:7947", 200),
+        ("LOCALHOST.", 200),
+        ("127.0.0.1:9", 200),
+        ("[::1]:7947", 200),
+        ("", 200),
+        ("evil.example", 421),
+        ("evil.example:7947", 421),
+        ("192.0.2.1", 421),
+        ("localhost.evil.example", 421),
+    ],
+)
+async def test_a_loopback_address_answers_to_its_own_names(http: Http, host: str, status: int) -> None:
+    """A page of another host, whose name has come to mean this machine, can neither read nor write."""
+    answered, body = await http.raw("PUT", "/v1/kv/a", host)
+
+    assert answered == status
+    assert http.gateway.store.revision == (1 if status == 200 else 0)
+    assert (body.get("error") == "misdirected_request") == (status == 421)

@@ -20,9 +20,11 @@ import click
 from actors.views import Row
 from commands.follow import Follower
 from commands.options import Remote, to_json
+from transport.client_errors import Overloaded, RequestFailed
 from transport.text import escaped
 
 PERIOD_S: Final = 0.5
+FAILURES_MAX: Final = 10
 _SHOWN: Final = ("name", "address", "tags", "role", "incarnation")
 """What makes a member changed when its status is the same.  Ages and round trips change all the time."""
 
@@ -41,9 +43,18 @@ def watch(remote: Remote, choose: Choose, view: Callable[[list[Row]], str]) -> N
     if on_screen:
         click.echo(_CLEAR, nl=False)
     before: list[Row] | None = None
+    failures = 0
     with Follower(remote) as follower:
         while True:
-            rows = choose(follower.ask("members"))
+            try:
+                rows, failures = choose(follower.ask("members")), 0
+            except (Overloaded, RequestFailed):
+                # An actor that is being restarted is no reason to end.
+                failures += 1
+                if failures > FAILURES_MAX:
+                    raise
+                time.sleep(PERIOD_S)
+                continue
             if on_screen:
                 click.echo(_screen(view(rows), shutil.get_terminal_size()), nl=False)
             else:

@@ -65,7 +65,7 @@ def info_report(control: Control, raft: Mapping[str, Any], gossip: Mapping[str, 
             "voters": len(raft["voters"]),
             "standbys": len(raft["standbys"]),
         },
-        "tags": dict(own.tags) if own is not None else {},
+        "tags": dict(sorted(own.tags.items())) if own is not None else {},
     }
 
 

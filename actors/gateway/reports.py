@@ -138,7 +138,7 @@ def _member_row(member: Member, role: str | None, rtt_ms: float | None, *, is_lo
         "id": member.id,
         "address": member.address,
         "status": str(member.status),
-        "tags": dict(member.tags),
+        "tags": dict(sorted(member.tags.items())),
         "role": role,
         "incarnation": member.incarnation,
         "status_age_s": round(member.status_age_s, 3),

@@ -220,7 +220,14 @@ class GossipActor(Actor):
                     return Json({"ok": False, "reason": f"the tags were not changed: {refusal}"})
                 self._carry_out(self._swim.retag(self.context.now(), tags))
                 self._arm()
-        return Json({"ok": True, "name": self._identity.name, "tags": tags, "incarnation": self._swim.own.incarnation})
+        return Json(
+            {
+                "ok": True,
+                "name": self._identity.name,
+                "tags": tags,
+                "incarnation": self._swim.own.incarnation,
+            }
+        )
 
     @handles(JoinPeers)
     def _on_join_peers(self, msg: JoinPeers, sender: Sender) -> None:

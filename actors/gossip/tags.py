@@ -33,7 +33,7 @@ def fault_of_tags(tags: Mapping[str, str]) -> str:
 
 
 def changed(tags: Mapping[str, str], put: Mapping[str, str], remove: Iterable[str]) -> Tags:
-    """The tags with some set and some removed: all of it, or TagsError and nothing."""
+    """The tags, by name, with some set and some removed: all of it, or TagsError and nothing."""
     after = {**tags, **put}
     for key in remove:
         if key not in after:
@@ -43,7 +43,7 @@ def changed(tags: Mapping[str, str], put: Mapping[str, str], remove: Iterable[st
     fault = fault_of_tags(after)
     if fault:
         raise TagsError(f"{fault}; nothing was changed")
-    return after
+    return dict(sorted(after.items()))
 
 
 def tags_at_start(kept: Mapping[str, str], given_before: Mapping[str, str], given: Mapping[str, str]) -> Tags:

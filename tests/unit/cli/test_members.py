@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from commands.member_watch import _screen, changes
+from commands import member_watch
+from commands.member_watch import FAILURES_MAX, _screen, changes
 from tests.unit.cli.play import Play
-from transport.client_errors import Unreachable
+from transport.client_errors import ClientError, Overloaded, RequestFailed, Unreachable
 
 
 def row(name: str, status: str = "alive", **more: Any) -> dict[str, Any]:
@@ -28,6 +29,12 @@ def row(name: str, status: str = "alive", **more: Any) -> dict[str, Any]:
         "local": False,
         **more,
     }
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits between two questions."""
+    monkeypatch.setattr(member_watch, "PERIOD_S", 0)
 
 
 WEB1 = row("web1", tags={"role": "web", "zone": "a"})
@@ -106,6 +113,18 @@ def test_a_screen_is_cut_to_the_terminal() -> None:
     screen = _screen("NAME\nweb1 and more\nweb2\nweb3\nweb4", os.terminal_size((8, 5)))
 
     assert screen == "\x1b[HNAME\x1b[K\nweb1 and\x1b[K\nweb2\x1b[K\n... and 2 more\x1b[K\n\x1b[J"
+
+
+@pytest.mark.parametrize("passing", [RequestFailed("gossip@1 died"), Overloaded("the mailbox is full")])
+def test_watch_outlives_an_actor_that_begins_anew(play: Play, passing: ClientError) -> None:
+    """It asks again; only when that does not help in ten tries it ends."""
+    play.answers["members"] = [WEB1]
+    play.failures, play.failure = [None, *[passing] * FAILURES_MAX, None], passing
+    result = play.run("members", "--watch")
+
+    assert len(result.stdout.splitlines()) == 1
+    assert result.exit_code == 1
+    assert len(play.asked) == 1 + FAILURES_MAX + 1 + FAILURES_MAX + 1
 
 
 def test_watch_ends_when_the_server_is_gone(play: Play) -> None:

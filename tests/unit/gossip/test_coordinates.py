@@ -167,7 +167,7 @@ def test_no_rogue_place_breaks_it(answers: list[tuple[Coordinate, float]]) -> No
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 3e38, -3e38, 101.0])
 @pytest.mark.parametrize("at", range(DIMENSIONS + 3))
-def test_a_rogue_number_is_refused(value: float, at: int) -> None:
+def test_40_nan_defense(value: float, at: int) -> None:
     """NaN, infinity and places that no server can have, in every position: refused, and nothing moves (row 40)."""
     numbers = [0.0] * DIMENSIONS + [1.0, 0.0, 0.001]
     numbers[at] = value
@@ -187,7 +187,7 @@ def test_a_round_trip_that_cannot_be_is_refused(rtt_s: float) -> None:
     assert coordinates.own == ORIGIN
 
 
-def test_a_place_that_became_nonsense_begins_anew() -> None:
+def test_40_nan_defense_of_the_own_place() -> None:
     """A height that explodes beside somebody who is almost at the same place (row 40, NaN_Defense)."""
     coordinates = Coordinates(random.Random(1))
     coordinates.own = Coordinate(vector=(2e-6,) + (0.0,) * 7, height=0.5)

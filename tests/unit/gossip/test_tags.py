@@ -36,8 +36,11 @@ tags = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))
         ({"zone": "b"}, {}, {"zone": "a"}, {"zone": "a"}),
     ],
 )
-def test_the_latest_word_stands(kept: Tags, before: Tags, now: Tags, after: Tags) -> None:
-    """First start; the same line again; another value; no longer given; unset meanwhile; given for the first time."""
+def test_44_tags_file_bad_options(kept: Tags, before: Tags, now: Tags, after: Tags) -> None:
+    """Serf refuses --tag beside a tags file; here of both the latest word stands, tag by tag.
+
+    First start; the same line again; another value; no longer given; unset meanwhile; given for the first time.
+    """
     assert tags_at_start(kept, before, now) == after
 
 

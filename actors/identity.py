@@ -17,7 +17,7 @@ from attrs import define, field
 class Identity:
     """One server's identity.
 
-    id: random and stable over restarts (uuid4 hex).  boot: how often this server has been started on its data
+    id: random and stable over restarts (64 bits in hex).  boot: how often this server has been started on its data
     directory; it tells frames of two runs apart.  address: the advertised ``HOST:PORT``.
     """
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import uuid
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +29,8 @@ from storage.serf_db import SerfDb, SerfState
 from storage.sqlite_file import sync
 
 LOCK_FILE = "lock"
+ID_BYTES = 8
+"""Of a server's id. It is in every frame and more than once in most of gossip's, and 64 random bits meet no others."""
 
 
 class DataDir:
@@ -126,7 +128,7 @@ class DataDir:
                 self._replace_unused_raft(raft)
             return
         if not raft.exists():
-            RaftDb.create(raft, uuid.uuid4().hex)
+            RaftDb.create(raft, secrets.token_hex(ID_BYTES))
         opened = self.open_raft()
         if not opened.is_fresh:
             raise CorruptFile(serf, "it is missing, and raft.db shows that this server has been part of a cluster")

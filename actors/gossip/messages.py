@@ -9,6 +9,7 @@ Members are named by their id in every message. A name and an address may pass t
 from typing import Literal
 
 from attrs import Factory, frozen
+from msgspec import Struct
 
 from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Claim, Member
@@ -24,12 +25,11 @@ UNSOUND = "unsound"
 
 LeavePhase = Literal["leaving", "left", "stay"]
 
-# --- between servers: probes ------------------------------------------------------------------------------------------
+# --- between servers: probes, which are most of an idle cluster's traffic: array-like, for the shortest form ----------
 
 
 @message("gossip.ping", urgent=True)
-@frozen
-class Ping:
+class Ping(Struct, frozen=True, array_like=True):
     """Are you there? target: the id that is meant; whoever else lives at the address now must not answer for it."""
 
     sequence: int
@@ -38,8 +38,7 @@ class Ping:
 
 
 @message("gossip.ack", urgent=True)
-@frozen
-class Ack:
+class Ack(Struct, frozen=True, array_like=True):
     """`target` is there, said by itself or by a relay that has its answer."""
 
     sequence: int
@@ -52,8 +51,7 @@ class Ack:
 
 
 @message("gossip.nack", urgent=True)
-@frozen
-class Nack:
+class Nack(Struct, frozen=True, array_like=True):
     """A relay lives but had no answer from `target` in time: it is not the prober's own network that fails."""
 
     sequence: int
@@ -61,8 +59,7 @@ class Nack:
 
 
 @message("gossip.stranger", urgent=True)
-@frozen
-class Stranger:
+class Stranger(Struct, frozen=True, array_like=True):
     """The server at this address is not `target`."""
 
     sequence: int
@@ -70,8 +67,7 @@ class Stranger:
 
 
 @message("gossip.ping_request", urgent=True)
-@frozen
-class PingRequest:
+class PingRequest(Struct, frozen=True, array_like=True):
     """Probe `target` in my place and say within `wait_s` whether it answered."""
 
     sequence: int

@@ -43,7 +43,7 @@ class Shared:
         self.counts: Counter[str] = Counter()
         self._said: set[str] = set()
         # Random, so that an answer to a message of this server's previous run fits no message of this one.
-        self._sequence = rng.getrandbits(40)
+        self._sequence = rng.getrandbits(31)
 
     def sequence(self) -> int:
         """A number for a message that is answered."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.data_dir import DataDir
+from storage.data_dir import ID_BYTES, DataDir
 from storage.errors import CorruptFile, DataDirError, StorageError
 from storage.raft_db import RaftDb
 from storage.serf_db import SerfDb, SerfWrite
@@ -41,7 +41,7 @@ class TestIdentity:
             data_dir.close()
 
         assert len({state.id for state in seen}) == 1
-        assert len(seen[0].id) == 32
+        assert len(seen[0].id) == 2 * ID_BYTES
         assert [state.boot for state in seen] == [1, 2, 3]
         assert [state.name for state in seen] == ["one", "one", "renamed"]
 

@@ -7,16 +7,17 @@ would cost every message twice (transport/links.py, actors/system.py).
 
 import asyncio
 
-from actors.actor import Actor, Context
+from actors.actor import Actor, Context, Sender, handles
 from actors.config import NodeConfig
 from actors.gossip.messages import SuspectDead
 from actors.identity import Identity
+from actors.keyring.held import HeldRing
+from actors.keyring.messages import UseRing
 from actors.raft.messages import PeerGone
 from actors.system import System
 from transport.client_protocol import RESPONSE, Code, Request, Response
 from transport.links import LinkConfig, Links
 from transport.listener import Arrival
-from transport.ring import Ring
 from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200
@@ -27,16 +28,17 @@ class LinksActor(Actor):
     """Links while it lives; ``links`` is what fault hooks and statistics look at."""
 
     def __init__(
-        self, context: Context, *, system: System, identity: Identity, config: NodeConfig, ring: Ring | None
+        self, context: Context, *, system: System, identity: Identity, config: NodeConfig, held: HeldRing
     ) -> None:
         super().__init__(context)
         self._system = system
         self._identity = identity
         self._gossip = context.ref("gossip")
         self._raft = context.ref("raft")
+        self._held = held
         self.links = Links(
             system.zmq_context,
-            LinkConfig(config.bind, config.advertised, identity.id, identity.boot, ring),
+            LinkConfig(config.bind, config.advertised, identity.id, identity.boot, held.ring),
             cluster_id=lambda: identity.cluster_id,
             on_frames=self._on_frames,
             on_dead=self._on_dead,
@@ -48,6 +50,14 @@ class LinksActor(Actor):
         self.links.open(asyncio.get_running_loop())
         self._identity.address = self.links.advertised_address
         self._system.attach_links(self.links)
+        self._held.applied = self._held.ring
+
+    @handles(UseRing)
+    def _on_use_ring(self, msg: UseRing, sender: Sender) -> None:
+        """A rotation of the key has come a stage further."""
+        if self._held.ring is not None and self._held.ring != self._held.applied:
+            self.links.use_ring(self._held.ring)
+            self._held.applied = self._held.ring
 
     async def on_stop(self) -> None:
         """Give the address back."""

@@ -6,7 +6,7 @@ actor does.  Embedding a server in a program begins with ``Node`` too (``quorate
 The tree (DESIGN §3).  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and
 all behind it start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
 
-    root  persistence → links → gossip → raft → reconciler
+    root  persistence → links → gossip → raft → reconciler → keys
     edge  events, http, console, gateway
 """
 
@@ -33,6 +33,8 @@ from actors.gateway.log_tap import LogTap
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
 from actors.identity import Identity
+from actors.keyring.held import HeldRing
+from actors.keyring.keyring import KeyringActor
 from actors.leaving import Leaving
 from actors.links import LinksActor
 from actors.persistence import PersistenceActor
@@ -50,9 +52,9 @@ from storage.state_machine import StateMachine
 from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
-from transport.keys import load
+from transport.keys import ClusterKey, load
 from transport.links import check_exposure, check_free
-from transport.ring import Ring
+from transport.ring import Ring, starting_ring
 from transport.stale import Stale, age_s
 
 EXIT_OK = 0
@@ -74,7 +76,7 @@ class Node:
         self.identity: Identity
         self.system: System
         self._machine = machine
-        self._ring: Ring | None = None
+        self._held: HeldRing
         self._data_dir: DataDir
         self._links: LinksActor | None = None
         self._supervisors: list[Supervisor] = []
@@ -92,12 +94,12 @@ class Node:
         self._exit = asyncio.get_running_loop().create_future()
         key = load(config.key_file) if config.key_file else None
         check_exposure(config.bind, key, config.insecure)
-        self._ring = Ring(key) if key else None
         self._data_dir = DataDir.open(config.data_dir)
         try:
             self.logs.open()
             known = self._data_dir.identify(config.name or _default_name(config))
             self.identity = self._identify(known)
+            self._held = HeldRing(self._choose_ring(key) if key else None)
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
             # then founding goes on (the raft actor founds only on an empty log).
             found_cluster = not config.peers and all(member.id == known.id for member in known.members)
@@ -198,6 +200,22 @@ class Node:
             identity.adopt_cluster(f"{random.SystemRandom().getrandbits(64):016x}")
         return identity
 
+    def _choose_ring(self, key: ClusterKey) -> Ring:
+        """The keys to start with: what a rotation has made of the key file's, or that alone."""
+        kept = self._data_dir.keyring()
+        ring = starting_ring(key, kept)
+        if ring is not kept:
+            self._data_dir.remove_keyring()
+        elif key.fingerprint in ring.retired:
+            _log.warning(
+                "the key file %s holds key %s, which the cluster has retired: this server goes on %s, from its data "
+                "directory; copy the new key file here",
+                self.config.key_file,
+                key.fingerprint,
+                ring,
+            )
+        return ring
+
     def _root(self, found_cluster: bool) -> Supervisor:
         config, identity, system = self.config, self.identity, self.system
         children = [
@@ -227,6 +245,7 @@ class Node:
                 ),
             ),
             ChildSpec("reconciler", partial(Reconciler, policy=Policy.of(config))),
+            ChildSpec("keys", partial(KeyringActor, held=self._held, server_id=identity.id)),
         ]
         return self._supervisor("root", Strategy.REST_FOR_ONE, children)
 
@@ -250,7 +269,7 @@ class Node:
 
     def _make_links(self, context: Any) -> LinksActor:
         self._links = LinksActor(
-            context, system=self.system, identity=self.identity, config=self.config, ring=self._ring
+            context, system=self.system, identity=self.identity, config=self.config, held=self._held
         )
         return self._links
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from actors.actor import Actor, Context, Sender, handles
 from storage.errors import StorageError, WriteError
+from storage.keyring_file import KeyringWrite, KeyringWritten, write_keyring
 from storage.raft_db import (
     RaftLoad,
     RaftLoaded,
@@ -146,6 +147,18 @@ class PersistenceActor(Actor):
         """Kept until the end of the turn: the changes of one batch of messages cost one commit."""
         self._serf_write = msg if self._serf_write is None else merged(self._serf_write, msg)
         self._serf_writers.append(sender)
+
+    # --- keyring ----------------------------------------------------------------------------------------------------
+
+    @handles(KeyringWrite)
+    def write_ring(self, msg: KeyringWrite, sender: Sender) -> KeyringWritten:
+        """Replace the file; a refusal leaves the one before."""
+        try:
+            write_keyring(self._data_dir.path, msg.ring)
+        except WriteError as error:
+            _log.error("%s", error)
+            return KeyringWritten(str(error))
+        return KeyringWritten()
 
     def on_turn_end(self) -> None:
         """Commit what the turn has gathered for serf.db."""

@@ -22,11 +22,13 @@ from pathlib import Path
 from attrs import evolve
 
 from storage.errors import CorruptFile, DataDirError, DataDirInUseError, StorageError
+from storage.keyring_file import read_keyring, remove_keyring
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
 from storage.serf_db import FILE_NAME as SERF_DB
 from storage.serf_db import SerfDb, SerfState
 from storage.sqlite_file import sync
+from transport.ring import Ring
 
 LOCK_FILE = "lock"
 ID_BYTES = 8
@@ -86,6 +88,14 @@ class DataDir:
         # The two files are written one after the other, and a crash may have come between.
         raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()
         return serf.cluster_id or raft.cluster_id
+
+    def keyring(self) -> Ring | None:
+        """The keys that a rotation has left here, if any."""
+        return read_keyring(self.path)
+
+    def remove_keyring(self) -> None:
+        """Forget them."""
+        remove_keyring(self.path)
 
     def open_raft(self) -> RaftDb:
         """raft.db, freshly opened: what it says was read from the disk."""

@@ -19,6 +19,8 @@ CHANGES_NOTHING = frozenset(
         "rtt",
         "info",
         "monitor",
+        "keys.list",
+        "keys.step",
         "raft.peers",
         "actors.list",
         "actors.tree",

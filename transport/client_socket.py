@@ -80,6 +80,6 @@ def handshake_trouble(address: Address, key: ClusterKey | None) -> str:
             "or it is no Quorate server (HTTP has another port)"
         )
     return (
-        f"{address} turned the connection away: the key {key.fingerprint} is not that of its cluster, "
-        "the server runs without a key, or it is no Quorate server"
+        f"{address} turned the connection away: the key {key.fingerprint} is not that of its cluster "
+        "(was it rotated?), the server runs without a key, or it is no Quorate server"
     )

@@ -136,13 +136,14 @@ class Visit(asyncio.Protocol):
         self._calling = self._demux.loop.create_task(self._call(self._untried.pop(0)))
 
     async def _call(self, target: Address) -> None:
-        inner = _Inner(self)
         try:
-            await self._demux.loop.create_connection(lambda: inner, target.host, target.port)
+            await self._demux.loop.create_connection(lambda: _Inner(self), target.host, target.port)
         except OSError as error:
             self._demux.drops.count("connection not accepted", error, level=logging.ERROR)
             self.abort()
-            return
+
+    def reached(self, inner: _Inner) -> None:
+        """A listener is there: it gets what the caller has sent so far."""
         self._inner = inner
         inner.transport.write(bytes(self._opening))
 
@@ -186,6 +187,7 @@ class _Inner(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._visit.reached(self)
 
     def data_received(self, data: bytes) -> None:
         self._visit.answered(self, data)

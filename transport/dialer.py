@@ -4,8 +4,8 @@ A link that goes down is looked into at once by a plain TCP connect; a refused o
 gone, and is reported. A peer that is heard while our link to it is down is dialled anew rather than left to ZeroMQ's
 back-off: it has just come back.
 
-During a rotation of the key a peer that was off may know one of the two keys only: where it answers and no link comes
-up, the other key is tried in turn.
+During a rotation of the key a peer that was off may know one of the two keys only: where it turns one away, the other
+is tried.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from transport.address import Address, parse_address
 from transport.cuts import Cuts
 from transport.drops import Drops
 from transport.errors import AddressError
+from transport.handshakes import Handshakes
 from transport.keys import ClusterKey
 from transport.link import Link, LinkState
 from transport.link_config import LinkConfig
@@ -66,6 +67,7 @@ class Dialer:
         self._on_dead = on_dead
         self._clock = clock
         self._links: dict[_Lane, Link] = {}
+        self._handshakes: dict[_Lane, Handshakes] = {}  # during a rotation of the key
         self._down: dict[str, int] = {}  # address -> dials since it went down
         self._why: dict[str, str] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
@@ -91,8 +93,8 @@ class Dialer:
         """Dial with the keys of this ring from now on; links made with a key that is not the used one are made anew."""
         before, self._ring = self._ring, ring
         self._on_spare.clear()
-        if before is not None and before.used != ring.used:
-            for lane in list(self._links):
+        for lane, link in list(self._links.items()):
+            if before is None or before.used != ring.used or link.state is not LinkState.UP:
                 self._close_link(lane)
                 self._dial(*lane)
 
@@ -151,6 +153,8 @@ class Dialer:
             clock=self._clock,
         )
         self._links[address, urgent] = link
+        if self._ring is not None and self._ring.spare is not None:
+            self._handshakes[address, urgent] = Handshakes(socket, self._loop, lambda: self._turned_away(address))
         link.open(self._loop, self._on_change)
         self._loop.call_later(self._limits.dial_probe_s, self._look_into, link)
         self._loop.call_later(self._limits.hold_s, link.give_up)
@@ -161,16 +165,14 @@ class Dialer:
             return None
         return (self._ring.spare if address in self._on_spare else None) or self._ring.used
 
-    def _try_other_key(self, address: str) -> bool:
-        """Dial with the other key from now on. False when there is none."""
-        if self._ring is None or self._ring.spare is None:
-            return False
-        self._on_spare ^= {address}
-        for lane in ((address, True), (address, False)):
-            if lane in self._links:
-                self._close_link(lane)
-                self._dial(*lane)
-        return True
+    def _turned_away(self, address: str) -> None:
+        """The peer there does not know the key it was dialled with: from now on the other one is tried."""
+        if not self._is_up(address):
+            self._on_spare ^= {address}
+            for lane in ((address, True), (address, False)):
+                if lane in self._links:
+                    self._close_link(lane)
+                    self._dial(*lane)
 
     def _make_room(self) -> bool:
         if len(self._links) < self._limits.links_max:
@@ -183,6 +185,8 @@ class Dialer:
 
     def _close_link(self, lane: _Lane, linger_ms: int = 0) -> None:
         link = self._links.pop(lane)
+        if lane in self._handshakes:
+            self._handshakes.pop(lane).close()
         self._frames_closed += link.frames
         self._bytes_closed += link.bytes_to
         link.close(linger_ms)
@@ -244,8 +248,6 @@ class Dialer:
             self._redial(address)  # back already: once, it need not wait for ZeroMQ's next attempt
             return
         self._why[address] = _NO_HANDSHAKE if connected else probe.text
-        if connected and self._try_other_key(address):
-            return
         self._drops.count("no link", f"{address}: {self._why[address]}")
 
     def _is_up(self, address: str) -> bool:

@@ -84,17 +84,14 @@ class Ring:
             raise KeyFileError(f"the new key has the fingerprint of the old one, {new.fingerprint}: make another")
         return self.joined(Ring(self.key, new, Stage.INSTALLED))
 
-    def using(self) -> Ring:
-        """The second stage, or this ring when it is further."""
-        return self if self.new is None else evolve(self, stage=Stage.USING)
-
-    def finished(self) -> Ring:
-        """The end of the rotation: the new key alone. Raises RingConflictError while the old one is in use."""
-        if self.new is None:
-            return self
-        if self.stage is not Stage.USING:
-            raise RingConflictError(f"the key {self.new.fingerprint} is not in use yet: `keys rotate` it first")
-        return Ring(self.new, retired=_latest(self.retired, (self.key.fingerprint,)))
+    def at(self, new: ClusterKey, stage: Stage) -> Ring:
+        """This ring at a stage of the rotation to `new`, to be offered to others. Raises as `installed` does."""
+        begun = self.installed(new)
+        if begun.new is None:
+            return begun
+        if stage is Stage.SETTLED:
+            return Ring(new, retired=_latest(self.retired, (self.key.fingerprint,)))
+        return evolve(begun, stage=stage)
 
     def joined(self, offered: Ring) -> Ring:
         """The further of two rings. Raises RingConflictError when neither descends from the other."""

@@ -26,6 +26,7 @@ from actors.gateway.arguments import (
     MonitorArguments,
     NameArguments,
     RttArguments,
+    StepArguments,
     TagsArguments,
 )
 from actors.gateway.event_operations import EventOperations
@@ -48,6 +49,7 @@ from actors.gossip.messages import (
     RttRequest,
     RttsRequest,
 )
+from actors.keyring.messages import KeysList, KeysStep
 from actors.leaving import LeaveError
 from actors.raft.messages import RaftStatusRequest, TakeSnapshot, TransferLeadership
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
@@ -115,6 +117,8 @@ class Admin:
             "actors.mailboxes": (Arguments, self._actors_mailboxes),
             "actors.dead_letters": (Arguments, self._actors_dead_letters),
             "links": (Arguments, self._links),
+            "keys.list": (Arguments, self._keys_list),
+            "keys.step": (StepArguments, self._keys_step),
             "version": (Arguments, self._version),
             **EventOperations(self._ask).operations,
             "fault.cut": (CutArguments, self._fault_cut),
@@ -272,6 +276,12 @@ class Admin:
 
     async def _links(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return self._control.link_stats()
+
+    async def _keys_list(self, _arguments: Arguments, timeout_s: float) -> Any:
+        return await self._ask("keys", KeysList(timeout_s), timeout_s)
+
+    async def _keys_step(self, step: StepArguments, timeout_s: float) -> Any:
+        return await self._ask("keys", KeysStep(step.member, step.stage, step.new, step.proof, timeout_s), timeout_s)
 
     async def _version(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return version_report()

@@ -71,3 +71,12 @@ class CrashArguments(Arguments, frozen=True):
     """An actor by its name."""
 
     actor: str
+
+
+class StepArguments(Arguments, frozen=True):
+    """One stage of a rotation of the key for one member; see actors.keyring.messages.KeysStep."""
+
+    member: str
+    stage: str
+    new: str
+    proof: str

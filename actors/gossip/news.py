@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.gossip.queries import Asked
     from actors.gossip.report import Report
 
-LISTENERS = ("raft", "reconciler", "gateway", "events")
+LISTENERS = ("raft", "reconciler", "gateway", "events", "keys")
 
 _log = logging.getLogger("quorate.gossip")
 

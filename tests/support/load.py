@@ -44,6 +44,8 @@ class Load:
         self.wrong: list[str] = []
         self.errors: Counter[str] = Counter()
         self.writes = 0
+        self.slowest_s = 0.0
+        """How long the slowest write that was acknowledged has taken."""
         self.reads = 0
         self._last_begun = 0.0
         """When the latest write that was acknowledged had been begun."""
@@ -135,6 +137,7 @@ class Load:
             return False
         self.acknowledged[key] = value
         self.writes += 1
+        self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
         self._last_begun = max(self._last_begun, begun)
         return True
 

@@ -26,6 +26,7 @@ WORLD = {"aiohttp", "asyncio", "random", "socket", "sqlite3", "subprocess", "thr
 CORE_FOLDERS = {
     "actors/events": {"events.py", "runner.py"},
     "actors/gossip": {"gossip.py"},
+    "actors/keyring": {"keyring.py"},
     "actors/raft": {"raft.py", "restoring.py"},
     "actors/reconciler": {"reconciler.py"},
 }

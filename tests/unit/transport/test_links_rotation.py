@@ -89,7 +89,7 @@ async def test_the_stages_of_a_rotation(old: ClusterKey, new: ClusterKey) -> Non
     ring = Ring(old)
     async with Server("s1", ring=ring) as one, Server("s2", ring=ring) as two:
         await talks(one, two, b"before")
-        steps = (ring.installed(new), ring.installed(new).using(), ring.installed(new).using().finished())
+        steps = [ring.at(new, stage) for stage in (Stage.INSTALLED, Stage.USING, Stage.SETTLED)]
         for number, step in enumerate(steps):
             for server in (one, two):
                 server.links.use_ring(step)
@@ -124,7 +124,7 @@ async def test_the_port_is_never_closed(old: ClusterKey, new: ClusterKey) -> Non
                 await asyncio.sleep(0)
 
         knocking = asyncio.create_task(knock())
-        for step in (ring.installed(new), ring.installed(new).using(), Ring(new, retired=(old.fingerprint,))):
+        for step in (ring.at(new, stage) for stage in (Stage.INSTALLED, Stage.USING, Stage.SETTLED)):
             server.links.use_ring(step)
             seen = knocks
             await until(lambda seen=seen: knocks > seen + 50, "fifty knocks")  # type: ignore[misc]

@@ -102,6 +102,13 @@ def _tags() -> click.Command:
     return tags
 
 
+def _events(name: str) -> click.Command:
+    from commands import events
+
+    command: click.Command = getattr(events, name)
+    return command
+
+
 def _monitor() -> click.Command:
     from commands.monitor import monitor
 
@@ -175,6 +182,9 @@ root = LazyGroup(
         "leave": partial(_server, "leave"),
         "force-leave": partial(_server, "force-leave"),
         "info": partial(_server, "info"),
+        "event": partial(_events, "event"),
+        "query": partial(_events, "query"),
+        "reachability": partial(_events, "reachability"),
         "monitor": _monitor,
         "raft": _raft,
         "kv": _kv,

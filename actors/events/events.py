@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from actors.gossip.member import Member
     from actors.identity import Identity
 
-WATCH_END: Final = "end"
 WAIT_S_MAX: Final = 30.0
 QUERIES_KEPT: Final = 64
 REPLIES_KEPT_MIN: Final = 256
@@ -161,9 +160,8 @@ class EventsActor(Actor):
 
     @handles(WatchEvents)
     def _on_watch(self, msg: WatchEvents, sender: Sender) -> None:
-        cursor = self._feed.end if msg.cursor == WATCH_END else msg.cursor
-        wait_s = 0.0 if msg.cursor == WATCH_END else msg.wait_s
-        self.context.spawn(self._answer(sender, self._feed, cursor, wait_s), name="watch")
+        cursor = msg.cursor or ("" if msg.recent else self._feed.end)
+        self.context.spawn(self._answer(sender, self._feed, cursor, msg.wait_s), name="watch")
 
     @handles(FollowQuery)
     def _on_follow(self, msg: FollowQuery, sender: Sender) -> Json | None:

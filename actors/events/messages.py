@@ -110,11 +110,12 @@ class QueryDoneTold:
 class WatchEvents:
     """What came after this cursor (an ask, answered by Json, see streams.Page)? It waits for something.
 
-    cursor: "" stands before all that is kept, "end" behind it.
+    recent: whether a reader without a cursor gets what is kept, or only what is to come.
     """
 
     cursor: str
     wait_s: float
+    recent: bool = False
 
 
 @message("events.follow_query", retry=False)

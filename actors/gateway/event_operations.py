@@ -44,10 +44,11 @@ class QueryArguments(Arguments, frozen=True):
 
 
 class WatchArguments(Arguments, frozen=True):
-    """Where a watcher is in the stream; "end" for what is to come."""
+    """Where a watcher is in the stream; recent: whether one that begins wants what is kept."""
 
     cursor: str = ""
     wait_s: float = 0.0
+    recent: bool = False
 
 
 class FollowArguments(Arguments, frozen=True):
@@ -76,7 +77,7 @@ class EventOperations:
 
     async def _watch(self, arguments: WatchArguments, timeout_s: float) -> Any:
         wait_s = _wait_s(arguments.wait_s, timeout_s)
-        return await self._ask("events", WatchEvents(arguments.cursor, wait_s), timeout_s)
+        return await self._ask("events", WatchEvents(arguments.cursor, wait_s, arguments.recent), timeout_s)
 
     async def _query(self, arguments: QueryArguments, timeout_s: float) -> Any:
         message = SendQuery(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from actors.gateway.control import Control
 
-FOLLOWED: Final = frozenset({"monitor"})
+FOLLOWED: Final = frozenset({"monitor", "event.watch", "query.follow"})
 """Operations that are asked again and again: a line about each would lead to the next."""
 
 _GONE: Final = frozenset({"failed", "left"})

@@ -1,4 +1,4 @@
-"""Servers of three actors each (persistence on a real disk, gossip, and one that hears its news) in virtual time."""
+"""Servers of four actors each (persistence on a real disk, gossip, events, a listener to its news) in virtual time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from actors.actor import Actor, Context, Sender, handles
+from actors.events.events import EventsActor
+from actors.events.handlers import Handler
 from actors.gossip.config import LOCAL
 from actors.gossip.gossip import GossipActor
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView, SuspectDead
@@ -47,6 +49,7 @@ class Server:
         self.tags = tags or {}
         self.news: list[tuple[str, str, str]] = []
         self.lag_s = 0.0
+        self.handlers: tuple[Handler, ...] = ()
         self.identity: Identity
         self.stage: Stage
         self._open = AsyncExitStack()
@@ -70,6 +73,7 @@ class Server:
                 ),
             ),
             ("reconciler", lambda context: Listener(context, self)),
+            ("events", lambda context: EventsActor(context, identity=self.identity, handlers=self.handlers)),
             strategy=Strategy.REST_FOR_ONE,
         )
         return self
@@ -81,9 +85,9 @@ class Server:
         for stage in self.house.stages.values():
             stage.tell("gossip", SuspectDead(self.address, "connection refused"))
 
-    async def ask(self, message: object, timeout_s: float = 10.0) -> Any:
-        """Ask its gossip actor."""
-        return await self.stage.system.ref("gossip").ask(message, timeout_s=timeout_s)
+    async def ask(self, message: object, timeout_s: float = 10.0, *, actor: str = "gossip") -> Any:
+        """Ask one of its actors."""
+        return await self.stage.system.ref(actor).ask(message, timeout_s=timeout_s)
 
     async def statuses(self) -> dict[str, str]:
         """Name to status, as it sees them."""

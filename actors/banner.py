@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from actors.config import CONSOLE_PORTS, HTTP_PORT_OFFSET
 from actors.program import PROGRAM
-from transport.address import PORT_MAX, format_address, parse_address
-from transport.errors import LinkError
-from transport.links import check_free
+from transport.address import PORT_MAX, Address, format_address, parse_address
+from transport.port import why_not_free
 
 if TYPE_CHECKING:
     from actors.config import NodeConfig
@@ -47,11 +46,7 @@ def banner(config: NodeConfig, identity: Identity) -> str:
 
 
 def _is_free(port: int) -> bool:
-    try:
-        check_free(format_address("127.0.0.1", port))
-    except LinkError:
-        return False
-    return True
+    return why_not_free(Address("127.0.0.1", port)) is None
 
 
 def second_port(config: NodeConfig, is_free: Callable[[int], bool] = _is_free) -> int:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,8 +22,10 @@ from actors.actor import Actor, Context
 from actors.config import CONSOLE_PORTS
 from actors.gateway.messages import AdminForward
 from actors.program import PROGRAM
+from transport.address import Address
 from transport.client_protocol import Code, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
+from transport.port import why_not_free
 
 if TYPE_CHECKING:
     from actors.console_commands import NodeMonitor
@@ -50,15 +51,12 @@ def check_console_ports(first_port: int) -> None:
     web port with another server that has it.
     """
     for port in range(first_port, first_port + CONSOLE_PORTS):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((CONSOLE_HOST, port))
-            except OSError as error:
-                raise ConsoleError(
-                    f"the console cannot use port {CONSOLE_HOST}:{port} ({error.strerror}): "
-                    f"give the first of three free ports with --monitor-port, or leave it out"
-                ) from None
+        error = why_not_free(Address(CONSOLE_HOST, port))
+        if error is not None:
+            raise ConsoleError(
+                f"the console cannot use port {CONSOLE_HOST}:{port} ({error.strerror}): "
+                f"give the first of three free ports with --monitor-port, or leave it out"
+            )
 
 
 class ConsoleActor(Actor):

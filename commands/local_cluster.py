@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,8 +22,9 @@ import msgspec
 
 from actors.config import CONSOLE_PORTS, DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from commands.server_process import Process, spawn_server
-from transport.address import PORT_MAX
+from transport.address import PORT_MAX, Address
 from transport.errors import QuorateError
+from transport.port import why_not_free
 from transport.text import counted
 
 HOST = "127.0.0.1"
@@ -282,15 +282,12 @@ class LocalCluster:
 
 def _check_ports(server: LocalServer, *, monitor: bool) -> None:
     for port in range(server.port, server.port + 2 + (CONSOLE_PORTS if monitor else 0)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise PortTakenError(
-                    f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
-                    "stop what uses it, or choose other ports with --base-port P"
-                ) from None
+        error = why_not_free(Address(HOST, port))
+        if error is not None:
+            raise PortTakenError(
+                f"port {HOST}:{port}, which {server.name} needs, cannot be used ({error.strerror}): "
+                "stop what uses it, or choose other ports with --base-port P"
+            )
 
 
 def last_lines(log: Path, count: int = 5) -> str:

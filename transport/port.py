@@ -42,12 +42,19 @@ def take_port(bind: str, backlog: int) -> socket.socket:
 
 def check_free(bind: str) -> None:
     """Raise LinkError, as taking it would, when `bind` cannot be had now: for a start that does other things first."""
-    address = _resolve(parse_address(bind))
+    error = why_not_free(_resolve(parse_address(bind)))
+    if error is not None:
+        raise _explain(bind, error) from error
+
+
+def why_not_free(address: Address) -> OSError | None:
+    """What binding an address, its host an IP literal, would end with now; None if it can be had."""
     with _socket(address) as probe:
         try:
             probe.bind((address.host, address.port))
         except OSError as error:
-            raise _explain(bind, error) from error
+            return error
+    return None
 
 
 def bound_address(listening: socket.socket) -> Address:

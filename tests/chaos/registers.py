@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -23,6 +22,7 @@ from tests.chaos.batches import read_batch, write_batch
 from tests.chaos.doors import ANSWER_TIMEOUT_S, Consistency, Door, HttpDoor, InDoubtError, LibraryDoor, NotDoneError
 from tests.linearizability.recorder import Recorder
 from tests.support.server import Server
+from tests.support.worker import Worker
 from transport.client_errors import ClientError
 
 KEYS = tuple(f"register/{number}" for number in range(5))
@@ -55,40 +55,20 @@ EAGER = Habit(0.3, 0.03)
 """In a session: what is under way there when a leader dies is tried again, so there has to be something."""
 
 
-class Clients:
+class Clients(Worker):
     """At work from `with` to its end."""
 
     def __init__(
         self, servers: Sequence[Server], seed: int, recorder: Recorder, reads: Consistency = "linearizable"
     ) -> None:
+        super().__init__("clients")
         self._servers = servers
         self._seed = seed
         self._recorder = recorder
         self._reads = reads
-        self._stop = threading.Event()
-        self._crash: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
 
-    def __enter__(self) -> Clients:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the work once everything under way has been answered or given up."""
-        self._stop.set()
-        self._thread.join()
-        if self._crash is not None:
-            raise AssertionError(f"a client itself crashed: {self._crash!r}") from self._crash
-
-    # --- in the thread ----------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._work())
-        except BaseException as error:  # it is raised where the thread is joined
-            self._crash = error
-
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Everybody at once."""
         addresses = [server.address for server in self._servers]
         async with AsyncExitStack() as stack:
             doors: dict[str, tuple[Door, Habit]] = {}

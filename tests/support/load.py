@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from quorate.client import Client
 from tests.support.waiting import wait_until
+from tests.support.worker import Worker
 from transport.client_errors import ClientError
 
 WORKERS = 12
@@ -30,7 +30,7 @@ READ_SHARE = 0.2
 AGAIN_SHARE = 0.2
 
 
-class Load:
+class Load(Worker):
     """Runs from `with` to its end, or to `stop`. What it remembers may be read at any time.
 
     acknowledged: key to value, of writes that were acknowledged. unknown: key to the values of writes whose outcome
@@ -38,6 +38,7 @@ class Load:
     """
 
     def __init__(self, addresses: Sequence[str], seed: int, *, key: Path | None = None, name: str = "w") -> None:
+        super().__init__("load")
         self.acknowledged: dict[str, bytes] = {}
         self.unknown: dict[str, set[bytes]] = {}
         self.refused: dict[str, set[bytes]] = {}
@@ -53,50 +54,24 @@ class Load:
         self._seed = seed
         self._key = key
         self._name = name
-        self._stop = threading.Event()
-        self._crash: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
-
-    def __enter__(self) -> Load:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End the load, once every write that is under way has been answered or given up."""
-        self._stop.set()
-        self._thread.join()
-        if self._crash is not None:
-            raise AssertionError("the load itself crashed") from self._crash
 
     def more(self, count: int) -> None:
         """Wait until so many more writes were acknowledged."""
         goal = self.writes + count
-        wait_until(f"{count} more writes are acknowledged", lambda: self._is_broken or self.writes >= goal)
-        assert not self._is_broken, self._crash
+        wait_until(f"{count} more writes are acknowledged", lambda: self.is_broken or self.writes >= goal)
+        assert not self.is_broken, self._crash
 
     def serves_again(self) -> float:
         """Wait until a write that is begun from now on is acknowledged; returns for how many seconds that took."""
         now = time.monotonic()
-        wait_until("writes are accepted again", lambda: self._is_broken or self._last_begun > now)
-        assert not self._is_broken, self._crash
+        wait_until("writes are accepted again", lambda: self.is_broken or self._last_begun > now)
+        assert not self.is_broken, self._crash
         return time.monotonic() - now
-
-    @property
-    def _is_broken(self) -> bool:
-        return not self._thread.is_alive()
 
     # --- in the thread ----------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._work())
-        except BaseException as error:  # it is raised where the thread is joined
-            self._crash = error
-
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Write and read."""
         shift = [self._addresses[number:] + self._addresses[:number] for number in range(len(self._addresses))]
         clients = [
             Client(*shift[number % len(shift)], key=self._key, timeout_s=WRITE_TIMEOUT_S) for number in range(CLIENTS)

@@ -41,7 +41,7 @@ class Follower:
         """The answer to one question, which may take `wait_s` longer.  Raises Unreachable, in the end."""
         try:
             answer = self._client.call(op, arguments, timeout_s=wait_s + self._remote.timeout_s)
-        except Unreachable as error:
+        except Unreachable:
             if not self._has_answered:
                 raise
             self._open.close()
@@ -50,7 +50,9 @@ class Follower:
             try:
                 return self.ask(op, arguments, wait_s=wait_s)
             except Unreachable:
-                raise Unreachable(f"the server at {self._remote.address} went away ({error})") from None
+                where = self._remote.address
+                why = "it was stopped, it has crashed, or nothing reaches it"
+                raise Unreachable(f"the server at {where} went away: {why}") from None
         self._has_answered = True
         return answer
 

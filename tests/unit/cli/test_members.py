@@ -136,5 +136,5 @@ def test_watch_ends_when_the_server_is_gone(play: Play) -> None:
     assert [json.loads(line)["change"] for line in result.stdout.splitlines()] == ["present"]
     assert (result.exit_code, result.stderr) == (
         3,
-        "error: the server at 127.0.0.1:7946 went away (127.0.0.1:7946: the connection broke)\n",
+        "error: the server at 127.0.0.1:7946 went away: it was stopped, it has crashed, or nothing reaches it\n",
     )

@@ -27,7 +27,7 @@ def test_lines_until_the_server_is_gone(play: Play) -> None:
     assert result.stderr.splitlines() == [
         "6 lines dropped: they came faster than they were taken",
         "6 lines dropped: they came faster than they were taken",
-        "error: the server at 127.0.0.1:7946 went away (127.0.0.1:7946: the connection broke)",
+        "error: the server at 127.0.0.1:7946 went away: it was stopped, it has crashed, or nothing reaches it",
     ]
     assert [arguments["cursor"] for _, arguments in play.asked] == ["", "a-7", "a-7", "a-7"], "asked once more"
     assert {arguments["level"] for _, arguments in play.asked} == {"debug"}

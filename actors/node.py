@@ -32,6 +32,7 @@ from actors.gateway.gateway import Gateway
 from actors.gateway.log_tap import LogTap
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
+from actors.gossip.process import Process
 from actors.identity import Identity
 from actors.keyring.held import HeldRing
 from actors.keyring.keyring import KeyringActor
@@ -52,6 +53,7 @@ from storage.state_machine import StateMachine
 from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.errors import QuorateError
 from transport.keys import ClusterKey, load
 from transport.links import check_exposure, check_free
 from transport.ring import Ring, starting_ring
@@ -85,6 +87,7 @@ class Node:
         self.logs = LogTap(f"{random.SystemRandom().getrandbits(32):08x}")
         self._requests = 0
         self._leaving: asyncio.Task[dict[str, Any]] | None = None
+        self._failure: QuorateError | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -144,8 +147,14 @@ class Node:
         return answer
 
     async def wait(self) -> int:
-        """Wait until the server has left (0), was asked to stop (0), or gave up (70)."""
-        return await asyncio.shield(self._exit)
+        """Wait until the server has left (0), was asked to stop (0), or gave up (70).
+
+        Raises QuorateError when another live server of the cluster has its name: it was turned away, or it yields.
+        """
+        code = await asyncio.shield(self._exit)
+        if self._failure is not None:
+            raise self._failure
+        return code
 
     def request_stop(self) -> None:
         """Make ``wait`` return: somebody wants the process to end."""
@@ -228,7 +237,7 @@ class Node:
                     identity=identity,
                     config=gossip_config(config.timing_profile),
                     peers=config.peers,
-                    loop_lag_s=system.loop_lag_s,
+                    process=Process(system.loop_lag_s, self._fail),
                     expect=0 if identity.cluster_id else config.bootstrap_expect,
                     replay=config.replay,
                     answers=partial(answers, config.handlers),
@@ -276,6 +285,10 @@ class Node:
     def _give_up(self, line: str) -> None:
         _log.critical("giving up: %s", line)
         self._end(EXIT_GAVE_UP)
+
+    def _fail(self, error: QuorateError) -> None:
+        self._failure = self._failure or error
+        self._end(error.exit_code)
 
     def _end(self, code: int) -> None:
         if not self._exit.done():

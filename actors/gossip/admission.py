@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from actors.gossip.effects import Adopt
-from actors.gossip.member import Intent, fault_of
+from actors.gossip.member import Intent, Status, fault_of
 from actors.gossip.messages import (
     ID_TAKEN,
     MYSELF,
@@ -24,6 +24,7 @@ from actors.gossip.messages import (
     Join,
     Joined,
     JoinRefused,
+    Ping,
     Sync,
 )
 from actors.gossip.shared import INFO, WARNING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from actors.gossip.beliefs import Beliefs
     from actors.gossip.herald import Herald
     from actors.gossip.member import Claim
+    from actors.gossip.names import Names
     from actors.gossip.own import Own
     from actors.gossip.seeker import Seeker
     from actors.gossip.shared import Shared
@@ -53,13 +55,16 @@ class Source:
 class Admission:
     """Lets servers in, is let in, and keeps the cluster id."""
 
-    def __init__(self, shared: Shared, own: Own, beliefs: Beliefs, seeker: Seeker, herald: Herald) -> None:
+    def __init__(
+        self, shared: Shared, own: Own, beliefs: Beliefs, seeker: Seeker, herald: Herald, names: Names
+    ) -> None:
         self._shared = shared
         self._roster = shared.roster
         self._own = own
         self._beliefs = beliefs
         self._seeker = seeker
         self._herald = herald
+        self._names = names
 
     @property
     def cluster_id(self) -> str:
@@ -91,6 +96,7 @@ class Admission:
             self._seeker.cluster_id = joined.cluster_id
             self._shared.out.append(Adopt(joined.cluster_id))
             self._herald.begin(joined)
+        self._names.let_in()
         met = self._roster.get(source.id)
         alone = len(self._roster) == 1
         for claim in joined.claims[:CLAIMS_PER_PART]:
@@ -108,6 +114,8 @@ class Admission:
         if self._seeker.refused(now, refusal.nonce, refusal.code, f"refused: {reason}"):
             if refusal.code not in (MYSELF, NOT_READY):
                 self._shared.note_once(WARNING, f"{source.address} refused this server: {reason}")
+            if refusal.code == NAME_TAKEN:
+                self._names.refused(now, reason)
             return
         elsewhere = refusal.code == OTHER_CLUSTER and refusal.cluster_id != self.cluster_id
         member = self._roster.get(source.id)
@@ -151,15 +159,23 @@ class Admission:
             return NOT_READY, f"{own.name} at {own.address} has not joined a cluster itself yet"
         if self._own.is_leaving:
             return NOT_READY, f"{own.name} at {own.address} is leaving"
+        return self._name_taken(claim)
+
+    def _name_taken(self, claim: Claim) -> tuple[str, str]:
         namesake = self._roster.namesake(claim)
         known = self._roster.get(claim.id)
-        # A live member may meet again whatever its name: it is one of us already.
-        if namesake is not None and (known is None or not known.is_live):
-            return NAME_TAKEN, (
-                f"the name {claim.name} is taken by {namesake.id} at {namesake.address}, which is "
-                f"{namesake.status.value}. Start {claim.address} with another --name, or stop the other server"
-            )
-        return "", ""
+        # A live member may meet again under the name that it has: it is one of us already.
+        is_member = known is not None and known.is_live and known.name == claim.name
+        if namesake is None or is_member:
+            return "", ""
+        taken = (
+            f"the name {claim.name} is taken by {namesake.id} at {namesake.address}, which is {namesake.status.value}"
+        )
+        if namesake.status is not Status.ALIVE:
+            return NOT_READY, taken
+        # See whether it still lives before the other asks again.
+        self._shared.send(namesake.address, Ping(self._shared.sequence(), namesake.id, []))
+        return NAME_TAKEN, f"{taken}. Start {claim.address} with another --name, or stop the other server"
 
     def _other_cluster(self, claim: Claim, cluster_id: str) -> str:
         return (

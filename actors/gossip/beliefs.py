@@ -164,8 +164,6 @@ class Beliefs:
             self._shared.note_once(WARNING, f"more than {MEMBERS_MAX} members are known: new ones are not let in")
             return
         self._shared.trace(now, claim.id, "met", f"{claim.status.value} at {claim.address}", by=teller)
-        if claim.is_live:
-            self._note_namesake(claim)
         self._put(now, None, replace(claim, age_s=0), since=now - claim.age_s, tell=tell)
 
     def _settle(self, now: float, known: Claim, merged: Claim, teller: str, *, tell: bool = True) -> None:
@@ -235,15 +233,6 @@ class Beliefs:
             )
         elif previous.is_live:
             self.accuse(now, previous.id, ADDRESS_TAKEN)
-
-    def _note_namesake(self, claim: Claim) -> None:
-        other = self._roster.namesake(claim)
-        if other is not None:
-            self._shared.note_once(
-                WARNING,
-                f"two live servers are named {claim.name}: {other.id} at {other.address} and {claim.id} at "
-                f"{claim.address}. Commands that take a name take the id too; restart one of them with another --name",
-            )
 
     def _declare_dead(self, now: float, member_id: str) -> None:
         known = self._roster.get(member_id)

@@ -134,6 +134,13 @@ class Note:
     text: str
 
 
+@frozen
+class End:
+    """This server cannot be a member as it is: end the process. reason: the line that says why, and what to do."""
+
+    reason: str
+
+
 Effect = (
     Send
     | Changed
@@ -151,4 +158,5 @@ Effect = (
     | JoinDone
     | LeaveDone
     | Note
+    | End
 )

@@ -25,6 +25,7 @@ from actors.gossip.effects import (
     Adopt,
     Changed,
     Effect,
+    End,
     EventHeard,
     Forget,
     Found,
@@ -60,6 +61,7 @@ from actors.gossip.messages import (
 )
 from actors.gossip.news import News
 from actors.gossip.own import RESERVE
+from actors.gossip.process import NameTakenError, Process
 from actors.gossip.swim import MESSAGES, Swim
 from actors.gossip.tags import TagsError, changed
 from actors.gossip.user_events import DispatchError
@@ -95,8 +97,8 @@ class Tick:
 class GossipActor(Actor):
     """One incarnation of this server's gossip.
 
-    loop_lag_s: how late the event loop runs. replay: this server, if it is new, wants the user events that were before
-    it. answers: whether a handler here answers queries of a name.
+    replay: this server, if it is new, wants the user events that were before it. answers: whether a handler here
+    answers queries of a name.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class GossipActor(Actor):
         identity: Identity,
         config: GossipConfig,
         peers: Iterable[str],
-        loop_lag_s: Callable[[], float],
+        process: Process,
         expect: int = 0,
         replay: bool = False,
         answers: Callable[[str], bool] = NOTHING_BEFORE.answers,
@@ -116,7 +118,7 @@ class GossipActor(Actor):
         self._config = config
         self._peers = tuple(peers)
         self._expect = expect
-        self._loop_lag_s = loop_lag_s
+        self._process = process
         self._lag_at = 0.0
         self._keeper = Keeper(context)
         self._replay = replay
@@ -180,7 +182,7 @@ class GossipActor(Actor):
         now = self.context.now()
         if now - self._lag_at >= LAG_PERIOD_S:
             self._lag_at = now
-            self._swim.observe_lag(self._loop_lag_s())
+            self._swim.observe_lag(self._process.loop_lag_s())
         self._carry_out(self._swim.tick(now))
 
     @handles(SuspectDead)
@@ -299,15 +301,15 @@ class GossipActor(Actor):
                     self._keeper.carry_out(effect)
                 case Reserve(upto):
                     self.context.spawn(self._reserve(upto), name="reserve")
-                case Adopt(cluster_id):
-                    self._adopt(cluster_id)
-                case Found():
-                    self.context.spawn(self._found(effect), name="found")
+                case Adopt() | Found():
+                    self._belong(effect)
                 case JoinDone(address, reason):
                     self._joins.done(address, reason)
                     self._answer_joins()
                 case LeaveDone():
                     self._leave_done(effect)
+                case End(reason):
+                    self._process.end(NameTakenError(reason))
                 case Note(level, text):
                     _log.log(level, "%s", text)
 
@@ -316,10 +318,12 @@ class GossipActor(Actor):
         if not told and isinstance(effect.message, Join):
             self._carry_out(self._swim.undelivered(self.context.now(), effect.address))
 
-    def _adopt(self, cluster_id: str) -> None:
-        if self._identity.adopt_cluster(cluster_id):
-            self.context.spawn(self._keeper.written(SerfWrite(cluster_id=cluster_id)), name="adopt")
-            _log.info("joined cluster %s", cluster_id)
+    def _belong(self, effect: Adopt | Found) -> None:
+        if isinstance(effect, Found):
+            self.context.spawn(self._found(effect), name="found")
+        elif self._identity.adopt_cluster(effect.cluster_id):
+            self.context.spawn(self._keeper.written(SerfWrite(cluster_id=effect.cluster_id)), name="adopt")
+            _log.info("joined cluster %s", effect.cluster_id)
 
     async def _found(self, found: Found) -> None:
         """Have Raft found the cluster, and keep its id once that is on its way to the disk."""

@@ -185,6 +185,27 @@ class Muster:
     is_answer: bool
 
 
+# --- between servers: names ------------------------------------------------------------------------------------------
+
+
+@message("gossip.name_ask", urgent=True)
+@frozen
+class NameAsk:
+    """Whom do you know under this name? The sender bears it, and so does another."""
+
+    sequence: int
+    name: str
+
+
+@message("gossip.name_answer", urgent=True)
+@frozen
+class NameAnswer:
+    """The id of the server that was first seen alive under it and still is; "" for nobody."""
+
+    sequence: int
+    holder: str
+
+
 # --- inside a server: questions and their answers ---------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.gossip.member import DIGEST_MODULUS, Member, Status
+from actors.gossip.member import DIGEST_MODULUS, Intent, Member, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Up to this many members a choice looks at each; above, it draws until it has enough (memberlist's kRandomNodes).
 _SMALL = 64
 _DRAWS_PER_CHOICE = 4
+# Gone for less than this, a member keeps its place among those who bear its name.
+_FLICKER_S = 1.0
 
 
 class Roster:
@@ -32,6 +34,8 @@ class Roster:
         self._since: dict[str, float] = {}
         self._holders: dict[str, str] = {own.address: own.id}
         self._names: dict[str, str] = {own.name: own.id}
+        # Further ones who bear a name, in the order in which they came; few names have any.
+        self._namesakes: dict[str, list[str]] = {}
         self._order: list[str] = []
         self._rng = rng
 
@@ -64,12 +68,19 @@ class Roster:
         claim = self._claims.get(self._holders.get(address, ""))
         return claim if claim is not None and claim.address == address else None
 
+    def bearer(self, name: str) -> Claim | None:
+        """The live member that was first seen alive under a name.
+
+        Whoever was gone for a moment only, as half a cluster may seem to be when a partition heals, is not behind those
+        who came meanwhile.
+        """
+        claims = map(self._claims.get, self._bearers(name))
+        return next((claim for claim in claims if claim is not None and claim.is_live), None)
+
     def namesake(self, claim: Claim) -> Claim | None:
-        """A live member that has the name of another server at another address."""
-        other = self._claims.get(self._names.get(claim.name, ""))
-        if other is None or other.id == claim.id or not other.is_live:
-            return None
-        return other if other.name == claim.name and other.address != claim.address else None
+        """The bearer of a server's name, if it is another server at another address."""
+        other = self.bearer(claim.name)
+        return None if other is None or other.id == claim.id or other.address == claim.address else other
 
     def name_of(self, member_id: str) -> str:
         """The name for people; the id of an unknown member."""
@@ -83,13 +94,14 @@ class Roster:
             self._order.append(claim.id)
         self._count(known, -1)
         self._count(claim, 1)
+        if known is not None and (known.name != claim.name or claim.intent is Intent.LEFT):
+            self._give_up(known)
+        if claim.is_live and (known is None or not known.is_live or known.name != claim.name):
+            self._bear(claim, since)
         if known is None or known.status is not claim.status:
             self._since[claim.id] = since
         if claim.is_live:
             self._holders[claim.address] = claim.id
-            # The first live bearer of a name keeps it.
-            if self.namesake(claim) is None:
-                self._names[claim.name] = claim.id
         self._claims[claim.id] = claim
 
     def remove(self, member_id: str) -> None:
@@ -100,8 +112,34 @@ class Roster:
         self._order.remove(member_id)
         if self._holders.get(claim.address) == member_id:
             del self._holders[claim.address]
-        if self._names.get(claim.name) == member_id:
-            del self._names[claim.name]
+        self._give_up(claim)
+
+    def _bearers(self, name: str) -> list[str]:
+        return [self._names[name], *self._namesakes.get(name, ())] if name in self._names else []
+
+    def _set_bearers(self, name: str, bearers: list[str]) -> None:
+        self._names.pop(name, None)
+        self._namesakes.pop(name, None)
+        if bearers:
+            self._names[name] = bearers[0]
+        if len(bearers) > 1:
+            self._namesakes[name] = bearers[1:]
+
+    def _bear(self, claim: Claim, now: float) -> None:
+        bearers = [other for other in self._bearers(claim.name) if self._holds_on(other, now)]
+        if claim.id not in bearers:
+            bearers.append(claim.id)
+        self._set_bearers(claim.name, bearers)
+
+    def _holds_on(self, member_id: str, now: float) -> bool:
+        claim = self._claims.get(member_id)
+        return claim is not None and (claim.is_live or self.age_s(member_id, now) < _FLICKER_S)
+
+    def _give_up(self, claim: Claim) -> None:
+        bearers = self._bearers(claim.name)
+        if claim.id in bearers:
+            bearers.remove(claim.id)
+            self._set_bearers(claim.name, bearers)
 
     def _count(self, claim: Claim | None, sign: int) -> None:
         if claim is not None and claim.is_live:

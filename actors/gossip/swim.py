@@ -35,6 +35,8 @@ from actors.gossip.messages import (
     LeavePhase,
     Muster,
     Nack,
+    NameAnswer,
+    NameAsk,
     Notice,
     NoticeAck,
     Ping,
@@ -43,6 +45,7 @@ from actors.gossip.messages import (
     Sync,
 )
 from actors.gossip.muster import Mustering
+from actors.gossip.names import Names
 from actors.gossip.own import Own
 from actors.gossip.prober import Prober
 from actors.gossip.relays import Relays
@@ -67,6 +70,8 @@ MESSAGES: Final[tuple[type, ...]] = (
     JoinRefused,
     Muster,
     Nack,
+    NameAnswer,
+    NameAsk,
     Notice,
     NoticeAck,
     Ping,
@@ -131,7 +136,8 @@ class Swim:
         self._seeker.cluster_id = cluster_id
         self._mustering = Mustering(self._shared, self._seeker, expect)
         self._herald = Herald(self._shared, dispatching)
-        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker, self._herald)
+        self._names = Names(self._shared)
+        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker, self._herald, self._names)
         self._farewell = Farewell(self._shared, self._own)
         self._gossiper = Gossiper(self._shared, self._admission, self._herald)
         self._timed: tuple[Timed, ...] = (
@@ -141,6 +147,7 @@ class Swim:
             self._seeker,
             self._mustering,
             self._farewell,
+            self._names,
             self._gossiper,
             self._herald.queries,
         )
@@ -163,6 +170,8 @@ class Swim:
             Sync: self._admission.on_sync,
             Muster: self._mustering.on_muster,
             **self._conversation.handlers,
+            NameAsk: self._names.on_ask,
+            NameAnswer: self._names.on_answer,
         }
 
     # --- what drives it ---
@@ -332,6 +341,7 @@ class Swim:
             claim = self._roster.get(effect.member.id)
             if claim is None:
                 continue
+            self._names.heed(now, claim)
             if claim.is_live and effect.old_status in _REVIVED_FROM:
                 self._prober.admit(claim.id)
             if claim.status is Status.FAILED:

@@ -13,6 +13,7 @@ from actors.events.handlers import Handler
 from actors.gossip.config import LOCAL
 from actors.gossip.gossip import GossipActor
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView, SuspectDead
+from actors.gossip.process import Process
 from actors.identity import Identity
 from actors.persistence import PersistenceActor
 from actors.policy import Strategy
@@ -20,6 +21,7 @@ from actors.system import RemoteSender
 from storage.data_dir import DataDir
 from storage.serf_db import SerfState
 from tests.unit.actors.stage import Stage
+from transport.errors import QuorateError
 from transport.wire import PROTOCOL_VERSION, Header
 
 POLL_S = 0.01
@@ -50,6 +52,8 @@ class Server:
         self.news: list[tuple[str, str, str]] = []
         self.lag_s = 0.0
         self.handlers: tuple[Handler, ...] = ()
+        self.errors: list[QuorateError] = []
+        """Why its process should have ended."""
         self.identity: Identity
         self.stage: Stage
         self._open = AsyncExitStack()
@@ -69,7 +73,11 @@ class Server:
             (
                 "gossip",
                 lambda context: GossipActor(
-                    context, identity=self.identity, config=LOCAL, peers=self.peers, loop_lag_s=lambda: self.lag_s
+                    context,
+                    identity=self.identity,
+                    config=LOCAL,
+                    peers=self.peers,
+                    process=Process(lambda: self.lag_s, self.errors.append),
                 ),
             ),
             ("reconciler", lambda context: Listener(context, self)),

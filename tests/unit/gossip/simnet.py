@@ -19,6 +19,7 @@ from actors.gossip.effects import (
     Adopt,
     Changed,
     Effect,
+    End,
     Forget,
     Found,
     KeepClock,
@@ -207,6 +208,8 @@ class Host:
             case Adopt(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was adopted"
                 self.disk.cluster_id = cluster_id
+            case End():
+                self.net.kill(self)
             case Found(cluster_id):
                 assert self.disk.cluster_id in ("", cluster_id), "a second cluster was founded"
                 self.disk.cluster_id = cluster_id

@@ -15,6 +15,8 @@ from actors.gossip.messages import (
     Joined,
     JoinRefused,
     Nack,
+    NameAnswer,
+    NameAsk,
     Notice,
     NoticeAck,
     Ping,
@@ -56,6 +58,8 @@ MESSAGES = st.one_of(
     st.builds(Join, INTEGERS, TEXTS, CLAIMS),
     st.builds(Joined, INTEGERS, TEXTS, MANY),
     st.builds(JoinRefused, INTEGERS, TEXTS, TEXTS, TEXTS),
+    st.builds(NameAsk, INTEGERS, TEXTS),
+    st.builds(NameAnswer, INTEGERS, TEXTS),
 )
 
 

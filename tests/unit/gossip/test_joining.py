@@ -146,30 +146,6 @@ def test_a_late_welcome_of_a_second_cluster_is_declined(seed: int) -> None:
     assert f"x at x:7946 belongs to cluster {joiner.core.cluster_id}" in declined.notes()
 
 
-@pytest.mark.parametrize("old_status", ["alive", "failed"])
-def test_39_a_taken_name(old_status: str, seed: int) -> None:
-    """A second live server of a name is refused, and both sides say what to do; a dead one's name is free."""
-    net = Net(seed)
-    hosts = net.cluster(3)
-    if old_status == "failed":
-        net.kill(hosts[2])
-        net.took(lambda: net.see(hosts[:2], hosts[2], "failed"), 10)
-    twin = Host(net, "n2", cluster_id="", peers=["n0:7946"], member_id="id-twin")
-    twin.address = "twin:7946"
-    net.hosts["twin"] = twin
-
-    twin.start()
-    net.run(5)
-
-    if old_status == "failed":
-        assert twin.core.cluster_id == "c0"
-    else:
-        assert twin.core.cluster_id == ""
-        line = "the name n2 is taken by id-n2 at n2:7946, which is alive. Start twin:7946 with another --name"
-        assert line in hosts[0].notes()
-        assert line in twin.notes()
-
-
 def test_a_wiped_server_takes_its_old_place(seed: int) -> None:
     """Same name and address, new id, before anybody noticed the death: the address belongs to the newcomer."""
     net = Net(seed)

@@ -1,0 +1,24 @@
+"""What gossip is given of the process it runs in, and what it may do to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from transport.errors import QuorateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class NameTakenError(QuorateError):
+    """Another live server has this one's name: it was not let in, or it yields."""
+
+
+@frozen
+class Process:
+    """loop_lag_s: how late the event loop runs. end: end the process, because of this."""
+
+    loop_lag_s: Callable[[], float]
+    end: Callable[[QuorateError], None]

@@ -1,0 +1,125 @@
+"""Id, name and address are three things: servers that move, namesakes, an address that passes on, two clusters."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.server import Server
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+
+
+def test_a_server_that_moves_keeps_its_vote(cluster: Cluster) -> None:
+    """Stopped and started with another --bind: the same member and voter at the new address, and no election."""
+    cluster.form(3)
+    leader = cluster.leader()
+    moving = cluster.followers()[0]
+    others = [server for server in cluster.servers if server is not moving]
+    before = leader.status()
+    (row,) = [row for row in leader.ask("members") if row["name"] == moving.name]
+    assert moving.stop() == 0
+    leader.put("meanwhile", "written")
+
+    moved = Server(cluster.folder, moving.name, cluster.port(5), "--peer", others[0].address)
+    moved.data_dir = moving.data_dir
+    cluster.servers[cluster.servers.index(moving)] = moved
+    moved.start()
+
+    cluster.agree()
+    wait_until(
+        "Raft knows the new address",
+        lambda: (
+            [
+                (peer["name"], peer["address"], peer["voter"])
+                for peer in leader.ask("raft.peers")
+                if peer["id"] == row["id"]
+            ]
+            == [(moving.name, moved.address, True)]
+        ),
+    )
+    for server in cluster.servers:
+        assert sorted(member["name"] for member in server.ask("members")) == ["s0", "s1", "s2"]
+    assert (leader.status()["term"], leader.status()["leader"]) == (before["term"], leader.name)
+    assert moved.get("meanwhile") == b"written"
+
+
+def test_39_a_taken_name_is_refused_and_the_process_ends(cluster: Cluster) -> None:
+    """One clear line and exit code 1 for the newcomer, the same line at the member it asked, nothing changed."""
+    cluster.form(3)
+    namesake = Server(cluster.folder, "twin", cluster.port(5), "--peer", cluster.servers[0].address)
+    namesake.name = "s2"
+    cluster.servers.append(namesake)
+    namesake.start()
+
+    assert namesake.wait_exit() == 1
+    (error,) = [line for line in namesake.log_text().splitlines() if line.startswith("error: ")]
+    assert "the name s2 is taken by" in error
+    assert "--name" in error
+    assert "Traceback" not in namesake.log_text()
+    cluster.servers[0].wait_log("refused to let .* in: the name s2 is taken by")
+    cluster.servers.remove(namesake)
+    cluster.agree()
+    assert [member["status"] for member in cluster.servers[0].ask("members")] == ["alive"] * 3
+
+
+def test_4_an_old_process_whose_name_was_given_away_yields(cluster: Cluster) -> None:
+    """Stopped (SIGSTOP), replaced under its name, and woken: it ends with 1 and says so; the new one stays."""
+    cluster.form(3)
+    old = cluster.followers()[0]
+    others = [server for server in cluster.servers if server is not old]
+    old.pause()
+    for other in others:
+        other.wait_member(old, "failed")
+    new = Server(cluster.folder, "new", cluster.port(5), "--peer", others[0].address)
+    new.name = old.name
+    new.start()
+    cluster.servers.append(new)
+    new.wait_status("it has joined", lambda said: said["join_state"] == "joined")
+
+    old.resume()
+
+    assert old.wait_exit(30.0) == 1
+    assert f"the name {old.name} belongs to" in old.log_text()
+    assert "this server yields" in old.log_text()
+    others[0].wait_log(f"two live servers are named {old.name}")
+    assert new.is_running
+
+
+def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
+    """A server with an empty data directory at a dead one's address: it takes its place among the voters."""
+    cluster.form(3)
+    dead = cluster.followers()[0]
+    others = [server for server in cluster.servers if server is not dead]
+    (row,) = [row for row in others[0].ask("members") if row["name"] == dead.name]
+    dead.kill()
+
+    new = Server(cluster.folder, "new", dead.port, "--peer", others[0].address)
+    cluster.servers[cluster.servers.index(dead)] = new
+    new.start()
+
+    cluster.agree()
+    for server in cluster.servers:
+        peers = {peer["id"]: peer["name"] for peer in server.ask("raft.peers")}
+        assert row["id"] not in peers
+        assert sorted(peers.values()) == sorted([*(other.name for other in others), "new"])
+
+
+def test_two_clusters_meet_and_stay_two(cluster: Cluster) -> None:
+    """A server of one cluster is told to join the other: both say that they never merge, and both go on."""
+    ours, theirs = cluster.add(), cluster.add()
+    theirs.options = ()
+    for server in (ours, theirs):
+        server.start()
+        cluster.agree([server])
+
+    refused = ours.cli("join", theirs.address)
+
+    assert refused.code == 1
+    assert "two clusters never merge" in refused.out + refused.err
+    theirs.wait_log("two clusters never merge")
+    ours.wait_log("two clusters never merge")
+    for server in (ours, theirs):
+        assert [member["name"] for member in server.ask("members")] == [server.name]
+        server.put("k", server.name)

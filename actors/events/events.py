@@ -31,10 +31,11 @@ from actors.events.messages import (
     UserEventTold,
     WatchEvents,
 )
-from actors.events.rows import Row, member_row, query_row, reply_row, user_row
+from actors.events.rows import Row, member_row, query_row, raft_row, reply_row, user_row
 from actors.events.runner import Outcome, Runner
 from actors.gateway.streams import Feed
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
+from actors.reconciler.messages import Decided
 from transport.wire import Json, message
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class EventsActor(Actor):
     @handles(MemberChanged)
     def _on_member(self, msg: MemberChanged, sender: Sender) -> None:
         self._member_changed(msg.member, forgotten=msg.forgotten)
+
+    @handles(Decided)
+    def _on_decided(self, msg: Decided, sender: Sender) -> None:
+        self._feed.add(raft_row(msg))
 
     @handles(UserEventTold)
     def _on_user_event(self, msg: UserEventTold, sender: Sender) -> None:

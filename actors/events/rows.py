@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from actors.events.messages import QueryReplyTold, QueryTold
     from actors.gossip.dispatches import UserEvent
     from actors.gossip.member import Member
+    from actors.reconciler.messages import Decided
 
 Row = dict[str, Any]
 
@@ -22,6 +23,12 @@ Row = dict[str, Any]
 def member_row(event: MemberEvent, member: Member) -> Row:
     """Something happened to a member."""
     return {"event": event.value, "member": asdict(member)}
+
+
+def raft_row(told: Decided) -> Row:
+    """The Raft configuration was changed, or was not although it should be; what the leader says, on its server."""
+    member = {"id": told.id, "name": told.name, "address": told.address, "tags": {}}
+    return {"event": f"raft-{told.what.replace('_', '-')}", "member": member, "reason": told.reason}
 
 
 def user_row(event: UserEvent) -> Row:

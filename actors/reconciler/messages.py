@@ -19,6 +19,21 @@ class RemoveServer:
     name: str
 
 
+@message("reconciler.decided")
+@frozen
+class Decided:
+    """To the events actor: a change of the Raft configuration was made, or one that is due was refused.
+
+    what: the change, as in raft.Configure, or ``refused``; reason: why.
+    """
+
+    what: str
+    id: str
+    name: str
+    address: str
+    reason: str
+
+
 @message("reconciler.pass", urgent=True)
 @frozen
 class Pass:

@@ -12,7 +12,7 @@ from typing import Any
 from actors.actor import Actor, AskError, Context, Sender, handles
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
-from actors.reconciler.messages import Pass, ReconcilerStatusRequest, RemoveServer
+from actors.reconciler.messages import Decided, Pass, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.plan import Decision, Planner
 from actors.reconciler.policy import Policy
 from transport.wire import Json
@@ -37,6 +37,7 @@ class Reconciler(Actor):
         self._is_looking = False
         self._look_again = False
         self._reasons: dict[str, str] = {}
+        self._events = context.ref("events")
 
     async def on_start(self) -> None:
         """Look every few seconds, whatever happens."""
@@ -98,8 +99,9 @@ class Reconciler(Actor):
         if not view.is_leader:
             return PASS_EVERY_S
         decision = self._planner.plan(self.context.now(), members.members, view)
-        self._note(decision, members)
-        if decision.change is not None and not await self._configure(decision.change):
+        self._note(decision, members, view)
+        change = decision.change
+        if change is not None and not await self._configure(change, decision.reasons[change.id]):
             # It has to be committed before the next one: come back when it probably is.
             return NEXT_PASS_S
         return WAITING_PASS_S if decision.look_again else PASS_EVERY_S
@@ -109,19 +111,24 @@ class Reconciler(Actor):
         view: RaftView = await self.context.ref("raft").ask(ViewRequest(), timeout_s=ASK_TIMEOUT_S)
         return members, view
 
-    async def _configure(self, change: Configure) -> str:
+    async def _configure(self, change: Configure, why: str) -> str:
         answer: Json = await self.context.ref("raft").ask(change, timeout_s=ASK_TIMEOUT_S)
         outcome: dict[str, Any] = answer.value
         if outcome["ok"]:
-            _log.info("%s %s (%s)", change.kind.replace("_", " "), change.name, change.address)
+            _log.info("%s %s (%s): %s", change.kind.replace("_", " "), change.name, change.address, why)
+            self._events.tell(Decided(change.kind, change.id, change.name, change.address, why))
         return str(outcome["reason"])
 
-    def _note(self, decision: Decision, members: MembersView) -> None:
-        names = {member.id: member.name for member in members.members}
+    def _note(self, decision: Decision, members: MembersView, view: RaftView) -> None:
+        known = {server.id: (server.name, server.address) for server in view.servers}
+        known |= {member.id: (member.name, member.address) for member in members.members}
         for server, reason in decision.reasons.items():
-            if self._reasons.get(server) != reason:
-                level = logging.WARNING if reason.startswith(REFUSED) else logging.DEBUG
-                _log.log(level, "%s: %s", names.get(server, server), reason)
+            if self._reasons.get(server) == reason:
+                continue
+            name, address = known[server]
+            _log.log(logging.WARNING if reason.startswith(REFUSED) else logging.DEBUG, "%s: %s", name, reason)
+            if reason.startswith(REFUSED):
+                self._events.tell(Decided("refused", server, name, address, reason))
         self._reasons = dict(decision.reasons)
 
     async def _remove(self, name: str) -> str:
@@ -138,4 +145,4 @@ class Reconciler(Actor):
         if refusal:
             return refusal
         change = Configure("remove", view.configuration_index, server.id, server.name, server.address)
-        return await self._configure(change)
+        return await self._configure(change, "an operator wants it removed")

@@ -136,6 +136,12 @@ class Scene:
             return f"refused: only {up_rest} of the {len(rest)} voters left would be up"
         return ""
 
+    def why_not_with(self, standby: ServerView) -> str:
+        """Why the cluster should not wait for this server's vote, too; "" when it can."""
+        votes = len(self.voters) + 1
+        up = sum(map(self.is_up, self.voters)) + self.is_up(standby)
+        return "" if up * 2 > votes else f"refused: only {up} of the {votes} voters would be up"
+
     def change(self, kind: str, server: ServerView) -> Configure:
         """A change of a server of the configuration."""
         return Configure(kind, self.view.configuration_index, server.id, server.name, server.address)

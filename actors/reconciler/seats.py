@@ -56,7 +56,9 @@ def _standbys(scene: Scene, voters: list[ServerView]) -> Proposals:
         elif failed and is_tight:
             yield None, first.id, f"waiting: takes the vote of {failed[0].name} if that does not come back"
         elif not is_full:
-            yield scene.change("promote", first), first.id, "promoting: healthy and stable"
+            refusal = scene.why_not_with(first)
+            promotion = None if refusal else scene.change("promote", first)
+            yield promotion, first.id, refusal or "promoting: healthy and stable"
     for standby in standbys:
         if is_full:
             yield None, standby.id, f"standby: there are {len(voters)} voters (--max-voters {scene.policy.voters_max})"

@@ -7,7 +7,7 @@ from attrs import define, field
 from actors.actor import Actor, Context, Sender, handles
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
-from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
+from actors.reconciler.messages import Decided, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, Reconciler
 from tests.unit.actors.stage import Stage as System
 from tests.unit.actors.virtual_time import story
@@ -28,10 +28,12 @@ class World:
     asked: list[str] = field(factory=list)
     """Changes that Raft was asked for."""
     passes: int = 0
+    told: list[str] = field(factory=list)
+    """What watchers of events get."""
 
 
 class Neighbour(Actor):
-    """Gossip and Raft in one, under either name."""
+    """Gossip, Raft and events in one, under each name."""
 
     def __init__(self, context: Context, world: World) -> None:
         super().__init__(context)
@@ -49,6 +51,10 @@ class Neighbour(Actor):
         view = self.world.cluster.view()
         return view if self.world.leads else RaftView(LEADER, False, False, 7, 0, view.servers)
 
+    @handles(Decided)
+    def _on_decided(self, msg: Decided, sender: Sender) -> None:
+        self.world.told.append(f"{msg.what} {msg.name}: {msg.reason}")
+
     @handles(Configure)
     def _on_configure(self, msg: Configure, sender: Sender) -> Json:
         self.world.asked.append(f"{msg.kind} {msg.id}")
@@ -58,10 +64,11 @@ class Neighbour(Actor):
 
 
 async def played(system: System, world: World) -> None:
-    """Start the three actors."""
+    """Start the actors."""
     await system.play(
         ("gossip", lambda context: Neighbour(context, world)),
         ("raft", lambda context: Neighbour(context, world)),
+        ("events", lambda context: Neighbour(context, world)),
         ("reconciler", lambda context: Reconciler(context, policy=policy(stable_s=0.5))),
     )
 
@@ -182,6 +189,29 @@ async def test_j13_a_thousand_events_are_one_look() -> None:
         await system.settle(1.0)
 
         assert world.passes - before < 20
+
+
+@story
+async def test_r8_every_decision_is_told_once() -> None:
+    """R8: changes with their reasons, and a refusal when it is new, not with every pass."""
+    async with System() as system:
+        world = World(Stage("abc"))
+        world.cluster.members["d"] = member("d")
+        world.cluster.become("left", "c")
+        world.cluster.members["b"] = member("b", "suspect")
+        await played(system, world)
+        lead(system)
+        await system.settle(10.0)
+        world.cluster.become("alive", "b")
+        await system.settle(10.0)
+
+        assert world.told == [
+            "refused n-c: refused: only 1 of the 3 voters are up",
+            "add_standby n-d: joined: adding as standby",
+            "refused n-d: refused: only 2 of the 4 voters would be up",
+            "remove n-c: removing: it has left",
+            "promote n-d: promoting: healthy and stable",
+        ]
 
 
 @story

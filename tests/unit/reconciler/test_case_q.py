@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.reconciler.stage import LATER_S, Stage, policy
+from tests.unit.reconciler.stage import LATER_S, Stage, member, policy
 
 
 def test_q1_two_of_three_gone_changes_nothing() -> None:
@@ -52,3 +52,13 @@ def test_q2_a_demotion_that_leaves_no_majority_is_refused() -> None:
 
     assert stage.plan().change is None
     assert stage.reasons["b"] == "refused: only 2 of the 4 voters are up"
+
+
+def test_q2_a_promotion_that_leaves_no_majority_is_refused() -> None:
+    """Q2: one vote more to wait for, where a majority is not up already (etcd's strict-reconfig-check)."""
+    stage = Stage("abc", "d")
+    for id_ in "bc":
+        stage.members[id_] = member(id_, "suspect")
+
+    assert stage.plan().change is None
+    assert stage.reasons["d"] == "refused: only 2 of the 4 voters would be up"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 from attrs import evolve
@@ -13,6 +15,8 @@ from transport import keys
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
 from transport.ring import Ring, Stage
+
+ONE_WAY_S = 0.25
 
 
 @pytest.fixture
@@ -139,6 +143,43 @@ async def test_a_server_that_was_off_knows_one_key(old: ClusterKey, new: Cluster
     async with Server("s1", ring=ring) as one, Server("s2", key=old if back_with == "old" else new) as two:
         await talks(one, two, b"there")
         await talks(two, one, b"back")
+
+
+async def test_a_slow_handshake_is_no_refusal(old: ClusterKey, new: ClusterKey) -> None:
+    """Across a wide-area network a handshake takes longer than any look at the port: the key is not given up for it."""
+    ring = Ring(old, new, Stage.USING)
+    async with Server("s1", ring=ring) as one, Server("s2", key=new) as two, far_away(two.address) as far:
+
+        def sent() -> bool:
+            one.tell(far, b"far", urgent=True)
+            return b"far" in two.bodies
+
+        await until(sent, "the link comes up")
+        assert one.links._dialer._on_spare == set()
+
+
+@contextlib.asynccontextmanager
+async def far_away(address: str) -> AsyncIterator[str]:
+    """The address of a port that leads to a server far away."""
+    loop = asyncio.get_running_loop()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                loop.call_later(ONE_WAY_S, writer.write, data)
+        writer.close()
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port_of(address))
+        writers.extend((writer, inner_writer))
+        await asyncio.gather(carry(reader, inner_writer), carry(inner_reader, writer))
+
+    async with await asyncio.start_server(visit, "127.0.0.1", 0) as relay:
+        yield f"127.0.0.1:{relay.sockets[0].getsockname()[1]}"
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 async def test_a_second_server_cannot_have_the_port_meanwhile(old: ClusterKey, new: ClusterKey) -> None:

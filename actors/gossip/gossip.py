@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 from actors.actor import Actor, AskError, Context, Sender, Timer, handles
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
 from actors.gossip.admission import Source
+from actors.gossip.beginning import outlook, own_claim
 from actors.gossip.config import GossipConfig
 from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching, Query
 from actors.gossip.effects import (
@@ -44,7 +45,6 @@ from actors.gossip.effects import (
 from actors.gossip.farewell import UnknownMemberError
 from actors.gossip.join_asks import JoinAsks
 from actors.gossip.keeper import Keep, Keeper
-from actors.gossip.member import Claim, fault_of
 from actors.gossip.memory import claims_of
 from actors.gossip.messages import (
     ChangeTags,
@@ -69,23 +69,14 @@ from actors.identity import Identity
 from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import FoundCluster
 from storage.serf_db import SerfWrite
-from transport.address import parse_address
-from transport.errors import QuorateError
 from transport.wire import Json, message
 
 LAG_PERIOD_S = 1.0
 FOUND_TIMEOUT_S = 10.0
 FOUND_RETRY_S = 0.5
-JOIN_ADDRESSES_MAX = 100
 _TIMER_SLACK_S = 0.001
 
 _log = logging.getLogger("quorate.gossip")
-
-
-class IdentityError(QuorateError):
-    """This server's name, address or tags break a limit of gossip."""
-
-    exit_code = 2
 
 
 @message("gossip.tick")
@@ -137,7 +128,7 @@ class GossipActor(Actor):
         """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
         state = await self._keeper.begin(self._identity)
         self._swim = Swim(
-            self._own_claim(state.incarnation + 1, state.tags),
+            own_claim(self._identity, state.incarnation + 1, state.tags),
             config=self._config,
             rng=self.context.rng,
             cluster_id=self._identity.cluster_id,
@@ -153,7 +144,9 @@ class GossipActor(Actor):
         )
         self._news = News(self.context, self._swim.report)
         remembered = claims_of(state.members)
-        _log.info("%s", self._outlook(self._identity.cluster_id, len(remembered)))
+        _log.info(
+            "%s", outlook(self._identity.cluster_id, self._peers, expect=self._expect, remembered=len(remembered))
+        )
         self._carry_out(self._swim.start(self.context.now(), hints=self._peers, remembered=remembered))
         self.on_turn_end()
 
@@ -233,9 +226,7 @@ class GossipActor(Actor):
 
     @handles(JoinPeers)
     def _on_join_peers(self, msg: JoinPeers, sender: Sender) -> None:
-        faults = {address: _address_fault(address) for address in msg.peers[:JOIN_ADDRESSES_MAX]}
-        sound = [address for address, fault in faults.items() if not fault]
-        self._joins.add(sender, sound, {address: fault for address, fault in faults.items() if fault})
+        sound = self._joins.add(sender, msg.peers)
         self._carry_out(self._swim.join(self.context.now(), sound))
         self._answer_joins()
 
@@ -344,15 +335,9 @@ class GossipActor(Actor):
             self.context.reply(ask.asker, Json(ask.answer))
 
     def _leave_done(self, done: LeaveDone) -> None:
-        name_of = self._swim.report.name_of
-        value = {
-            "ok": True,
-            "phase": done.phase,
-            "acknowledged": sorted(map(name_of, done.acknowledged)),
-            "missing": sorted(map(name_of, done.missing)),
-        }
-        if done.missing:
-            _log.warning("%s: not acknowledged by %s", done.phase, ", ".join(map(name_of, done.missing)))
+        value = self._swim.report.left(done)
+        if value["missing"]:
+            _log.warning("%s: not acknowledged by %s", done.phase, ", ".join(value["missing"]))
         if self._leavers:
             self.context.reply(self._leavers.popleft(), Json(value))
 
@@ -367,29 +352,3 @@ class GossipActor(Actor):
             self._timer.cancel()
         self._timer_at = deadline
         self._timer = self.context.after(max(0.0, deadline - self.context.now()), Tick())
-
-    def _own_claim(self, incarnation: int, tags: dict[str, str]) -> Claim:
-        identity = self._identity
-        claim = Claim(identity.id, identity.name, identity.address, tags, incarnation, lamport=0)
-        fault = fault_of(claim)
-        if fault:
-            raise IdentityError(f"cannot join a cluster as {identity.name}: {fault}")
-        return claim
-
-    def _outlook(self, cluster_id: str, remembered: int) -> str:
-        peers = ", ".join(self._peers)
-        if not cluster_id and self._expect:
-            return f"starting a cluster of {self._expect} servers with {peers}; asking each whether it has one already"
-        if not cluster_id:
-            return f"joining through {peers}; until a peer answers this server does nothing else"
-        if remembered or peers:
-            return f"looking for cluster {cluster_id}: {remembered} remembered members, peers: {peers or 'none'}"
-        return f"cluster {cluster_id}, alone so far"
-
-
-def _address_fault(address: str) -> str:
-    try:
-        parse_address(address)
-    except ValueError as error:
-        return str(error)
-    return ""

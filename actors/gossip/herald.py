@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.gossip.dispatches import QueryRelay, QueryReply
+from actors.gossip.member import COUNTER_MAX
 from actors.gossip.messages import EventSync
 from actors.gossip.queries import Queries
 from actors.gossip.user_events import UserEvents
@@ -41,5 +42,5 @@ class Herald:
 
     def begin(self, joined: Joined) -> None:
         """This server, new in the cluster, is let in."""
-        self.events.begin(joined.event_clock)
-        self.queries.begin(joined.query_clock)
+        self.events.begin(min(joined.event_clock, COUNTER_MAX))
+        self.queries.begin(min(joined.query_clock, COUNTER_MAX))

@@ -5,12 +5,16 @@ What lives here: which addresses each still waits for, and its answer. What does
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from attrs import define, field
 
+from transport.address import parse_address
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+ADDRESSES_MAX: Final = 100
 
 AskerT = TypeVar("AskerT")
 
@@ -42,9 +46,12 @@ class JoinAsks(Generic[AskerT]):
     def __init__(self) -> None:
         self._asks: list[JoinAsk[AskerT]] = []
 
-    def add(self, asker: AskerT, addresses: Iterable[str], failed: dict[str, str]) -> None:
-        """Somebody waits for these addresses; those that failed already are known."""
-        self._asks.append(JoinAsk(asker, set(addresses), failed))
+    def add(self, asker: AskerT, addresses: Sequence[str]) -> list[str]:
+        """Somebody waits for these addresses, of which those are returned that are some."""
+        faults = {address: _fault_of(address) for address in addresses[:ADDRESSES_MAX]}
+        sound = [address for address, fault in faults.items() if not fault]
+        self._asks.append(JoinAsk(asker, set(sound), {address: fault for address, fault in faults.items() if fault}))
+        return sound
 
     def done(self, address: str, reason: str) -> None:
         """An address was joined, or was not for a reason."""
@@ -61,3 +68,11 @@ class JoinAsks(Generic[AskerT]):
         answered = [ask for ask in self._asks if not ask.waiting]
         self._asks = [ask for ask in self._asks if ask.waiting]
         return answered
+
+
+def _fault_of(address: str) -> str:
+    try:
+        parse_address(address)
+    except ValueError as error:
+        return str(error)
+    return ""

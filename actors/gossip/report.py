@@ -12,6 +12,7 @@ from actors.gossip.messages import TrailEntry
 
 if TYPE_CHECKING:
     from actors.gossip.coordinates import Coordinate
+    from actors.gossip.effects import LeaveDone
     from actors.gossip.herald import Herald
     from actors.gossip.member import Member
     from actors.gossip.muster import Mustering
@@ -73,6 +74,15 @@ class Report:
         own = self._shared.coordinates.own
         places = ((claim.id, self._shared.coordinates.of(claim.id)) for claim in self._roster.others())
         return {member_id: _ms(own.distance_s(place)) for member_id, place in places if place is not None}
+
+    def left(self, done: LeaveDone) -> dict[str, Any]:
+        """How an announcement of a leave went, JSON-like: names of those who have acknowledged it, and have not."""
+        return {
+            "ok": True,
+            "phase": done.phase,
+            "acknowledged": sorted(map(self.name_of, done.acknowledged)),
+            "missing": sorted(map(self.name_of, done.missing)),
+        }
 
     def asked(self, asked: Asked) -> dict[str, Any]:
         """A query that was sent, JSON-like."""

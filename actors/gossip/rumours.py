@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from actors.gossip.roster import Roster
 
 QUEUE_MAX: Final = 1024
+LIGHTEST: Final = 16
+"""No rumour weighs less."""
 
 Rumour = UserEvent | Query
 
@@ -56,7 +58,7 @@ class Rumours:
                 if rumour.weight <= room or (alone and not taken):
                     taken.append((sends, rumour))
                     room -= rumour.weight
-                if room <= 0:
+                if room < LIGHTEST:
                     break
         limit = self._config.retransmit_limit(self._roster.live_count)
         for sends, rumour in taken:

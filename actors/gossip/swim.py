@@ -52,6 +52,7 @@ from actors.gossip.relays import Relays
 from actors.gossip.report import Report
 from actors.gossip.seeker import NO_CONNECTION, Seeker
 from actors.gossip.shared import Shared
+from actors.gossip.user_events import DispatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -251,6 +252,7 @@ class Swim:
 
     def send_event(self, now: float, name: str, payload: bytes, *, coalesce: bool) -> tuple[UserEvent, list[Effect]]:
         """Tell all members something. Raises DispatchError."""
+        self._must_have_joined()
         event = self._herald.events.compose(name, payload, coalesce=coalesce)
         self._wake(now)
         self._herald.events.send(event)
@@ -258,6 +260,7 @@ class Swim:
 
     def ask_query(self, now: float, wanted: Query) -> tuple[Asked, list[Effect]]:
         """Ask the members something, see Queries.compose; QueryReplied and a QueryDone tell what comes of it."""
+        self._must_have_joined()
         query = self._herald.queries.compose(wanted)
         self._wake(now)
         asked = self._herald.queries.ask(now, query)
@@ -310,6 +313,10 @@ class Swim:
     def own(self) -> Claim:
         """What this server says of itself."""
         return self._own.claim
+
+    def _must_have_joined(self) -> None:
+        if not self.cluster_id:
+            raise DispatchError("this server has not joined a cluster yet: 'status' says whom it is looking for")
 
     # --- time ---
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from actors.gossip.beginning import IdentityError
 from actors.gossip.config import LOCAL
-from actors.gossip.gossip import IdentityError
 from actors.gossip.messages import (
     ForceLeave,
     Gossip,

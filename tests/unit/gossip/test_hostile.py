@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.gossip.beliefs import MEMBERS_MAX
-from actors.gossip.member import ACCUSERS_MAX, Accusation, Claim, Intent, Liveness
+from actors.gossip.dispatches import PING, Query, QueryRelay, QueryReply, UserEvent
+from actors.gossip.effects import KeepClocks
+from actors.gossip.member import ACCUSERS_MAX, COUNTER_MAX, Accusation, Claim, Intent, Liveness
 from actors.gossip.messages import (
     Ack,
+    EventSync,
     Gossip,
     Join,
     Joined,
@@ -45,18 +48,39 @@ CLAIMS = st.builds(
     age_s=INTEGERS,
 )
 MANY = st.lists(CLAIMS, max_size=4)
+EVENTS = st.lists(st.builds(UserEvent, INTEGERS, TEXTS, st.binary(max_size=600), st.booleans()), max_size=4)
+QUERIES = st.lists(
+    st.builds(
+        Query,
+        INTEGERS,
+        INTEGERS,
+        TEXTS,
+        st.one_of(TEXTS, st.just(PING)),
+        st.binary(max_size=1100),
+        FLOATS,
+        st.lists(TEXTS, max_size=3).map(tuple),
+        st.dictionaries(TEXTS, st.one_of(TEXTS, st.text("a(|)*+?[]^$\\.", max_size=12)), max_size=3),
+        st.booleans(),
+        INTEGERS,
+    ),
+    max_size=3,
+)
+REPLIES = st.builds(QueryReply, INTEGERS, TEXTS, st.booleans(), st.booleans(), st.binary(max_size=1100), TEXTS)
 MESSAGES = st.one_of(
     st.builds(Ping, INTEGERS, TEXTS, MANY),
     st.builds(Ack, INTEGERS, TEXTS, MANY, INTEGERS),
     st.builds(Nack, INTEGERS, TEXTS),
     st.builds(Stranger, INTEGERS, TEXTS),
     st.builds(PingRequest, INTEGERS, TEXTS, TEXTS, FLOATS),
-    st.builds(Gossip, MANY),
+    st.builds(Gossip, MANY, EVENTS, QUERIES),
+    st.builds(EventSync, INTEGERS, INTEGERS, INTEGERS, EVENTS),
+    REPLIES,
+    st.builds(QueryRelay, TEXTS, REPLIES),
     st.builds(Sync, MANY, st.booleans()),
     st.builds(Notice, INTEGERS, CLAIMS),
     st.builds(NoticeAck, INTEGERS),
     st.builds(Join, INTEGERS, TEXTS, CLAIMS),
-    st.builds(Joined, INTEGERS, TEXTS, MANY),
+    st.builds(Joined, INTEGERS, TEXTS, MANY, INTEGERS, INTEGERS),
     st.builds(JoinRefused, INTEGERS, TEXTS, TEXTS, TEXTS),
     st.builds(NameAsk, INTEGERS, TEXTS),
     st.builds(NameAnswer, INTEGERS, TEXTS),
@@ -77,6 +101,8 @@ def test_28_any_message_at_any_time(cluster_id: str, messages: list[tuple[str, o
     for effect in lone.effects:
         if hasattr(effect, "message"):
             encode_body(effect.message)
+        if isinstance(effect, KeepClocks):
+            assert max(effect.events, effect.queries) <= COUNTER_MAX
 
 
 def test_an_unsound_claim_is_dropped_and_said_once() -> None:
@@ -118,3 +144,14 @@ def test_accusers_do_not_pile_up() -> None:
     known = lone.core.report.named(lone.now, "a")
     assert known[0].status == "suspect"
     assert lone.why("a").count("accused") == ACCUSERS_MAX
+
+
+def test_no_clock_that_a_disk_cannot_hold_is_kept() -> None:
+    """A welcome with clocks beyond all limits."""
+    lone = Lone(cluster_id="")
+    effects = lone.get(Joined(1, "c0", [], 2**63, 2**64 - 1))
+
+    assert [effect for effect in effects if isinstance(effect, KeepClocks)] == [
+        KeepClocks(events=COUNTER_MAX),
+        KeepClocks(queries=COUNTER_MAX),
+    ]

@@ -245,6 +245,15 @@ def test_what_cannot_be_asked_is_said(query: Query, why: str) -> None:
         me.core.ask_query(me.now, query)
 
 
+def test_a_server_without_a_cluster_asks_nobody() -> None:
+    """It would be told to nobody, and lost without a word."""
+    me = Lone(cluster_id="")
+    with pytest.raises(DispatchError, match="not joined a cluster yet"):
+        me.core.ask_query(me.now, wanted("q"))
+    with pytest.raises(DispatchError, match="not joined a cluster yet"):
+        me.core.send_event(me.now, "deploy", b"", coalesce=False)
+
+
 def test_only_so_many_queries_wait() -> None:
     """One more is refused; when their time is up there is room again."""
     me = Lone("peer")

@@ -1,0 +1,43 @@
+"""What a run of gossip begins with: this server's own claim, and a line that says whom it looks for.
+
+What lives here: pure functions. What does not: what is read from the disk (keeper.py), and the looking (seeker.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.gossip.member import Claim, fault_of
+from transport.errors import QuorateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.identity import Identity
+
+
+class IdentityError(QuorateError):
+    """This server's name, address or tags break a limit of gossip."""
+
+    exit_code = 2
+
+
+def own_claim(identity: Identity, incarnation: int, tags: dict[str, str]) -> Claim:
+    """What this server says of itself first. Raises IdentityError."""
+    claim = Claim(identity.id, identity.name, identity.address, tags, incarnation, lamport=0)
+    fault = fault_of(claim)
+    if fault:
+        raise IdentityError(f"cannot join a cluster as {identity.name}: {fault}")
+    return claim
+
+
+def outlook(cluster_id: str, peers: Sequence[str], *, expect: int, remembered: int) -> str:
+    """For the log: what this server is about to do. remembered: how many members it knew before."""
+    named = ", ".join(peers)
+    if not cluster_id and expect:
+        return f"starting a cluster of {expect} servers with {named}; asking each whether it has one already"
+    if not cluster_id:
+        return f"joining through {named}; until a peer answers this server does nothing else"
+    if remembered or peers:
+        return f"looking for cluster {cluster_id}: {remembered} remembered members, peers: {named or 'none'}"
+    return f"cluster {cluster_id}, alone so far"

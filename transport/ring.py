@@ -80,6 +80,8 @@ class Ring:
             )
         if self.new is None and new == self.key:
             return self
+        if self.new is not None and new == self.key:
+            raise RingConflictError(f"this server is {self}: the key that is being replaced cannot be rotated to")
         if new.fingerprint == self.key.fingerprint:
             raise KeyFileError(f"the new key has the fingerprint of the old one, {new.fingerprint}: make another")
         return self.joined(Ring(self.key, new, Stage.INSTALLED))

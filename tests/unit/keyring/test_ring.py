@@ -77,6 +77,9 @@ def test_keys_that_cannot_be_rotated_to() -> None:
     mixed = type(NEW)(OLD.server_public, OTHER.client, OLD.server)
     with pytest.raises(KeyFileError, match="has the fingerprint of the old one"):
         SETTLED_OLD.installed(mixed)
+    for ring in (INSTALLED, USING):
+        with pytest.raises(RingConflictError, match="being replaced"):
+            ring.at(OLD, Stage.SETTLED)  # row 43: the key in use is not removed
     assert SETTLED_NEW.installed(NEW) == SETTLED_NEW, "what is over is not begun again"
 
 

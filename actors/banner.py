@@ -36,6 +36,9 @@ def banner(config: NodeConfig, identity: Identity) -> str:
     ]
     if config.monitor_port:
         lines.append(f"console   127.0.0.1:{config.monitor_port}")
+    if config.fault_hooks:
+        # One of a local cluster, which grows by 'cluster up'.
+        return "\n".join(lines)
     bind = format_address(parse_address(identity.address).host, second_port(config))
     key = f" --key {quote(str(config.key_file))}" if config.key_file else ""
     lines.append(

@@ -46,6 +46,8 @@ class HttpActor(Actor):
             logger=request_log,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            # A body is stored as it is; one that says it is encoded is refused before it is looked into.
+            auto_decompress=False,
         )
         await self._runner.setup()
         try:

@@ -4,8 +4,8 @@ What lives here: one handler a path.  Every handler asks the gateway actor, as a
 the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
-arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 421 meant for another host; 503
-certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
+arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 415 an encoded body; 421 meant for
+another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
 """
 
 from __future__ import annotations
@@ -247,9 +247,16 @@ def _checked(result: bytes, **more: Any) -> Any:
 
 
 async def _body(request: web.Request) -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        why = f"the body is stored as it is, and this one is encoded ({shortened(encoding)}): send it plain"
+        raise ApiError(415, "unsupported_media_type", why)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await request.read()
+    except ConnectionError:
+        # Nobody is left to be told; but it is no fault of this server, which would be logged with its stack.
+        raise ApiError(400, Code.BAD_REQUEST, "the connection broke before the body was there") from None
     except TimeoutError:
         why = f"the body did not arrive within {BODY_TIMEOUT_S:g} s; nothing was changed"
         raise ApiError(408, Code.TIMEOUT, why) from None

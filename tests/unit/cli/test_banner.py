@@ -61,6 +61,13 @@ def test_an_installed_server_names_the_installed_command(monkeypatch: pytest.Mon
     assert line.startswith("one more  quorate start --bind ")
 
 
+def test_a_local_cluster_grows_by_another_command() -> None:
+    """Its next server is not there yet, and may want the very port that is still free."""
+    config = NodeConfig(data_dir=Path("d"), fault_hooks=True)
+
+    assert "one more" not in banner(config, Identity("f" * 32, "one", "127.0.0.1:7946", boot=1))
+
+
 def test_the_line_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a blank in its name is one word."""
     monkeypatch.setattr(banner_module, "second_port", lambda config: 7956)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import pytest
 
 from actors.gateway import http_api
+from actors.gateway.http import HttpActor
+from tests.ports import free_ports
+from tests.unit.actors.stage import Stage
+from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.http_play import Http
 
 
@@ -47,6 +52,38 @@ async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str)
     assert (status, body["error"]) == (400, "bad_request")
     assert body["message"]
     assert all(request.op == "read" for request in http.gateway.requests)
+
+
+@story
+async def test_an_encoded_body_is_not_decoded() -> None:
+    """The value is what was sent; who sends something else by a name for it hears so, and no library is let at it."""
+    port = free_ports(1)
+    async with Stage() as stage:
+        await stage.play(("http", lambda context: HttpActor(context, f"127.0.0.1:{port}")))
+        for encoding, body in (("gzip", gzip.compress(b"1")), ("gzip", b"1"), ("deflate", b"1"), ("br", b"1")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"PUT /v1/kv/a HTTP/1.0\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            answer = await reader.read()
+            writer.close()
+
+            assert b" 415 " in answer.splitlines()[0]
+            assert b"unsupported_media_type" in answer
+
+
+@story
+async def test_a_body_that_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever goes away in the middle of it leaves no stack in the log."""
+    port = free_ports(1)
+    async with Stage() as stage:
+        await stage.play(("http", lambda context: HttpActor(context, f"127.0.0.1:{port}")))
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n123")
+        await stage.settle(1)
+        writer.close()
+        await stage.settle(1)
+
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_body_that_does_not_come(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:

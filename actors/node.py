@@ -260,7 +260,12 @@ class Node:
 
     def _edge(self) -> Supervisor:
         config = self.config
-        children = [ChildSpec("events", partial(EventsActor, identity=self.identity, handlers=config.handlers))]
+        children = [
+            ChildSpec(
+                "events",
+                partial(EventsActor, identity=self.identity, handlers=config.handlers, key_file=config.key_file),
+            )
+        ]
         if config.http_address is not None:
             # Here, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
             from actors.gateway.http import HttpActor

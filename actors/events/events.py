@@ -39,6 +39,8 @@ from actors.reconciler.messages import Decided
 from transport.wire import Json, message
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from actors.gossip.member import Member
     from actors.identity import Identity
 
@@ -60,7 +62,9 @@ class Tick:
 class EventsActor(Actor):
     """One incarnation of a server's events."""
 
-    def __init__(self, context: Context, *, identity: Identity, handlers: Iterable[Handler]) -> None:
+    def __init__(
+        self, context: Context, *, identity: Identity, handlers: Iterable[Handler], key_file: Path | None = None
+    ) -> None:
         super().__init__(context)
         self._identity = identity
         self._handlers = tuple(handlers)
@@ -75,7 +79,8 @@ class EventsActor(Actor):
         self._timer: Timer | None = None
         self._timer_at = inf
         self._runner = Runner(lambda coro: context.spawn(coro, name="handler"), self._handled)
-        self._self_environment = self_environment(identity.name, identity.address, identity.tags)
+        self._key_file = key_file
+        self._tags = identity.tags
 
     async def on_start(self) -> None:
         """Ask gossip how things stand; it may still be starting."""
@@ -191,6 +196,8 @@ class EventsActor(Actor):
     # --- handlers ---
 
     def _member_changed(self, member: Member, *, forgotten: bool) -> None:
+        if member.id == self._identity.id:
+            self._tags = member.tags
         event = self._member_events.change(member, forgotten=forgotten)
         if event is None:
             return
@@ -202,10 +209,11 @@ class EventsActor(Actor):
         return any(handler.wants(kind, name) for handler in self._handlers)
 
     def _run_all(self, kind: str, name: str, job: Callable[[Handler], Job]) -> None:
+        own = self_environment(self._identity.name, self._identity.address, self._key_file, self._tags)
         for handler in self._handlers:
             if handler.wants(kind, name):
                 made = job(handler)
-                self._runner.submit(evolve(made, environment={**self._self_environment, **made.environment}))
+                self._runner.submit(evolve(made, environment={**own, **made.environment}))
 
     def _handled(self, job: Job, outcome: Outcome) -> None:
         """A handler has ended, or was not run at all."""

@@ -21,6 +21,7 @@ from transport.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from actors.gossip.dispatches import Query, UserEvent
     from actors.gossip.member import Member
@@ -129,9 +130,10 @@ def query_job(handler: Handler, query: Query) -> Job:
     return Job(handler.command, told, query.payload, query.id)
 
 
-def self_environment(name: str, address: str, tags: Mapping[str, str]) -> dict[str, str]:
-    """What every handler of a server is told of it. With the address the command line talks to this very server."""
-    told = {
+def self_environment(name: str, address: str, key_file: Path | None, tags: Mapping[str, str]) -> dict[str, str]:
+    """What every handler of a server is told of it. With address and key the command line talks to this very server."""
+    key = {"QUORATE_KEY": str(key_file.absolute())} if key_file is not None else {}
+    told = key | {
         "QUORATE_SELF_NAME": name,
         "QUORATE_SELF_ROLE": tags.get("role", ""),
         "QUORATE_ADDRESS": address,

@@ -51,6 +51,7 @@ async def test_a_watcher_sees_what_happens_as_it_happens(tmp_path: Path) -> None
         await servers[1].ask(ChangeTags({"role": "db"}, []))
         seen, cursor = await watched(servers[0], cursor, wait_s=10.0)
         assert seen == ["member-update n1"]
+        assert (await watched(servers[1]))[0][-1] == "member-update n1"
         await servers[2].stop()
         seen, cursor = await watched(servers[0], cursor, wait_s=10.0)
         assert seen == ["member-failed n2"]

@@ -92,7 +92,8 @@ def test_what_a_handler_is_told() -> None:
     }
     assert (load.given, load.query) == (b"1m", 99)
     assert load.environment == {"QUORATE_EVENT": "query", "QUORATE_QUERY_NAME": "load", "QUORATE_QUERY_LTIME": "8"}
-    assert self_environment("a", "h:1", {"role": "db", "my-zone.x": "b"}) == {
+    assert self_environment("a", "h:1", Path("/k"), {"role": "db", "my-zone.x": "b"}) == {
+        "QUORATE_KEY": "/k",
         "QUORATE_SELF_NAME": "a",
         "QUORATE_SELF_ROLE": "db",
         "QUORATE_ADDRESS": "h:1",

@@ -183,7 +183,7 @@ class EventsActor(Actor):
 
     @handles(EventsStatusRequest)
     def _on_status(self, msg: EventsStatusRequest, sender: Sender) -> Json:
-        return Json({"handlers": [handler.text for handler in self._handlers], **self._runner.status()})
+        return Json({"commands": "; ".join(handler.text for handler in self._handlers), **self._runner.status()})
 
     async def _answer(self, sender: Sender, feed: Feed, cursor: str, wait_s: float) -> None:
         try:

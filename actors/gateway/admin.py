@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from actors.asks import AskError, MailboxFull, RemoteError, Timeout
+from actors.events.messages import EventsStatusRequest
 from actors.gateway.arguments import (
     Arguments,
     CrashArguments,
@@ -198,7 +199,8 @@ class Admin:
 
     async def _info(self, _arguments: Arguments, _timeout_s: float) -> Any:
         gossip = await self._ask("gossip", GossipStatusRequest(), LOOK_TIMEOUT_S)
-        return info_report(self._control, await self._raft(), gossip, await self._gossip())
+        handlers = await _or_none(self._ask("events", EventsStatusRequest(), LOOK_TIMEOUT_S))
+        return info_report(self._control, await self._raft(), gossip, await self._gossip(), handlers or {})
 
     async def _health(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return health_report(self._control, await _or_none(self._raft()), await _or_none(self._gossip()))

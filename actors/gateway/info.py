@@ -35,8 +35,10 @@ SERF_NAMES: Final = {
 COUNTED: Final = (Status.ALIVE, Status.SUSPECT, Status.FAILED, Status.LEAVING, Status.LEFT)
 
 
-def info_report(control: Control, raft: Mapping[str, Any], gossip: Mapping[str, Any], view: MembersView) -> Json:
-    """agent, runtime, gossip, counters, raft, tags."""
+def info_report(
+    control: Control, raft: Mapping[str, Any], gossip: Mapping[str, Any], view: MembersView, handlers: Mapping[str, Any]
+) -> Json:
+    """agent, event_handlers, runtime, gossip, counters, raft, tags."""
     identity, config = control.identity, control.config
     counts = Counter(str(member.status) for member in view.members)
     own = next((member for member in view.members if member.id == view.local), None)
@@ -52,6 +54,7 @@ def info_report(control: Control, raft: Mapping[str, Any], gossip: Mapping[str, 
             "boot": identity.boot,
             "uptime_s": round(control.uptime_s(), 3),
         },
+        "event_handlers": dict(handlers),
         "runtime": {**_process(), "loop_lag_s": round(control.system.loop_lag_s(), 4)},
         "gossip": {
             **{SERF_NAMES.get(key, key): value for key, value in _scalars(gossip).items() if key != "cluster_id"},

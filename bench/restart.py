@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.loads import VALUE
 from bench.watched_cluster import WatchedCluster
 from quorate import Client
-from storage.kv import get
+from storage.kv_protocol import get
 
 SERVERS = 3
 IN_FLIGHT = 512

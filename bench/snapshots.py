@@ -26,7 +26,7 @@ from bench.pulse import PUT_TIMEOUT_S, Pulse
 from bench.usage import forget_peak_rss, peak_rss_mb
 from bench.watched_cluster import WatchedCluster
 from quorate import Client
-from storage.kv import get
+from storage.kv_protocol import get
 from transport.client_errors import ClientError
 
 VOTERS = 3

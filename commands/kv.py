@@ -1,21 +1,24 @@
-"""Commands of the key-value store: kv put, get, delete, list, cas."""
+"""Commands of the key-value store: kv put, get, delete, list, cas, txn."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
 from actors.gateway.reports import pair_report
+from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
 from actors.views import table
 from commands.options import TEXT, Remote, Text, remote_command
-from storage.kv import (
+from storage.kv_protocol import (
+    COMMAND_BYTES_MAX,
     KEY_BYTES_MAX,
     LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
+    Answered,
     Changed,
     Failed,
     Found,
@@ -26,8 +29,8 @@ from storage.kv import (
     delete,
     get,
 )
-from storage.kv import list_keys as list_query
-from storage.kv import put as put_command
+from storage.kv_protocol import list_keys as list_query
+from storage.kv_protocol import put as put_command
 from transport.errors import QuorateError
 from transport.text import shell_quoted, shortened
 
@@ -69,6 +72,11 @@ consistency_option = click.option(
 )
 
 
+revision_option = click.option(
+    "--revision", type=click.IntRange(min=0), default=0, metavar="N", help="As it was at this revision; 0: as it is."
+)
+
+
 @click.group(no_args_is_help=True)
 def kv() -> None:
     """Read and write keys."""
@@ -80,17 +88,18 @@ def kv() -> None:
 @remote_command()
 def put(remote: Remote, key: str, value: str) -> None:
     """Set KEY to VALUE; the value - is read from stdin."""
-    changed = _propose(remote, put_command(key, _checked(_bytes(value))))
+    changed = _propose(remote, put_command(key, _checked(_bytes(value))), Changed)
     remote.show({"key": key, "revision": changed.revision}, _revision_view)
 
 
 @kv.command("get")
 @click.argument("key", type=KEY)
+@revision_option
 @consistency_option
 @remote_command()
-def get_key(remote: Remote, key: str, consistency: str) -> None:
+def get_key(remote: Remote, key: str, revision: int, consistency: str) -> None:
     """Print the value of KEY, and nothing else."""
-    found, age = _read(remote, get(key), consistency, Found)
+    found, age = _read(remote, get(key, revision), consistency, Found)
     if remote.form == "table":
         _print_raw(found.value)
     else:
@@ -102,7 +111,7 @@ def get_key(remote: Remote, key: str, consistency: str) -> None:
 @remote_command()
 def delete_key(remote: Remote, key: str) -> None:
     """Remove KEY; the exit code is 1 when it does not exist."""
-    changed = _propose(remote, delete(key))
+    changed = _propose(remote, delete(key), Changed)
     remote.show({"key": key, "revision": changed.revision}, _revision_view)
 
 
@@ -112,11 +121,12 @@ def delete_key(remote: Remote, key: str) -> None:
 @click.option(
     "--limit", type=click.IntRange(1, LIST_LIMIT_MAX), default=LIST_LIMIT_MAX, show_default=True, help="Keys in a page."
 )
+@revision_option
 @consistency_option
 @remote_command()
-def list_keys(remote: Remote, prefix: str, start: str, limit: int, consistency: str) -> None:
+def list_keys(remote: Remote, prefix: str, start: str, limit: int, revision: int, consistency: str) -> None:
     """List the keys with PREFIX in order, with their values."""
-    page, age = _read(remote, list_query(prefix, start, limit), consistency, Page)
+    page, age = _read(remote, list_query(prefix, start, limit, revision), consistency, Page)
     items = [pair_report(found) for found in page.items]
     if remote.form == "jsonl":
         remote.show(items, str)
@@ -136,8 +146,27 @@ def compare_and_set(remote: Remote, key: str, values: tuple[str, ...], absent: b
     if len(values) != (1 if absent else 2):
         raise click.UsageError("write KEY OLD NEW, or --absent KEY NEW for a key that must not exist")
     old = None if absent else _bytes(values[0])
-    changed = _propose(remote, cas(key, old, _checked(_bytes(values[-1]))))
+    changed = _propose(remote, cas(key, old, _checked(_bytes(values[-1]))), Changed)
     remote.show({"key": key, "revision": changed.revision}, _revision_view)
+
+
+@kv.command("txn")
+@click.argument("file", type=click.File("rb"))
+@remote_command()
+def transact(remote: Remote, file: BinaryIO) -> None:
+    """Carry out the transaction in FILE (- for stdin), as JSON; the exit code is 1 when its comparisons do not hold.
+
+    {"when": [{"key": "k", "test": "==", "revision": 0}], "then": [{"op": "put", "key": "k", "value": "v"}],
+    "otherwise": [{"op": "get", "key": "k"}]}
+    """
+    try:
+        command = parse_txn(file.read(COMMAND_BYTES_MAX * 2))
+    except TransactionError as error:
+        raise click.UsageError(f"{file.name} holds no transaction: {error}") from None
+    report = answer_report(_propose(remote, command, Answered))
+    remote.show(report, _txn_view)
+    if not report["succeeded"]:
+        raise click.exceptions.Exit(1)
 
 
 def _read(remote: Remote, query: bytes, consistency: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
@@ -153,9 +182,9 @@ def _read(remote: Remote, query: bytes, consistency: str, kind: type[T]) -> tupl
     return _checked_result(decode_result(stale.answer), kind), {"age_s": stale.age_s}
 
 
-def _propose(remote: Remote, command: bytes) -> Changed:
+def _propose(remote: Remote, command: bytes, kind: type[T]) -> T:
     with remote.client() as client:
-        return _checked_result(decode_result(client.propose(command)), Changed)
+        return _checked_result(decode_result(client.propose(command)), kind)
 
 
 def _checked_result(result: KvResult, kind: type[T]) -> T:
@@ -196,6 +225,19 @@ def _print_raw(value: bytes) -> None:
 
 def _revision_view(value: dict[str, Any]) -> str:
     return f"revision {value['revision']}"
+
+
+def _txn_view(report: dict[str, Any]) -> str:
+    held = "the comparisons held" if report["succeeded"] else "the comparisons did not hold"
+    rows = [(str(number), _result_view(result)) for number, result in enumerate(report["results"], 1)]
+    operations = ["", table(("OPERATION", "RESULT"), rows)] if rows else []
+    return "\n".join([f"{held}; revision {report['revision']}", *operations])
+
+
+def _result_view(result: dict[str, Any] | bool | None) -> str:
+    if isinstance(result, dict):
+        return f"{result['key']} = {_shortened(SHOWN_CHARS_MAX)(result)} (revision {result['revision']})"
+    return {True: "deleted", False: "was not there", None: "-"}[result]
 
 
 def _page_view(page: dict[str, Any]) -> str:

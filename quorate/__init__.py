@@ -18,7 +18,8 @@ from quorate.version import __version__
 if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
-    from quorate.client import Client, Conflict, Stale
+    from quorate.client import Client, Compacted, Conflict, Stale
+    from storage.kv_protocol import Compare, Delete, Get, Put
     from storage.state_machine import StateMachine
     from transport.client_errors import (
         BadRequest,
@@ -39,13 +40,18 @@ __all__ = [
     "BadRequest",
     "Client",
     "ClientError",
+    "Compacted",
+    "Compare",
     "Conflict",
+    "Delete",
+    "Get",
     "NoLeader",
     "Node",
     "NodeConfig",
     "NotFound",
     "OutcomeUnknown",
     "Overloaded",
+    "Put",
     "QuorateError",
     "Refused",
     "RequestFailed",
@@ -88,7 +94,11 @@ def _load(name: str) -> Any:
         from transport.errors import QuorateError
 
         return QuorateError
-    if name in ("Client", "Conflict", "Stale"):
+    if name in ("Compare", "Delete", "Get", "Put"):
+        from storage import kv_protocol
+
+        return getattr(kv_protocol, name)
+    if name in ("Client", "Compacted", "Conflict", "Stale"):
         from quorate import client
 
         return getattr(client, name)

@@ -6,17 +6,20 @@ the transport's, which knows commands as bytes alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from storage.kv import (
+from storage.kv_protocol import (
     COMMAND_BYTES_MAX,
     VALUE_BYTES_MAX,
+    Answered,
     Changed,
+    Compare,
     Failed,
     Found,
     KvResult,
+    Op,
     Page,
     cas,
     decode_result,
@@ -27,19 +30,28 @@ from storage.kv import (
     put,
     put_if,
     put_many,
+    txn,
 )
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
 from transport.stale import Stale
 from transport.text import counted, is_utf8, shortened
 
-__all__ = ["Client", "Conflict", "KeyValue", "Stale"]
+__all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Stale"]
 
 T = TypeVar("T")
 
 
 class Conflict(ClientError):  # noqa: N818 - named by what is the case, as the store's codes are
     """The key is not what the caller took it for.  Nothing was changed.  revision: the key's, 0 when there is none."""
+
+    def __init__(self, text: str, revision: int) -> None:
+        super().__init__(text)
+        self.revision = revision
+
+
+class Compacted(ClientError):  # noqa: N818 - as above
+    """What was asked for is so long ago that it is not known any more.  revision: the oldest that is."""
 
     def __init__(self, text: str, revision: int) -> None:
         super().__init__(text)
@@ -102,12 +114,30 @@ class KeyValue:
             raise TooLarge(
                 f"{counted(len(raw), 'key')} of {len(command)} bytes together; the limit is {COMMAND_BYTES_MAX}"
             )
-        return await self._change(command, timeout_s)
+        return _result(await self._machine.propose(command, timeout_s=timeout_s), Answered).revision
 
-    async def get(self, key: str, *, timeout_s: float | None = None) -> Found | None:
-        """The key with its value and revision, or None when it does not exist."""
+    async def txn(
+        self,
+        when: Sequence[Compare],
+        then: Sequence[Op],
+        otherwise: Sequence[Op] = (),
+        *,
+        timeout_s: float | None = None,
+    ) -> Answered:
+        """If every comparison holds do `then`, else `otherwise`: up to 128 operations, all or none, at one revision.
+
+        `Compare("lock", "revision", "==", 0)` holds when there is no such key.  The operations are `Put(key, value)`,
+        `Delete(key)` and `Get(key)`; the answer's `results` has one result for each that was done.
+        """
+        return _result(await self._machine.propose(txn(when, then, otherwise), timeout_s=timeout_s), Answered)
+
+    async def get(self, key: str, *, revision: int = 0, timeout_s: float | None = None) -> Found | None:
+        """The key with its value and revision, or None when it does not exist.
+
+        revision: as of then.  Raises Compacted when that is too long ago.
+        """
         _check_text(key)
-        return _found(await self._machine.read(get(key), timeout_s=timeout_s))
+        return _found(await self._machine.read(get(key, revision), timeout_s=timeout_s))
 
     async def get_stale(self, key: str, *, timeout_s: float | None = None) -> Stale[Found | None]:
         """The same from one server's own copy, at once and without a leader, with its age."""
@@ -139,10 +169,16 @@ class KeyValue:
         *,
         start: str = "",
         limit: int = 1_000,
+        revision: int = 0,
         timeout_s: float | None = None,
     ) -> Page:
-        """A page of the keys with a prefix, in order, from `start` on; its `next` is the next page's start."""
-        return _result(await self._machine.read(_listing(prefix, start, limit), timeout_s=timeout_s), Page)
+        """A page of the keys with a prefix, in order, from `start` on; its `next` is the next page's start.
+
+        revision: as of then; with that of the first page the pages are one picture.  Raises Compacted when that is too
+        long ago.
+        """
+        query = _listing(prefix, start, limit, revision)
+        return _result(await self._machine.read(query, timeout_s=timeout_s), Page)
 
     async def list_stale(
         self,
@@ -169,10 +205,10 @@ class Client(TransportClient):
         return KeyValue(self)
 
 
-def _listing(prefix: str, start: str, limit: int) -> bytes:
+def _listing(prefix: str, start: str, limit: int, revision: int = 0) -> bytes:
     _check_text(prefix)
     _check_text(start)
-    return list_keys(prefix, start, limit)
+    return list_keys(prefix, start, limit, revision)
 
 
 def _found(encoded: bytes) -> Found | None:
@@ -215,4 +251,6 @@ def _result(encoded: bytes, kind: type[T]) -> T:
 def _error(failed: Failed) -> ClientError:
     if failed.code == "conflict":
         return Conflict(failed.message, failed.revision)
+    if failed.code == "compacted":
+        return Compacted(failed.message, failed.revision)
     return {"not_found": NotFound, "too_large": TooLarge}.get(failed.code, BadRequest)(failed.message)

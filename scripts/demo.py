@@ -23,7 +23,7 @@ from actors.config import DEFAULT_PORT
 from commands.cluster import cluster_view, rows
 from commands.cluster_wait import LOOK_PERIOD_S, look_with, wait_until_they_agree
 from commands.local_cluster import LocalCluster, LocalServer, PortTakenError, Settings
-from storage.kv import Found, decode_result, get, put
+from storage.kv_protocol import Found, decode_result, get, put
 from transport.client_errors import ClientError
 from transport.errors import QuorateError
 from transport.sync_client import SyncClient

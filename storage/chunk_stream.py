@@ -1,4 +1,4 @@
-"""The bytes of a snapshot's chunks, read in pieces of any length, with a checksum of what was read."""
+"""The bytes of a snapshot's chunks: written and read in pieces of any length, with a CRC-32 of them at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,26 @@ from struct import Struct
 from zlib import crc32
 
 from storage.errors import BadSnapshotError
+from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX
+
+_CHECKSUM = Struct(">I")
+
+
+def chunks_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Chunks with these pieces and their checksum, each made when it is taken; cut without regard to the pieces."""
+    checksum = 0
+    buffer = bytearray()
+    for piece in pieces:
+        buffer += piece
+        while len(buffer) >= SNAPSHOT_CHUNK_BYTES_MAX:
+            chunk = bytes(buffer[:SNAPSHOT_CHUNK_BYTES_MAX])
+            del buffer[:SNAPSHOT_CHUNK_BYTES_MAX]
+            checksum = crc32(chunk, checksum)
+            yield chunk
+    rest = bytes(buffer) + _CHECKSUM.pack(crc32(buffer, checksum))
+    yield rest[:SNAPSHOT_CHUNK_BYTES_MAX]
+    if len(rest) > SNAPSHOT_CHUNK_BYTES_MAX:
+        yield rest[SNAPSHOT_CHUNK_BYTES_MAX:]
 
 
 class ChunkStream:
@@ -20,11 +40,16 @@ class ChunkStream:
         self._summed = 0
         """Up to here in the buffer, bytes are in the checksum: it is brought up to date once a chunk."""
 
-    def checksum(self) -> int:
-        """Of all bytes taken."""
+    def check(self, what: str) -> None:
+        """Take the checksum. Raises BadSnapshotError when it is not that of all bytes taken."""
+        self._sum_up()
+        expected = self._checksum
+        if _CHECKSUM.unpack(self.take(_CHECKSUM.size)) != (expected,):
+            raise BadSnapshotError(f"{what} does not match its checksum")
+
+    def _sum_up(self) -> None:
         self._checksum = crc32(memoryview(self._buffer)[self._summed : self._at], self._checksum)
         self._summed = self._at
-        return self._checksum
 
     def take(self, length: int) -> bytes:
         """The next bytes. Raises BadSnapshotError when there are not as many."""
@@ -67,7 +92,7 @@ class ChunkStream:
 
     def _refill(self, length: int) -> None:
         """Have so many bytes in the buffer, which begins with those that are not taken yet."""
-        self.checksum()
+        self._sum_up()
         parts = [self._buffer[self._at :]]
         size = len(parts[0])
         while size < length:

@@ -1,201 +1,67 @@
-"""The key-value state machine: commands, queries, results and the store they work on.
+"""The key-value store: what its commands and queries do.
 
-Here: `KeyValueStore`, and the helpers with which a client makes commands and reads results. Not here: the bytes of a
-snapshot (kv_snapshot.py), replication, sessions.
-
-Every change gives the key a new *revision*, taken from one count for the whole store (etcd's mod_revision): 1 for the
-first change ever, no number twice. A command is one change, however many keys it sets: they share its revision.
-Revision 0 stands for "there is no such key". A command that changes nothing (a lost compare-and-set, a key that is not
-there) leaves the count alone.
+Here: `KeyValueStore`. Not here: the messages and their limits (kv_protocol.py), what is kept of a key (record.py), past
+changes (history.py), the bytes of a snapshot (kv_snapshot.py), replication, sessions.
 
 Nothing here raises for what is in a command: malformed bytes, an oversized value, a lost race are `Failed` results, the
 same ones on every server.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from operator import eq, gt, itemgetter, lt, ne
+from typing import Any, Final
 
-import msgspec
-
-from storage.kv_snapshot import REVISION_BYTES, read_snapshot, write_snapshot
+from storage.history import History
+from storage.kv_protocol import (
+    LIST_BYTES_MAX,
+    LIST_LIMIT_MAX,
+    UNDECODABLE,
+    Answered,
+    Cas,
+    Change,
+    Changed,
+    Changes,
+    Command,
+    Compare,
+    Delete,
+    DeleteIf,
+    Failed,
+    Found,
+    Get,
+    KvResult,
+    List,
+    Op,
+    Page,
+    Put,
+    PutIf,
+    Query,
+    Txn,
+    Watch,
+    decode_command,
+    decode_query,
+    encode,
+    not_found,
+    put_fault,
+    shown,
+    txn_fault,
+)
+from storage.kv_snapshot import read_snapshot, write_snapshot
+from storage.record import change, found, head_of, revision_of, value_of
 from storage.sorted_map import SortedMap
 from storage.state_machine import StateMachine
 
-COMMAND_BYTES_MAX = 1 << 20
-KEY_BYTES_MAX = 2 << 10
-VALUE_BYTES_MAX = COMMAND_BYTES_MAX - (4 << 10)
-"""Leaves room in a command for the longest key and the framing."""
-TXN_OPS_MAX = 128
-"""Operations in one transaction."""
-LIST_LIMIT_MAX = 1000
-LIST_BYTES_MAX = 1 << 20
-"""A page ends once its keys and values pass this, so it is at most one pair longer."""
-
-_UNDECODABLE = (ValueError, TypeError, OverflowError, RecursionError)
-
-Code = Literal["bad_request", "too_large", "not_found", "conflict"]
-
-
-class Put(msgspec.Struct, tag="put", array_like=True, frozen=True, gc=False):
-    """Set a key, whatever it was."""
-
-    key: str
-    value: bytes
-
-
-class Delete(msgspec.Struct, tag="delete", array_like=True, frozen=True, gc=False):
-    """Remove a key that is there."""
-
-    key: str
-
-
-class Cas(msgspec.Struct, tag="cas", array_like=True, frozen=True, gc=False):
-    """Set a key if its value is `old`; None: if there is no such key."""
-
-    key: str
-    old: bytes | None
-    new: bytes
-
-
-class PutIf(msgspec.Struct, tag="put_if", array_like=True, frozen=True, gc=False):
-    """Set a key if its revision is this one; 0: if there is no such key."""
-
-    key: str
-    value: bytes
-    revision: int
-
-
-class DeleteIf(msgspec.Struct, tag="delete_if", array_like=True, frozen=True, gc=False):
-    """Remove a key if its revision is this one."""
-
-    key: str
-    revision: int
-
-
-class Txn(msgspec.Struct, tag="txn", array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Do all of these at one revision, or none of them; 1 to TXN_OPS_MAX, each about another key.
-
-    A field behind this one, such as what the operations depend on, is refused as long as nobody here heeds it.
-    """
-
-    then: list[Put]
-
-
-class Get(msgspec.Struct, tag="get", array_like=True, frozen=True, gc=False):
-    """Ask for a key."""
-
-    key: str
-
-
-class List(msgspec.Struct, tag="list", array_like=True, frozen=True, gc=False):
-    """Ask for the keys with a prefix in order, from `start` on."""
-
-    prefix: str
-    start: str
-    limit: int
-
-
-class Changed(msgspec.Struct, tag="changed", array_like=True, frozen=True, gc=False):
-    """The command did its work."""
-
-    revision: int
-    """Of the change."""
-
-
-class Found(msgspec.Struct, tag="found", array_like=True, frozen=True, gc=False):
-    """The key that was asked for."""
-
-    key: str
-    value: bytes
-    revision: int
-    """Of the key's last change."""
-
-
-class Page(msgspec.Struct, tag="page", array_like=True, frozen=True):
-    """Some of the keys that were asked for."""
-
-    items: list[Found]
-    next: str
-    """The `start` of the page behind this one, "" when this is the last."""
-    revision: int
-    """Of the store's last change."""
-
-
-class Failed(msgspec.Struct, tag="failed", array_like=True, frozen=True, gc=False):
-    """Nothing was changed, and why."""
-
-    code: Code
-    message: str
-    revision: int = 0
-    """With "conflict": that of the key as it is, 0 when there is none."""
-
-
-Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf | Txn
-Query: TypeAlias = Get | List
-KvResult: TypeAlias = Changed | Found | Page | Failed
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_command = msgspec.msgpack.Decoder(Command).decode
-_decode_query = msgspec.msgpack.Decoder(Query).decode
-_decode_result: Callable[[bytes], KvResult] = msgspec.msgpack.Decoder(KvResult).decode
-
-
-def put(key: str, value: bytes) -> bytes:
-    """A command: set a key."""
-    return _encode(Put(key, value))
-
-
-def delete(key: str) -> bytes:
-    """A command: remove a key; "not_found" when it is not there."""
-    return _encode(Delete(key))
-
-
-def cas(key: str, old: bytes | None, new: bytes) -> bytes:
-    """A command: set a key if its value is `old` (None: if it is not there); else "conflict"."""
-    return _encode(Cas(key, old, new))
-
-
-def put_if(key: str, value: bytes, revision: int) -> bytes:
-    """A command: set a key if its revision is this one (0: if it is not there); else "conflict"."""
-    return _encode(PutIf(key, value, revision))
-
-
-def delete_if(key: str, revision: int) -> bytes:
-    """A command: remove a key if its revision is this one; else "conflict", or "not_found"."""
-    return _encode(DeleteIf(key, revision))
-
-
-def put_many(pairs: Mapping[str, bytes]) -> bytes:
-    """A command: set 1 to TXN_OPS_MAX keys at one revision, or none of them."""
-    return _encode(Txn([Put(key, value) for key, value in pairs.items()]))
-
-
-def get(key: str) -> bytes:
-    """A query: a key's value; "not_found" when it is not there."""
-    return _encode(Get(key))
-
-
-def list_keys(prefix: str = "", start: str = "", limit: int = LIST_LIMIT_MAX) -> bytes:
-    """A query: the keys with a prefix in order, at most `limit` and not before `start` (a page's `next`)."""
-    return _encode(List(prefix, start, limit))
-
-
-def decode_result(result: bytes) -> KvResult:
-    """The result of a command or query. Raises ValueError when the bytes are none."""
-    return _decode_result(result)
-
-
-def pairs_fault(pairs: Mapping[str, bytes]) -> Failed | None:
-    """What the store would say to `put_many` of these, as far as it would refuse them."""
-    return _count_fault(len(pairs)) or next(filter(None, map(_put_fault, pairs, pairs.values())), None)
+_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {"==": eq, "!=": ne, "<": lt, ">": gt}
+_key = itemgetter(0)
 
 
 class KeyValueStore(StateMachine):
-    """The store. A stored record is the revision in 8 bytes, then the value: one object, unseen by the collector."""
+    """The store."""
 
     def __init__(self) -> None:
         self._revision = 0
         self._records = SortedMap()
+        self._history = History()
         self._handlers: dict[type, Callable[[Any], KvResult]] = {
             Put: self._put,
             Delete: self._delete,
@@ -205,6 +71,7 @@ class KeyValueStore(StateMachine):
             Txn: self._txn,
             Get: self._get,
             List: self._list,
+            Watch: self._watch,
         }
 
     def __len__(self) -> int:
@@ -217,146 +84,178 @@ class KeyValueStore(StateMachine):
 
     def apply(self, command: bytes) -> bytes:
         """The result of a command, encoded."""
-        return self._answer(_decode_command, command)
+        return self._answer(decode_command, command)
 
     def read(self, query: bytes) -> bytes:
         """The result of a query, encoded."""
-        return self._answer(_decode_query, query)
+        return self._answer(decode_query, query)
 
     def snapshot(self) -> Iterable[bytes]:
-        """All keys, values and revisions as of now."""
-        return write_snapshot(self._revision, len(self._records), self._records.freeze())
+        """All keys, values and revisions as of now, and the last changes."""
+        return write_snapshot(self._revision, len(self._records), self._records.freeze(), self._history.tail())
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything. Raises BadSnapshotError."""
-        self._revision, self._records = read_snapshot(chunks)
+        self._revision, self._records, self._history = read_snapshot(chunks)
 
     def _answer(self, decode: Callable[[bytes], Command | Query], data: bytes) -> bytes:
         try:
             request = decode(data)
-        except _UNDECODABLE as error:
-            return _encode(Failed("bad_request", f"not a command of the key-value store: {error}"))
-        return _encode(self._handlers[type(request)](request))
+        except UNDECODABLE as error:
+            return encode(Failed("bad_request", f"not a command of the key-value store: {error}"))
+        return encode(self._handlers[type(request)](request))
+
+    # --- commands -------------------------------------------------------------------------------------------------
 
     def _put(self, command: Put) -> KvResult:
-        return _put_fault(command.key, command.value) or self._set(command.key, command.value)
+        return put_fault(command.key, command.value) or self._set(command.key, command.value)
 
     def _delete(self, command: Delete) -> KvResult:
-        return self._remove(command.key) if self._revision_of(command.key) else _not_found(command.key)
+        return self._remove(command.key, self._revision + 1)
 
     def _cas(self, command: Cas) -> KvResult:
-        fault = _put_fault(command.key, command.new)
+        fault = put_fault(command.key, command.new)
         if fault:
             return fault
         record = self._records.get(command.key)
-        if (None if record is None else record[REVISION_BYTES:]) != command.old:
+        if (None if record is None else value_of(record)) != command.old:
             wanted = "it exists already" if command.old is None else "its value is another one"
             return self._conflict(command.key, wanted if record else "it does not exist")
         return self._set(command.key, command.new)
 
     def _put_if(self, command: PutIf) -> KvResult:
-        fault = _put_fault(command.key, command.value)
+        fault = put_fault(command.key, command.value)
         if fault:
             return fault
-        revision = self._revision_of(command.key)
+        revision = revision_of(self._records.get(command.key))
         if revision != command.revision:
             return self._conflict(command.key, f"its revision is {revision}, not {command.revision}")
         return self._set(command.key, command.value)
 
     def _delete_if(self, command: DeleteIf) -> KvResult:
-        revision = self._revision_of(command.key)
-        if not revision:
-            return _not_found(command.key)
-        if revision != command.revision:
+        revision = revision_of(self._records.get(command.key))
+        if revision and revision != command.revision:
             return self._conflict(command.key, f"its revision is {revision}, not {command.revision}")
-        return self._remove(command.key)
+        return self._remove(command.key, self._revision + 1)
 
     def _txn(self, command: Txn) -> KvResult:
-        fault = _txn_fault(command.then)
+        fault = txn_fault(command)
         if fault:
             return fault
+        succeeded = all(map(self._holds, command.when))
+        results = self._carry_out(command.then if succeeded else command.otherwise)
+        return Answered(succeeded, self._revision, results)
+
+    def _holds(self, compare: Compare) -> bool:
+        record = self._records.get(compare.key)
+        if compare.of == "revision":
+            return _TESTS[compare.test](revision_of(record), compare.operand)
+        if record is None:
+            return compare.test == "!="
+        return _TESTS[compare.test](value_of(record), compare.operand)
+
+    def _carry_out(self, ops: Sequence[Op]) -> list[Found | bool | None]:
+        results: list[Found | bool | None] = []
+        revision = self._revision + 1
+        head = head_of(revision)
+        records, add = self._records, self._history.add
+        for op in ops:
+            key = op.key
+            if type(op) is Put:
+                record = head + op.value
+                add(revision, key, records.put(key, record), record)
+                self._revision = revision
+                results.append(None)
+            elif type(op) is Get:
+                present = records.get(key)
+                results.append(None if present is None else found(key, present))
+            else:
+                results.append(isinstance(self._remove(key, revision), Changed))
+        return results
+
+    def _set(self, key: str, value: bytes) -> KvResult:
         self._revision += 1
-        revision = self._revision.to_bytes(REVISION_BYTES, "big")
-        for one in command.then:
-            self._records.put(one.key, revision + one.value)
+        record = head_of(self._revision) + value
+        self._history.add(self._revision, key, self._records.put(key, record), record)
         return Changed(self._revision)
 
+    def _remove(self, key: str, revision: int) -> KvResult:
+        before = self._records.delete(key)
+        if before is None:
+            return not_found(key)
+        self._revision = revision
+        self._history.add(revision, key, before, None)
+        return Changed(revision)
+
+    def _conflict(self, key: str, why: str) -> KvResult:
+        revision = revision_of(self._records.get(key))
+        return Failed("conflict", f"key {shown(key)} was not changed: {why}", revision)
+
+    # --- queries --------------------------------------------------------------------------------------------------
+
     def _get(self, query: Get) -> KvResult:
-        record = self._records.get(query.key)
-        return _not_found(query.key) if record is None else _found(query.key, record)
+        if query.revision:
+            fault = self._time_fault(query.revision)
+            if fault:
+                return fault
+            record = next(
+                (one.before for one in self._history.after(query.revision) if one.key == query.key),
+                self._records.get(query.key),
+            )
+        else:
+            record = self._records.get(query.key)
+        return not_found(query.key) if record is None else found(query.key, record)
 
     def _list(self, query: List) -> KvResult:
         if query.limit < 1:
             return Failed("bad_request", f"a page of {query.limit} keys; ask for 1 to {LIST_LIMIT_MAX}")
+        fault = self._time_fault(query.revision) if query.revision else None
+        if fault:
+            return fault
         items: list[Found] = []
         size, following = 0, ""
-        for key, record in self._records.pairs_from(max(query.prefix, query.start)):
+        for key, record in self._pairs(max(query.prefix, query.start), query.revision):
             if not key.startswith(query.prefix):
                 break
             if len(items) >= min(query.limit, LIST_LIMIT_MAX) or size >= LIST_BYTES_MAX:
                 following = key
                 break
-            items.append(_found(key, record))
+            items.append(found(key, record))
             size += len(key) + len(record)
-        return Page(items, following, self._revision)
+        return Page(items, following, query.revision or self._revision)
 
-    def _revision_of(self, key: str) -> int:
-        record = self._records.get(key)
-        return 0 if record is None else int.from_bytes(record[:REVISION_BYTES], "big")
+    def _pairs(self, start: str, revision: int) -> Iterator[tuple[str, bytes]]:
+        """The pairs from a key on, in order, as they were at a revision."""
+        pairs = self._records.pairs_from(start)
+        undone = self._history.undone(revision) if revision else {}
+        if not undone:
+            return pairs
+        unchanged = (pair for pair in pairs if pair[0] not in undone)
+        past = [(key, record) for key, record in sorted(undone.items()) if record is not None and key >= start]
+        return merge(unchanged, past, key=_key)
 
-    def _set(self, key: str, value: bytes) -> KvResult:
-        self._revision += 1
-        self._records.put(key, self._revision.to_bytes(REVISION_BYTES, "big") + value)
-        return Changed(self._revision)
-
-    def _remove(self, key: str) -> KvResult:
-        self._records.delete(key)
-        self._revision += 1
-        return Changed(self._revision)
-
-    def _conflict(self, key: str, why: str) -> KvResult:
-        return Failed("conflict", f"key {_shown(key)} was not changed: {why}", self._revision_of(key))
-
-
-def _put_fault(key: str, value: bytes) -> Failed | None:
-    if not key:
-        return Failed("bad_request", "a key must not be empty")
-    # A character takes up to four bytes: only a key that might be too long is encoded.
-    if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
-        return Failed("too_large", f"a key of {len(key.encode())} bytes; the limit is {KEY_BYTES_MAX}")
-    if len(value) > VALUE_BYTES_MAX:
-        return Failed("too_large", f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")
-    return None
-
-
-def _txn_fault(puts: list[Put]) -> Failed | None:
-    fault = _count_fault(len(puts))
-    if fault:
-        return fault
-    keys = set()
-    for one in puts:
-        fault = _put_fault(one.key, one.value)
+    def _watch(self, query: Watch) -> KvResult:
+        fault = self._past_fault(query.after)
         if fault:
             return fault
-        keys.add(one.key)
-    if len(keys) < len(puts):
-        return Failed("bad_request", "a key is there twice; one command sets a key once")
-    return None
+        changes: list[Change] = []
+        size = 0
+        for one in self._history.after(query.after):
+            if size >= LIST_BYTES_MAX and one.revision != changes[-1].revision:
+                return Changes(changes, changes[-1].revision)
+            if one.key.startswith(query.key) if query.is_prefix else one.key == query.key:
+                changes.append(change(one.key, one.revision, one.after))
+                size += len(one.key) + len(one.after or b"")
+        # A server that has not come as far yet has nothing to say of what is after that.
+        return Changes(changes, max(self._revision, query.after))
 
+    def _time_fault(self, revision: int) -> Failed | None:
+        if revision > self._revision:
+            return Failed("bad_request", f"revision {revision} is not reached yet; the last is {self._revision}")
+        return self._past_fault(revision)
 
-def _count_fault(count: int) -> Failed | None:
-    if 1 <= count <= TXN_OPS_MAX:
-        return None
-    return Failed("too_large" if count else "bad_request", f"{count} keys at once; the limit is 1 to {TXN_OPS_MAX}")
-
-
-def _found(key: str, record: bytes) -> Found:
-    return Found(key, record[REVISION_BYTES:], int.from_bytes(record[:REVISION_BYTES], "big"))
-
-
-def _not_found(key: str) -> Failed:
-    return Failed("not_found", f"key {_shown(key)} does not exist")
-
-
-def _shown(key: str) -> str:
-    return repr(key if len(key) <= 64 else key[:61] + "...")
+    def _past_fault(self, revision: int) -> Failed | None:
+        floor = self._history.floor
+        if revision >= floor:
+            return None
+        return Failed("compacted", f"what was before revision {floor} is not known any more; start again there", floor)

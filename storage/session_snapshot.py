@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Final
-from zlib import crc32
 
 import msgspec
 
-from storage.chunk_stream import ChunkStream
+from storage.chunk_stream import ChunkStream, chunks_of
 from storage.errors import BadSnapshotError
-from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX
 from transport.session_protocol import SESSION_ID_BYTES, Failure
 
 Record = tuple[bytes, int, dict[int, bytes | Failure]]
@@ -30,22 +28,16 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 def write_sessions(last_number: int, records: Sequence[Record]) -> Iterator[bytes]:
     """The chunks, each made when it is taken."""
-    checksum = 0
-    buffer = bytearray(_HEADER.pack(_MAGIC, last_number))
+    return chunks_of(_pieces(last_number, records))
+
+
+def _pieces(last_number: int, records: Sequence[Record]) -> Iterator[bytes]:
+    yield _HEADER.pack(_MAGIC, last_number)
     for record in records:
         encoded = _encode(record)
-        buffer += _NUMBER.pack(len(encoded))
-        buffer += encoded
-        while len(buffer) >= SNAPSHOT_CHUNK_BYTES_MAX:
-            chunk = bytes(buffer[:SNAPSHOT_CHUNK_BYTES_MAX])
-            del buffer[:SNAPSHOT_CHUNK_BYTES_MAX]
-            checksum = crc32(chunk, checksum)
-            yield chunk
-    buffer += _NUMBER.pack(0)
-    rest = bytes(buffer) + _NUMBER.pack(crc32(buffer, checksum))
-    yield rest[:SNAPSHOT_CHUNK_BYTES_MAX]
-    if len(rest) > SNAPSHOT_CHUNK_BYTES_MAX:
-        yield rest[SNAPSHOT_CHUNK_BYTES_MAX:]
+        yield _NUMBER.pack(len(encoded))
+        yield encoded
+    yield _NUMBER.pack(0)
 
 
 def read_sessions(chunks: Iterable[bytes]) -> tuple[int, list[Record], Iterator[bytes]]:
@@ -63,9 +55,7 @@ def read_sessions(chunks: Iterable[bytes]) -> tuple[int, list[Record], Iterator[
         if len(record[0]) != SESSION_ID_BYTES:
             raise BadSnapshotError("a session of the snapshot has no proper id")
         records.append(record)
-    expected = stream.checksum()
-    if _NUMBER.unpack(stream.take(_NUMBER.size)) != (expected,):
-        raise BadSnapshotError("the sessions of the snapshot do not match their checksum")
+    stream.check("what the snapshot holds of sessions")
     if not stream.is_between_chunks():
         raise BadSnapshotError("there is more behind the end of the sessions")
     return last_number, records, stream.untouched()

@@ -55,25 +55,29 @@ class SortedMap:
         """The value of a key, None when there is none."""
         return self._blocks[bisect_right(self._firsts, key) - 1].get(key)
 
-    def put(self, key: str, value: bytes) -> None:
-        """Set the value of a key."""
+    def put(self, key: str, value: bytes) -> bytes | None:
+        """Set the value of a key; returns the one before, None when there was none."""
         number = bisect_right(self._firsts, key) - 1
         block = self._blocks[number] if self._epochs[number] == self._epoch else self._copied(number)
-        before = len(block)
+        before = block.get(key)
         block[key] = value
-        if len(block) > before:
+        if before is None:
             self._count += 1
-            if before == BLOCK_PAIRS_MAX:
+            if len(block) > BLOCK_PAIRS_MAX:
                 self._split(number)
+        return before
 
-    def delete(self, key: str) -> None:
-        """Remove a key. Raises KeyError when it is not there."""
+    def delete(self, key: str) -> bytes | None:
+        """Remove a key; returns its value, None when it was not there."""
         number = bisect_right(self._firsts, key) - 1
+        if key not in self._blocks[number]:
+            return None
         block = self._blocks[number] if self._epochs[number] == self._epoch else self._copied(number)
-        del block[key]
+        before = block.pop(key)
         self._count -= 1
         if len(block) < _MERGE_PAIRS:
             self._merge(max(number - 1, 0))
+        return before
 
     def pairs_from(self, start: str) -> Iterator[tuple[str, bytes]]:
         """The pairs with keys not below `start`, in order. The map must not change meanwhile."""

@@ -4,8 +4,9 @@ What lives here: one handler a path.  Every handler asks the gateway actor, as a
 the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
-arrive in time; 409 a lost race, with the key's `revision` as it is; 413 too large; 415 an encoded body; 421 meant for
-another host; 503 certainly not done, try again (Retry-After); 504 the outcome is unknown: look before trying again.
+arrive in time; 409 a lost race, with the key's `revision` as it is; 410 so long ago that it is not known any more, with
+the oldest `revision` that is; 413 too large; 415 an encoded body; 421 meant for another host; 503 certainly not done,
+try again (Retry-After); 504 the outcome is unknown: look before trying again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from actors.asks import AskError, MailboxFull
 from actors.gateway.calls import LINEARIZABLE, STALE
 from actors.gateway.http_guard import GuardError, check_request
 from actors.gateway.reports import pair_report
-from storage.kv import (
+from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
+from storage.kv_protocol import (
     LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
     Failed,
@@ -65,7 +67,7 @@ _STATUS: Final = {
     Code.OUTCOME_UNKNOWN: 504,
 }
 _HEADERS: Final = {408: {"Connection": "close"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}
-_KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "too_large": 413}
+_KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "compacted": 410, "too_large": 413}
 _CONSISTENCIES: Final = (LINEARIZABLE, STALE)
 
 
@@ -82,11 +84,12 @@ def make_app(gateway: Ref, bound: Address) -> web.Application:
     """The application that serves the API at `bound` by asking `gateway`."""
     api = HttpApi(gateway)
     app = web.Application(middlewares=[_errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1)
-    app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "consistency"))
+    app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "revision", "consistency"))
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
-    app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "consistency"))
+    app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "revision", "consistency"))
     app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"))
     app.router.add_delete("/v1/kv/{key:.+}", _taking(api.delete_key, "revision"))
+    app.router.add_post("/v1/txn", _taking(api.transact))
     app.router.add_get("/v1/status", _taking(api.report("status")))
     app.router.add_get("/v1/members", _taking(api.report("members")))
     app.router.add_get("/v1/raft/peers", _taking(api.report("raft.peers")))
@@ -154,15 +157,18 @@ class HttpApi:
     # --- keys -------------------------------------------------------------------------------------------------------
 
     async def get_key(self, request: web.Request) -> web.Response:
-        """A key with its value and revision; `?consistency=stale` for what this server has, with `age_s`."""
-        found, age = await self._query(request, get(_key(request)))
+        """A key with its value and revision; `?consistency=stale` for what this server has, with `age_s`.
+
+        `?revision=N` for the key as it was then.
+        """
+        found, age = await self._query(request, get(_key(request), _number(request, "revision", 0)))
         assert isinstance(found, Found), "the answer to a query for a key that is there"
         return reply(pair_report(found) | age)
 
     async def list_keys(self, request: web.Request) -> web.Response:
-        """A page of keys in order; the next one begins with `?start=` of its `next`."""
-        limit = _number(request, "limit", LIST_LIMIT_MAX)
-        query = list_keys(request.query.get("prefix", ""), request.query.get("start", ""), limit)
+        """A page of keys in order; the next one begins with `?start=` of its `next`.  `?revision=N`: as it was then."""
+        limit, revision = _number(request, "limit", LIST_LIMIT_MAX), _number(request, "revision", 0)
+        query = list_keys(request.query.get("prefix", ""), request.query.get("start", ""), limit, revision)
         page, age = await self._query(request, query)
         assert isinstance(page, Page), "the answer to a query for keys"
         items = [pair_report(found) for found in page.items]
@@ -182,6 +188,15 @@ class HttpApi:
         if "revision" in request.query:
             return await self._change(request, key, delete_if(key, _number(request, "revision", 0)))
         return await self._change(request, key, delete(key))
+
+    async def transact(self, request: web.Request) -> web.Response:
+        """Carry out the transaction in the body; 200 whether or not its comparisons held, which `succeeded` says."""
+        try:
+            command = parse_txn(await _body(request))
+        except TransactionError as error:
+            raise ApiError(400, Code.BAD_REQUEST, f"no transaction: {error}") from None
+        answer = await self._ask(request, "propose", [command])
+        return reply(answer_report(_checked(answer[0])))
 
     async def _query(self, request: web.Request, query: bytes) -> tuple[Any, dict[str, Any]]:
         """The store's result, and the age of a stale one for the body, an error's too."""
@@ -241,8 +256,8 @@ def _checked(result: bytes, **more: Any) -> Any:
     except ValueError:
         raise ApiError(500, Code.FAILED, "this server has another state machine than the key-value store") from None
     if isinstance(decoded, Failed):
-        conflict = {"revision": decoded.revision} if decoded.code == "conflict" else {}
-        raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **conflict, **more)
+        revision = {"revision": decoded.revision} if decoded.code in ("conflict", "compacted") else {}
+        raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **revision, **more)
     return decoded
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.gossip.member import Member
     from actors.gossip.messages import MembersView
     from actors.identity import Identity
-    from storage.kv import Found
+    from storage.kv_protocol import Found
 
 LOOP_LAG_MAX_S: Final = 1.0
 """An event loop that runs later than this cannot keep a lead or vouch for its members."""

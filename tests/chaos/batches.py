@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from quorate.client import Client
 
 if TYPE_CHECKING:
-    from storage.kv import Found
+    from storage.kv_protocol import Found
     from tests.chaos.doors import Consistency
     from tests.linearizability.recorder import Recorder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.kv import Found
+from storage.kv_protocol import Found
 from tests.chaos.batches import BATCH, TornBatchError, check_whole
 
 

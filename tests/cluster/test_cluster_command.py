@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from storage.kv import put
+from storage.kv_protocol import put
 from tests.ports import free_ports
 from tests.unit.project.sources import ROOT
 from transport.client_errors import OutcomeUnknown

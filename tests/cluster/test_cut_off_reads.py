@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from storage.kv import get
+from storage.kv_protocol import get
 from tests.support.cluster import Cluster
 from tests.support.server import Server
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from storage.kv import put
+from storage.kv_protocol import put
 from tests.support.cluster import Cluster
 from tests.support.load import Load
 from tests.support.server import Server

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.kv import VALUE_BYTES_MAX
+from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
 from tests.support.server import Server
 
@@ -48,6 +48,23 @@ def test_keys(shared: Cluster) -> None:
     assert http(one, "DELETE", "/v1/kv/http/a%20b")[0] == 200
     assert http(two, "GET", "/v1/kv/http/a%20b")[0] == 404
     assert http(two, "DELETE", "/v1/kv/http/a%20b")[0] == 404
+
+
+def test_a_transaction_and_the_past(shared: Cluster) -> None:
+    """POST /v1/txn, and GET with the revision that it had."""
+    one, two, three = shared.servers
+    take = b'{"when": [{"key": "http/t", "revision": 0}], "then": [{"op": "put", "key": "http/t", "value": "1"}]}'
+    status, won = http(one, "POST", "/v1/txn", take)
+    assert (status, won["succeeded"], won["results"]) == (200, True, [None])
+    status, lost = http(two, "POST", "/v1/txn", take)
+    assert (status, lost["succeeded"], lost["results"]) == (200, False, [])
+    assert http(two, "POST", "/v1/txn", b'{"then": [], "els": []}')[0] == 400
+    assert http(two, "PUT", "/v1/kv/http/t", b"2")[0] == 200
+    status, then = http(three, "GET", f"/v1/kv/http/t?revision={won['revision']}")
+    assert (status, then["value"]) == (200, "1")
+    status, page = http(three, "GET", f"/v1/kv?prefix=http/t&revision={won['revision']}")
+    assert (status, [item["value"] for item in page["items"]], page["revision"]) == (200, ["1"], won["revision"])
+    assert http(three, "GET", "/v1/kv/http/t?revision=1000000000")[0] == 400
 
 
 def test_the_cluster(shared: Cluster) -> None:

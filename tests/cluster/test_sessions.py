@@ -9,7 +9,7 @@ import random
 import pytest
 
 from quorate import Client, SessionExpired
-from storage.kv import Changed, cas, decode_result
+from storage.kv_protocol import Changed, cas, decode_result
 from storage.sessions import SessionLimits
 from tests.support.cluster import Cluster
 from tests.support.waiting import wait_until

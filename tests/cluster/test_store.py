@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from quorate import Client, TooLarge
-from storage.kv import TXN_OPS_MAX, VALUE_BYTES_MAX
+from storage.kv_protocol import TXN_OPS_MAX, VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
 
 AGE_MAX_S = 5.0
@@ -56,6 +58,39 @@ def test_a_users_commands(shared: Cluster) -> None:
     assert (missing.code, missing.out) == (1, "")
     assert "user/a" in missing.error
     assert other.cli("kv", "delete", "user/a").code == 1
+
+
+def test_a_users_transaction(shared: Cluster) -> None:
+    """Whoever finds the key missing takes it; the other one is told what is there, and the exit code says who lost."""
+    server, other = shared.followers()
+    take = {
+        "when": [{"key": "txn/lock", "revision": 0}],
+        "then": [{"op": "put", "key": "txn/lock", "value": "me"}, {"op": "put", "key": "txn/since", "value": "now"}],
+        "otherwise": [{"op": "get", "key": "txn/lock"}],
+    }
+    won = server.cli("kv", "txn", "-", "--format", "json", stdin=json.dumps(take).encode())
+    lost = other.cli("kv", "txn", "-", "--format", "json", stdin=json.dumps(take).encode())
+
+    assert (won.code, won.json["succeeded"], won.json["results"]) == (0, True, [None, None])
+    assert (lost.code, lost.json["succeeded"]) == (1, False)
+    assert lost.json["results"] == [{"key": "txn/lock", "value": "me", "revision": won.json["revision"]}]
+    misspelt = other.cli("kv", "txn", "-", stdin=b'{"wen": [], "then": []}')
+    assert (misspelt.code, "wen" in misspelt.err) == (2, True)
+
+
+def test_a_user_reads_the_past(shared: Cluster) -> None:
+    """A key and a listing as they were at a revision, through any server."""
+    server, other = shared.followers()
+    first = server.cli("kv", "put", "past/a", "1", "--format", "json").json["revision"]
+    server.cli("kv", "put", "past/b", "2")
+    server.cli("kv", "put", "past/a", "3")
+
+    assert other.cli("kv", "get", "past/a", "--revision", str(first)).out == "1"
+    listed = other.cli("kv", "list", "past/", "--revision", str(first), "--format", "json").json
+    assert [(item["key"], item["value"]) for item in listed["items"]] == [("past/a", "1")]
+    future = other.cli("kv", "get", "past/a", "--revision", "1000000000")
+    assert future.code == 1
+    assert "not reached" in future.error
 
 
 def test_an_oversized_value_is_refused(shared: Cluster) -> None:

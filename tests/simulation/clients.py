@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, evolve
 
 from actors.actor import Sender
-from storage.kv import Changed, Failed, Found, Page, cas, decode_result, get, list_keys, put, put_many
+from storage.kv_protocol import (
+    Answered,
+    Changed,
+    Failed,
+    Found,
+    Page,
+    cas,
+    decode_result,
+    get,
+    list_keys,
+    put,
+    put_many,
+)
 from tests.linearizability.operation import Operation, Outcome, Value
 from transport.client_asks import AskLimits, Asks
 from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask
@@ -160,7 +172,7 @@ class SimClient:
         """What the store answered about each key, in the terms of a register."""
         answer, ledger, first = decode_result(result), self._simulation.judge.ledger, begun[0]
         match answer:
-            case Changed():
+            case Changed() | Answered():
                 return [True if first.function == "cas" else None] * len(begun)
             case Found(key, value, revision):
                 ledger.found(key, value, revision)

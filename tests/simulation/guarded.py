@@ -17,7 +17,7 @@ from actors.gateway.messages import Forward, Forwarded
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
-from storage.kv import get, put
+from storage.kv_protocol import get, put
 from storage.raft_db import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
 from tests.simulation.gateway import SimGateway
 from tests.simulation.persistence import ChunkRead, SimPersistence

@@ -12,7 +12,7 @@ import msgspec
 from attrs import define, field
 
 from actors.raft.entries import configuration_of, is_configuration
-from storage.kv import Changed, Page, decode_result
+from storage.kv_protocol import Answered, Changed, Page, decode_result
 from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
 from tests.simulation.invariants import Invariant, violated
@@ -20,7 +20,7 @@ from tests.simulation.invariants import Invariant, violated
 Effect = tuple[bytes, bytes]
 """A command that reached the application's state machine, and its result."""
 
-_CHANGED = b"\x92\xa7changed"
+_CHANGED = (b"\x92\xa7changed", b"\x94\xa8answered\xc3")
 
 
 @define
@@ -78,9 +78,9 @@ class Ledger:
     def _note_revision(self, command: bytes, result: bytes) -> None:
         if result.startswith(_CHANGED):
             changed = decode_result(result)
-            assert isinstance(changed, Changed)
+            assert isinstance(changed, Changed | Answered)
             name, *arguments = msgspec.msgpack.decode(command)
-            puts = arguments[0] if name == "txn" else [[name, *arguments]]
+            puts = arguments[1] if name == "txn" else [[name, *arguments]]
             self.revisions[changed.revision] = {key: value for _, key, *_, value in puts}
 
     def snapshot(self, server_id: str, index: int, state: int) -> None:

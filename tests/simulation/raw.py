@@ -17,7 +17,7 @@ from unittest import mock
 from actors.actor import Sender
 from actors.gossip.member import Status
 from actors.raft.configuration import Configuration
-from storage.kv import put
+from storage.kv_protocol import put
 from storage.log_table import Entry
 from tests.simulation.judge import Seen
 from tests.simulation.process import Process

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from storage.kv import Changed, cas, decode_result, put
+from storage.kv_protocol import Changed, cas, decode_result, put
 from tests.linearizability.operation import Operation, Outcome, Value
 from tests.simulation.clients import CALLERS, TIMEOUT_S
 from tests.simulation.raw import RawProcess

@@ -20,7 +20,7 @@ from actors.gateway.messages import Forward, Forwarded
 from actors.gossip.member import Status
 from actors.raft import leader as leader_module
 from actors.raft.configuration import Server
-from storage import kv_snapshot, session_snapshot
+from storage import chunk_stream
 from tests.linearizability.checker import Answer, check
 from tests.linearizability.history import History
 from tests.linearizability.models import Register
@@ -121,8 +121,7 @@ class Simulation:
             stack.enter_context(mock.patch("pysyncobj.syncobj.createPoller", return_value=NoPoller()))
             stack.enter_context(mock.patch.object(leader_module, "WINDOW_MESSAGES", self.weather.window_messages))
             stack.enter_context(mock.patch.object(leader_module, "BATCH_BYTES", self.weather.batch_bytes))
-            for module in (kv_snapshot, session_snapshot):
-                stack.enter_context(mock.patch.object(module, "SNAPSHOT_CHUNK_BYTES_MAX", self.weather.chunk_bytes))
+            stack.enter_context(mock.patch.object(chunk_stream, "SNAPSHOT_CHUNK_BYTES_MAX", self.weather.chunk_bytes))
             yield
 
     def _monotonic_time(self) -> float:

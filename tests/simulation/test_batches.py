@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from unittest import mock
 
 import pytest
 
-from storage.kv import Changed, KeyValueStore, KvResult, Put, Txn
+from storage.kv import KeyValueStore
+from storage.kv_protocol import Answered, KvResult, Op, Txn
 from tests.simulation.invariants import Invariant
 from tests.simulation.runner import run_seeds
 
@@ -15,7 +17,7 @@ SEEDS = range(20)
 
 def one_by_one(store: KeyValueStore, batch: Txn) -> KvResult:
     """Each key at a revision of its own."""
-    return [store._put(one) for one in batch.then][-1]
+    return [whole(store, [one]) for one in batch.then][-1]
 
 
 def all_but_the_last(store: KeyValueStore, batch: Txn) -> KvResult:
@@ -29,12 +31,10 @@ def in_two_halves(store: KeyValueStore, batch: Txn) -> KvResult:
     return [whole(store, half) for half in (batch.then[:middle], batch.then[middle:])][-1]
 
 
-def whole(store: KeyValueStore, puts: list[Put]) -> KvResult:
+def whole(store: KeyValueStore, ops: Sequence[Op]) -> KvResult:
     """A batch as it should be."""
-    store._revision += 1
-    for one in puts:
-        store._records.put(one.key, store._revision.to_bytes(8, "big") + one.value)
-    return Changed(store._revision)
+    results = store._carry_out(ops)
+    return Answered(True, store.revision, results)
 
 
 @pytest.mark.parametrize("torn", [one_by_one, all_but_the_last, in_two_halves])

@@ -10,7 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from storage.kv import Changed, Found, Page, decode_result, delete, get, list_keys, put
+from storage.kv_protocol import (
+    Changed,
+    Found,
+    Page,
+    decode_result,
+    delete,
+    get,
+    list_keys,
+    put,
+)
 from tests.support.command import PROGRAM, Outcome, environment, run
 from tests.support.waiting import wait_until
 from transport.client_errors import OutcomeUnknown

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from storage.kv import KEY_BYTES_MAX, VALUE_BYTES_MAX, put
+from storage.kv_protocol import KEY_BYTES_MAX, VALUE_BYTES_MAX, put
 from tests.unit.cli.play import Play
 
 

@@ -17,7 +17,7 @@ from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.gateway.http import HttpActor, HttpError
 from actors.gateway.http_api import make_app
 from actors.ref import Ref
-from storage.kv import VALUE_BYTES_MAX
+from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story

@@ -18,7 +18,8 @@ from actors.policy import Strategy
 from actors.raft.messages import LeaderChanged, Propose, RaftStatusRequest, Results
 from actors.raft.raft import RaftActor
 from storage.data_dir import DataDir
-from storage.kv import KeyValueStore, put
+from storage.kv import KeyValueStore
+from storage.kv_protocol import put
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
 from tests.unit.storage.disks import FULL, SYNC_FAILED, WRITE_FAILED, RefusingDisk

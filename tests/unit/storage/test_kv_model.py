@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from storage.kv import (
+from storage.kv import KeyValueStore
+from storage.kv_protocol import (
+    Answered,
     Changed,
+    Changes,
+    Compare,
+    Delete,
     Failed,
     Found,
-    KeyValueStore,
+    Get,
     KvResult,
     Page,
+    Put,
     cas,
     decode_result,
     delete,
@@ -24,6 +30,8 @@ from storage.kv import (
     put,
     put_if,
     put_many,
+    txn,
+    watch,
 )
 
 KEYS = st.text(alphabet="abé", min_size=1, max_size=3)
@@ -32,14 +40,19 @@ Pairs = dict[str, tuple[bytes, int]]
 
 
 class StoreLife(RuleBasedStateMachine):
-    """The model: a dict of value and revision, and the count of changes. A second server replays every command."""
+    """The model: a dict of value and revision, as it was at each revision, and the count of changes.
+
+    A second server replays every command.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.store, self.replica = KeyValueStore(), KeyValueStore()
         self.model: Pairs = {}
         self.revision = 0
-        self.frozen: tuple[Iterator[bytes], Pairs, int] | None = None
+        self.past: list[Pairs] = [{}]
+        """The model at each revision."""
+        self.frozen: tuple[Iterator[bytes], int] | None = None
 
     def apply(self, command: bytes) -> KvResult:
         """Both servers must say the same."""
@@ -54,12 +67,18 @@ class StoreLife(RuleBasedStateMachine):
             assert result.code == code
             assert code != "conflict" or result.revision == self.model.get(key, (b"", 0))[1]
             return
+        assert result == Changed(self.revision + 1)
+        self.change({key: new})
+
+    def change(self, pairs: Mapping[str, bytes | None]) -> None:
+        """One more revision; None removes a key."""
         self.revision += 1
-        assert result == Changed(self.revision)
-        if new is None:
-            del self.model[key]
-        else:
-            self.model[key] = (new, self.revision)
+        for key, value in pairs.items():
+            if value is None:
+                del self.model[key]
+            else:
+                self.model[key] = (value, self.revision)
+        self.past.append(dict(self.model))
 
     @rule(key=KEYS, value=VALUES)
     def put(self, key: str, value: bytes) -> None:
@@ -72,9 +91,23 @@ class StoreLife(RuleBasedStateMachine):
             assert isinstance(result, Failed)
             assert result.code == "bad_request"
             return
-        self.revision += 1
-        assert result == Changed(self.revision)
-        self.model |= {key: (value, self.revision) for key, value in pairs.items()}
+        assert result == Answered(True, self.revision + 1, [None] * len(pairs))
+        self.change(pairs)
+
+    @rule(key=KEYS, revision=st.integers(0, 9), value=VALUES, other=KEYS)
+    def transaction(self, key: str, revision: int, value: bytes, other: str) -> None:
+        """Set a key if its revision is what somebody thinks, else remove it and look at another one."""
+        command = txn([Compare(key, "revision", "==", revision)], [Put(key, value)], [Get(other), Delete(key)])
+        before = self.model.get(other)
+        result = self.apply(command)
+        if self.model.get(key, (b"", 0))[1] == revision:
+            self.change({key: value})
+            assert result == Answered(True, self.revision, [None])
+            return
+        is_there = key in self.model
+        if is_there:
+            self.change({key: None})
+        assert result == Answered(False, self.revision, [Found(other, *before) if before else None, is_there])
 
     @rule(pairs=st.dictionaries(KEYS, VALUES, max_size=4), at=st.integers(0, 4))
     def put_many_with_a_bad_one(self, pairs: dict[str, bytes], at: int) -> None:
@@ -125,17 +158,49 @@ class StoreLife(RuleBasedStateMachine):
         page = decode_result(self.store.read(list_keys(prefix, start, limit)))
         assert page == Page(expected[:limit], following, self.revision)
 
+    @rule(key=KEYS, ago=st.integers(0, 30))
+    def look_back(self, key: str, ago: int) -> None:
+        """A key and a page as they were; a read at revision 0 means now."""
+        then = max(self.revision - ago, 1)
+        if then > self.revision:
+            return
+        past = self.past[then]
+        result = decode_result(self.store.read(get(key, then)))
+        assert result == Found(key, *past[key]) if key in past else isinstance(result, Failed)
+        page = decode_result(self.replica.read(list_keys(revision=then)))
+        assert page == Page([Found(name, *pair) for name, pair in sorted(past.items())], "", then)
+
+    @rule(prefix=st.text(alphabet="abé", max_size=2), ago=st.integers(0, 30))
+    def catch_up(self, prefix: str, ago: int) -> None:
+        """Who had the keys of a revision, and is told of the changes since, has those of today."""
+        then = max(self.revision - ago, 0)
+        changes = decode_result(self.store.read(watch(prefix, then, is_prefix=True)))
+        assert isinstance(changes, Changes)
+        assert changes.revision == self.revision
+        known = {key: pair for key, pair in self.past[then].items() if key.startswith(prefix)}
+        told = then
+        for one in changes.changes:
+            assert one.revision >= told
+            told = one.revision
+            if one.value is None:
+                del known[one.key]
+            else:
+                known[one.key] = (one.value, one.revision)
+        assert known == {key: pair for key, pair in self.model.items() if key.startswith(prefix)}
+
     @rule()
     def begin_a_snapshot(self) -> None:
-        self.frozen = (iter(self.store.snapshot()), dict(self.model), self.revision)
+        self.frozen = (iter(self.store.snapshot()), self.revision)
 
     @precondition(lambda self: self.frozen)
     @rule()
     def restore_the_snapshot(self) -> None:
         """One server goes back to it, and the other takes a snapshot of that one."""
         assert self.frozen is not None
-        chunks, self.model, self.revision = self.frozen
+        chunks, self.revision = self.frozen
         self.frozen = None
+        del self.past[self.revision + 1 :]
+        self.model = dict(self.past[-1])
         self.store.restore(chunks)
         self.replica.restore(self.store.snapshot())
 

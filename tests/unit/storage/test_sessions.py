@@ -8,7 +8,8 @@ import pytest
 
 from storage.envelope import EXPIRED, MALFORMED, OPEN, RAW, SESSION, wrap_queries
 from storage.errors import BadSnapshotError
-from storage.kv import KeyValueStore, put
+from storage.kv import KeyValueStore
+from storage.kv_protocol import put
 from storage.sessions import SessionLimits, SessionMachine
 from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine
 from transport.session_protocol import (

@@ -87,10 +87,15 @@ MapLife.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestMapLife = MapLife.TestCase
 
 
-def test_a_key_that_is_not_there_cannot_be_deleted() -> None:
-    """The caller has to look first, so that nothing is counted that did not happen."""
-    with pytest.raises(KeyError):
-        SortedMap().delete("nothing")
+def test_a_change_says_what_was_there() -> None:
+    """So that whoever keeps the past need not look first; what is not there is not counted."""
+    records = SortedMap()
+
+    assert records.delete("a") is None
+    assert records.put("a", b"1") is None
+    assert records.put("a", b"2") == b"1"
+    assert records.delete("a") == b"2"
+    assert len(records) == 0
 
 
 def test_blocks_stay_bounded_however_keys_come_and_go() -> None:

@@ -1,0 +1,35 @@
+"""What the key-value store keeps of a key, as one bytes object that the garbage collector never looks at.
+
+Layout: the revision of the key's last change, then the value.
+"""
+
+from __future__ import annotations
+
+from storage.kv_protocol import Change, Found
+
+HEAD_BYTES = 8
+
+
+def head_of(revision: int) -> bytes:
+    """What the records of a change begin with; the value follows."""
+    return revision.to_bytes(HEAD_BYTES, "big")
+
+
+def value_of(record: bytes) -> bytes:
+    """The value."""
+    return record[HEAD_BYTES:]
+
+
+def revision_of(record: bytes | None) -> int:
+    """The revision of the last change, 0 for no record."""
+    return 0 if record is None else int.from_bytes(record[:HEAD_BYTES], "big")
+
+
+def found(key: str, record: bytes) -> Found:
+    """As a result."""
+    return Found(key, record[HEAD_BYTES:], revision_of(record))
+
+
+def change(key: str, revision: int, record: bytes | None) -> Change:
+    """As one of a watch's changes; None: the key was removed."""
+    return Change(key, None if record is None else record[HEAD_BYTES:], revision)

@@ -1,7 +1,7 @@
 """Looking at a data directory that no server uses: everything that is wrong with it, not the first thing alone.
 
 Here: what `check` finds. Not here: what a server does at its start, which stops at the first fault
-(data_dir.py), and what a sound record is (raft_db.py, serf_db.py, sqlite_file.py).
+(data_dir.py), and what a sound record is (raft_db.py, serf_db.py, sqlite_file.py, keyring_file.py).
 
 The files are opened as a server opens them: what a crash left in a sound write-ahead log is folded into its file. One
 with a damaged log is left as it is.
@@ -19,6 +19,8 @@ from attrs import field, frozen
 
 from storage.data_dir import take_lock, why_not_together
 from storage.errors import CorruptFile, DataDirError, StorageError
+from storage.keyring_file import FILE_NAME as KEYRING
+from storage.keyring_file import read_keyring
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
 from storage.serf_db import FILE_NAME as SERF_DB
@@ -66,6 +68,10 @@ def check_data_dir(path: Path) -> DataCheck:
 def check_files(path: Path) -> DataCheck:
     """The same for a caller that has locked the directory."""
     result = DataCheck()
+    try:
+        read_keyring(path)
+    except StorageError as error:
+        result.findings.append(Finding(KEYRING, str(error)))
     raft = _opened(path / RAFT_DB, RaftDb, result)
     serf = _opened(path / SERF_DB, SerfDb, result)
     try:

@@ -9,9 +9,12 @@ import pytest
 from storage.data_check import DataCheck, check_data_dir
 from storage.data_dir import DataDir
 from storage.errors import DataDirError
+from storage.keyring_file import write_keyring
 from storage.raft_db import RaftDb
 from storage.serf_db import SerfWrite
+from tests.unit.keyring.made import USING
 from tests.unit.storage.journals import entries, snapshot, turn
+from transport.ring import encode_ring
 
 
 @pytest.fixture
@@ -123,3 +126,14 @@ def test_another_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataDirError, match="is no data directory"):
         check_data_dir(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_keyring_is_found(folder: Path) -> None:
+    """A server with one does not start; what a rotation has left whole is no finding."""
+    write_keyring(folder, encode_ring(USING))
+    assert found(check_data_dir(folder)) == []
+
+    (folder / "keyring").write_bytes(encode_ring(USING)[:-9])
+    ((file, what),) = found(check_data_dir(folder))
+    assert file == "keyring"
+    assert "is not a keyring" in what

@@ -12,6 +12,7 @@ from actors.config import NodeConfig
 from tests.unit.cli.play import Play
 from transport.client_errors import Unreachable
 
+GONE = Unreachable("the connection broke")
 QUERY = {"ok": True, "id": 7, "timeout_s": 0.8, "expected": ["a", "b", "c\n"]}
 ACK_A = {"type": "ack", "from": "a"}
 ACK_B = {"type": "ack", "from": "b"}
@@ -52,7 +53,7 @@ LOAD = {"event": "query", "name": "load", "ltime": 4, "from": "n2", "payload_bas
 def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) -> None:
     """A line each, in which nothing a peer chose begins a line of its own; losses and the end are said on stderr."""
     play.answers["event.watch"] = page(MEMBER, USER, LOAD, dropped=9)
-    play.failures = [None, Unreachable("the connection broke")]
+    play.failures = [None, GONE, GONE]
     result = play.run("event", "watch")
 
     assert result.exit_code == 3
@@ -74,7 +75,7 @@ def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) ->
 def test_only_the_events_that_are_wanted_are_shown(play: Play, names: str, events: list[str]) -> None:
     """By name or by kind; an object a line for scripts."""
     play.answers["event.watch"] = page(MEMBER, USER, LOAD)
-    play.failures = [None, Unreachable("the connection broke")]
+    play.failures = [None, GONE, GONE]
     result = play.run("event", "watch", "--recent", "--format", "jsonl", *names.split())
 
     assert [json.loads(line)["event"] for line in result.stdout.splitlines()] == events

@@ -16,6 +16,7 @@ import click
 
 from actors.views import table
 from commands.options import Remote, remote_command
+from commands.paths import FILE
 from transport.client_errors import ClientError, OutcomeUnknown, Overloaded, RequestFailed, Unreachable
 from transport.errors import KeyFileError, QuorateError
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from actors.keyring.rotation import Rotation, Tell
     from transport.keys import ClusterKey
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _PASSING = (Unreachable, OutcomeUnknown, Overloaded, RequestFailed)
 """What may be otherwise a moment later."""
 
@@ -42,10 +42,10 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("file", required=False, type=_FILE)
+@click.argument("file", required=False, type=FILE)
 @click.option(
     "--client-of",
-    type=_FILE,
+    type=FILE,
     metavar="KEY",
     help="Not a new key, but a client's file for the cluster of this key: its holder cannot be a server.",
 )
@@ -81,7 +81,7 @@ def list_keys(remote: Remote) -> None:
 
 
 @keys.command()
-@click.argument("new_key_file", required=False, type=_FILE)
+@click.argument("new_key_file", required=False, type=FILE)
 @click.option("--finish", is_flag=True, help="Forget the old key: only the one of --key is let in from now on.")
 @click.option("--force", is_flag=True, help="With --finish: also when a member is off and may have the old key only.")
 @remote_command()

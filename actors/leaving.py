@@ -8,6 +8,7 @@ what makes the new leader remove this server; only when it is out does gossip sa
 half-way stays a member, and says so.
 """
 
+import asyncio
 import logging
 import operator
 from collections.abc import Awaitable, Callable
@@ -82,10 +83,20 @@ class Leaving:
         if status["role"] == "leader":
             await self._ask("raft", TransferLeadership())
             return False
-        if not status["leader_address"]:
+        # One that was taken out by a leader that has handed over since hears of no leader any more: all are asked then.
+        others = [peer["address"] for peer in status["peers"] if peer["id"] != self._identity.id]
+        addresses = [status["leader_address"]] if status["leader_address"] else others
+        return any(await asyncio.gather(*map(self._says_out, addresses)))
+
+    async def _says_out(self, address: str) -> bool:
+        """Whether the server there leads and has this one in its committed configuration no longer."""
+        try:
+            view: RaftView = await self._system.ref("raft", address, owner="node").ask(
+                ViewRequest(), timeout_s=ASK_TIMEOUT_S
+            )
+        except AskError as error:
+            _log.debug("while leaving: %s", error)
             return False
-        leader = self._system.ref("raft", status["leader_address"], owner="node")
-        view: RaftView = await leader.ask(ViewRequest(), timeout_s=ASK_TIMEOUT_S)
         return view.is_leader and view.is_settled and all(s.id != self._identity.id for s in view.servers)
 
     async def _until(self, condition: Callable[[], Awaitable[bool]]) -> bool:

@@ -81,11 +81,16 @@ def leave(remote: Remote) -> None:
 
 @click.command("force-leave")
 @click.argument("name", type=TEXT)
+@click.option("--prune", is_flag=True, help="Have every server forget it at once, instead of showing it as left.")
 @remote_command()
-def force_leave(remote: Remote, name: str) -> None:
-    """Declare a member that will not come back as left."""
-    answer = remote.ask("force_leave", {"name": name})
-    remote.show(answer, lambda value: f"{value['name']} is {value['status']}")
+def force_leave(remote: Remote, name: str, prune: bool) -> None:
+    """Declare a failed member that will not come back as left.
+
+    Raft stops counting on its vote.  A member that lives is not declared left: run `leave` on it, or stop it first.
+    """
+    answer = remote.ask("force_leave", {"name": name, "prune": prune})
+    status = "forgotten" if prune else answer["status"]
+    remote.show(answer, lambda value: f"{value['name']} is {status}")
 
 
 def parse_tags(texts: tuple[str, ...], hint: str = "--tag") -> dict[str, str]:

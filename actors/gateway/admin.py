@@ -21,6 +21,7 @@ from actors.gateway.arguments import (
     Arguments,
     CrashArguments,
     CutArguments,
+    ForceLeaveArguments,
     JoinArguments,
     KillArguments,
     MembersArguments,
@@ -107,7 +108,7 @@ class Admin:
             "monitor": (MonitorArguments, self._monitor),
             "join": (JoinArguments, self._join),
             "leave": (Arguments, self._leave),
-            "force_leave": (NameArguments, self._force_leave),
+            "force_leave": (ForceLeaveArguments, self._force_leave),
             "raft.peers": (Arguments, self._raft_peers),
             "raft.transfer": (NameArguments, self._raft_transfer),
             "raft.remove": (NameArguments, self._raft_remove),
@@ -234,8 +235,8 @@ class Admin:
     async def _leave(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return await self._control.leave()
 
-    async def _force_leave(self, arguments: NameArguments, timeout_s: float) -> Any:
-        return await self._ask("gossip", ForceLeave(arguments.name), timeout_s)
+    async def _force_leave(self, arguments: ForceLeaveArguments, timeout_s: float) -> Any:
+        return await self._ask("gossip", ForceLeave(arguments.name, arguments.prune), timeout_s)
 
     async def _raft_peers(self, _arguments: Arguments, _timeout_s: float) -> Any:
         raft = await self._raft()

@@ -53,6 +53,13 @@ class NameArguments(Arguments, frozen=True):
     name: str = ""
 
 
+class ForceLeaveArguments(Arguments, frozen=True):
+    """A member by its name or id. prune: have it forgotten too."""
+
+    name: str
+    prune: bool = False
+
+
 class KillArguments(Arguments, frozen=True):
     """One incarnation of an actor, as NAME@INCARNATION."""
 

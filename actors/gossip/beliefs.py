@@ -163,7 +163,8 @@ class Beliefs:
         if len(self._roster) >= MEMBERS_MAX:
             self._shared.note_once(WARNING, f"more than {MEMBERS_MAX} members are known: new ones are not let in")
             return
-        self._shared.trace(now, claim.id, "met", f"{claim.status.value} at {claim.address}", by=teller)
+        if claim.intent is not Intent.PRUNED:
+            self._shared.trace(now, claim.id, "met", f"{claim.status.value} at {claim.address}", by=teller)
         self._put(now, None, replace(claim, age_s=0), since=now - claim.age_s, tell=tell)
 
     def _settle(self, now: float, known: Claim, merged: Claim, teller: str, *, tell: bool = True) -> None:
@@ -186,7 +187,7 @@ class Beliefs:
             self._displace(now, previous, claim)
 
     def _watch_suspicion(self, now: float, claim: Claim) -> None:
-        if claim.liveness is not Liveness.SUSPECT or claim.intent is Intent.LEFT:
+        if claim.liveness is not Liveness.SUSPECT or claim.intent >= Intent.LEFT:
             self._end_suspicion(claim.id)
             return
         suspicion = self._suspicions.get(claim.id)
@@ -217,6 +218,14 @@ class Beliefs:
 
     def _report(self, now: float, known: Claim | None, claim: Claim) -> None:
         """Tell the rest of the server, and keep it for the next start."""
+        if known is not None and known.intent is Intent.PRUNED:
+            # Forgotten: should it come back, it is new.
+            known = None
+        if claim.intent is Intent.PRUNED:
+            if known is not None:
+                self._shared.changed(now, claim, known.status.value, forgotten=True)
+            self._shared.out.append(Forget(claim.id))
+            return
         before = _shown(known) if known is not None else None
         if before != _shown(claim):
             self._shared.changed(now, claim, known.status.value if known is not None else "")
@@ -264,7 +273,8 @@ class Beliefs:
         self._reap_at = now + _REAP_PERIOD_S if gone else inf
 
     def _forget(self, now: float, claim: Claim) -> None:
-        self._shared.changed(now, claim, claim.status.value, forgotten=True)
+        if claim.intent is not Intent.PRUNED:
+            self._shared.changed(now, claim, claim.status.value, forgotten=True)
         self._roster.remove(claim.id)
         self._end_suspicion(claim.id)
         self._shared.broadcasts.drop(claim.id)

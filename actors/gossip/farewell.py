@@ -26,8 +26,8 @@ TOLD_MAX = 64
 _INTENTS = {"leaving": Intent.LEAVING, "left": Intent.LEFT, "stay": Intent.JOIN}
 
 
-class UnknownMemberError(LookupError):
-    """An operator named a member that is not there, or not one that this can be done to; the text says so."""
+class ForceLeaveError(LookupError):
+    """An operator named a member that is not there, or not one that can be declared left; the text says so."""
 
 
 class Farewell:
@@ -103,10 +103,10 @@ class Farewell:
         self._until = self._again_at = inf
 
 
-def to_force(roster: Roster, name: str) -> Claim:
+def to_force(roster: Roster, name: str, *, prune: bool) -> Claim:
     """The member meant by a name or an id: failed ones come first, for it is they who cannot leave by themselves.
 
-    Raises UnknownMemberError.
+    One that lives would object, and Raft would lose a voter and take it in again meanwhile. Raises ForceLeaveError.
     """
     found = [claim for claim in roster.named(name) if claim.id != roster.own_id]
     exact = [claim for claim in found if claim.id == name]
@@ -114,10 +114,19 @@ def to_force(roster: Roster, name: str) -> Claim:
     live = [claim for claim in found if claim.is_live]
     choice = exact or failed or live or found[:1]
     if not choice and name in (roster.own.name, roster.own_id):
-        raise UnknownMemberError(f"{name} is this server itself: it leaves with 'leave'")
+        raise ForceLeaveError(f"{name} is this server itself: it leaves with 'leave'")
     if not choice:
-        raise UnknownMemberError(f"no member is named {name}: 'members' lists them")
+        raise ForceLeaveError(f"no member is named {name}: 'members' lists them")
     if len(choice) > 1:
         ids = ", ".join(claim.id for claim in choice)
-        raise UnknownMemberError(f"{len(choice)} members are named {name}: give the id of one of them ({ids})")
-    return choice[0]
+        raise ForceLeaveError(f"{len(choice)} members are named {name}: give the id of one of them ({ids})")
+    member = choice[0]
+    if member.status is Status.ALIVE:
+        raise ForceLeaveError(
+            f"{member.name} is alive and would object: run 'leave' on it (--address {member.address}), or stop it first"
+        )
+    if member.status is Status.SUSPECT or (member.status is Status.LEAVING and prune):
+        raise ForceLeaveError(
+            f"{member.name} is {member.status.value}: try again when that is settled, in some seconds"
+        )
+    return member

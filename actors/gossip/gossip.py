@@ -42,7 +42,7 @@ from actors.gossip.effects import (
     Reserve,
     Send,
 )
-from actors.gossip.farewell import UnknownMemberError
+from actors.gossip.farewell import ForceLeaveError
 from actors.gossip.join_asks import JoinAsks
 from actors.gossip.keeper import Keep, Keeper
 from actors.gossip.memory import claims_of
@@ -186,7 +186,8 @@ class GossipActor(Actor):
     def _on_members(self, msg: MembersRequest, sender: Sender) -> MembersView:
         now = self.context.now()
         report = self._swim.report
-        return MembersView(report.members(now), self._identity.id, report.why(now, msg.why) if msg.why else {})
+        why = report.why(now, msg.why) if msg.why else {}
+        return MembersView(report.members(now), self._identity.id, why, report.pruned(now))
 
     @handles(GossipStatusRequest)
     def _on_status(self, msg: GossipStatusRequest, sender: Sender) -> Json:
@@ -240,8 +241,8 @@ class GossipActor(Actor):
     def _on_force_leave(self, msg: ForceLeave, sender: Sender) -> Json:
         now = self.context.now()
         try:
-            member, effects = self._swim.force_leave(now, msg.name)
-        except UnknownMemberError as error:
+            member, effects = self._swim.force_leave(now, msg.name, prune=msg.prune)
+        except ForceLeaveError as error:
             return Json({"ok": False, "reason": str(error)})
         self._carry_out(effects)
         return Json({"ok": True, "id": member.id, "name": member.name, "status": member.status.value})

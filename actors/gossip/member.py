@@ -59,6 +59,8 @@ class Intent(IntEnum):
     JOIN = 0
     LEAVING = 1
     LEFT = 2
+    PRUNED = 3
+    """Left, and to be forgotten at once. What is kept of it keeps stale news from bringing it back."""
 
 
 class Accusation(Struct, frozen=True, array_like=True):
@@ -91,7 +93,7 @@ class Claim(Struct, frozen=True, array_like=True):
     @property
     def status(self) -> Status:
         """How the two parts of the claim are shown together: a leaver that vanishes has left, it has not failed."""
-        if self.intent is Intent.LEFT:
+        if self.intent >= Intent.LEFT:
             return Status.LEFT
         if self.intent is Intent.LEAVING:
             return Status.LEFT if self.liveness is Liveness.DEAD else Status.LEAVING
@@ -100,7 +102,7 @@ class Claim(Struct, frozen=True, array_like=True):
     @property
     def is_live(self) -> bool:
         """Whether this server is worth talking to: neither failed nor left."""
-        return self.intent is not Intent.LEFT and self.liveness is not Liveness.DEAD
+        return self.intent < Intent.LEFT and self.liveness is not Liveness.DEAD
 
     @property
     def digest(self) -> int:

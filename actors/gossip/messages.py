@@ -238,6 +238,8 @@ class MembersView:
     """Id of this server."""
     why: dict[str, list[TrailEntry]] = Factory(dict)
     """Id to trail."""
+    pruned: list[Member] = Factory(list)
+    """Those that `force-leave --prune` had forgotten not long ago: no members, but Raft may still count them."""
 
 
 @message("gossip.status", urgent=True)
@@ -302,13 +304,13 @@ class LeaveRequest:
 @message("gossip.force_leave")
 @frozen
 class ForceLeave:
-    """Declare a member left (an ask). name: or its id.
+    """Declare a failed member left (an ask). name: or its id. prune: have everybody forget it, or one that has left.
 
-    Answered by Json {"ok": True, "id", "name", "status"}, or {"ok": False, "reason"}. A failed member has left then;
-    one that lives is leaving until it objects.
+    Answered by Json {"ok": True, "id", "name", "status"}, or {"ok": False, "reason"}: one that lives would object.
     """
 
     name: str
+    prune: bool = False
 
 
 # --- inside a server: evidence and news -------------------------------------------------------------------------------

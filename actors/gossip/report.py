@@ -35,8 +35,12 @@ class Report:
 
     def members(self, now: float) -> list[Member]:
         """All members by name."""
-        views = [self._roster.view(claim, now) for claim in self._roster]
+        views = [self._roster.view(claim, now) for claim in self._roster.shown()]
         return sorted(views, key=lambda member: (member.name, member.id))
+
+    def pruned(self, now: float) -> list[Member]:
+        """Those that an operator had forgotten not long ago, as members that have left."""
+        return [self._roster.view(claim, now) for claim in self._roster.pruned()]
 
     def named(self, now: float, name: str) -> list[Member]:
         """The members of that name or id, live ones first."""
@@ -101,7 +105,7 @@ class Report:
             "lamport": self._own.clock,
             "event_clock": self._herald.events.clock,
             "query_clock": self._herald.queries.clock,
-            "members": len(self._roster),
+            "members": sum(1 for _ in self._roster.shown()),
             "live": self._roster.live_count,
             "queue": len(self._shared.broadcasts),
             "event_queue": len(self._shared.rumours),

@@ -54,13 +54,21 @@ class Roster:
         """The claim of that id."""
         return self._claims.get(member_id)
 
+    def shown(self) -> Iterator[Claim]:
+        """All members but those that are to be forgotten."""
+        return (claim for claim in self if claim.intent is not Intent.PRUNED)
+
+    def pruned(self) -> Iterator[Claim]:
+        """Those that are to be forgotten."""
+        return (claim for claim in self if claim.intent is Intent.PRUNED)
+
     def others(self) -> Iterator[Claim]:
         """All members but this server."""
         return (claim for claim in self if claim.id != self.own_id)
 
     def named(self, name: str) -> list[Claim]:
         """The members of that name or id, live ones first."""
-        found = [claim for claim in self if name in (claim.name, claim.id)]
+        found = [claim for claim in self.shown() if name in (claim.name, claim.id)]
         return sorted(found, key=lambda claim: (not claim.is_live, claim.id))
 
     def holder(self, address: str) -> Claim | None:
@@ -94,7 +102,7 @@ class Roster:
             self._order.append(claim.id)
         self._count(known, -1)
         self._count(claim, 1)
-        if known is not None and (known.name != claim.name or claim.intent is Intent.LEFT):
+        if known is not None and (known.name != claim.name or claim.intent >= Intent.LEFT):
             self._give_up(known)
         if claim.is_live and (known is None or not known.is_live or known.name != claim.name):
             self._bear(claim, since)

@@ -239,14 +239,16 @@ class Swim:
         self._own.retag(now, tags)
         return self._finish(now)
 
-    def force_leave(self, now: float, name: str) -> tuple[Claim, list[Effect]]:
-        """Declare a member left, by name or id: a failed one has left then, a living one objects.
+    def force_leave(self, now: float, name: str, *, prune: bool = False) -> tuple[Claim, list[Effect]]:
+        """Declare a failed member left, by name or id. prune: and have it forgotten, as one that has left can be too.
 
-        Returns what is claimed of it now, too. Raises UnknownMemberError.
+        Returns what is claimed of it now, too. Raises ForceLeaveError.
         """
-        member = to_force(self._roster, name)
+        member = to_force(self._roster, name, prune=prune)
         self._wake(now)
-        if member.status is not Status.LEFT:
+        if prune:
+            self._beliefs.send_away(now, member.id, Intent.PRUNED)
+        elif member.status is Status.FAILED:
             self._beliefs.send_away(now, member.id, Intent.LEAVING)
         return self._roster.get(member.id) or member, self._finish(now)
 

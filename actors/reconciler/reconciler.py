@@ -98,7 +98,7 @@ class Reconciler(Actor):
         members, view = await self._views()
         if not view.is_leader:
             return PASS_EVERY_S
-        decision = self._planner.plan(self.context.now(), members.members, view)
+        decision = self._planner.plan(self.context.now(), [*members.members, *members.pruned], view)
         self._note(decision, members, view)
         change = decision.change
         if change is not None and not await self._configure(change, decision.reasons[change.id]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -85,14 +86,61 @@ def test_a_dead_server_is_taken_out_by_hand(cluster: Cluster) -> None:
 
 
 def test_a_server_that_lives_is_not_forced_out(cluster: Cluster) -> None:
-    """`force-leave` of a server that lives: it says that it does, and stays a member and a voter."""
+    """`force-leave` of a server that lives says that it does and what to do instead, and changes nothing."""
     cluster.form(3)
     one, other = cluster.followers()
 
-    assert one.cli("force-leave", other.name).code == 0
+    refused = one.cli("force-leave", other.name)
 
+    assert refused.code == 1
+    assert f"{other.name} is alive" in refused.error
+    assert f"'leave' on it (--address {other.address})" in refused.error
+    itself = one.cli("force-leave", one.name)
+    assert (itself.code, "leaves with 'leave'" in itself.error) == (1, True)
     cluster.agree()
     assert sorted(one.status()["voters"]) == ["s0", "s1", "s2"]
+
+
+def test_34_a_pruned_server_is_forgotten_by_all_and_by_raft(cluster: Cluster) -> None:
+    """`force-leave --prune` of a dead voter: in nobody's list, in no configuration; it may come back as it was."""
+    cluster.form(3)
+    dead = cluster.followers()[0]
+    others = [server for server in cluster.servers if server is not dead]
+    dead.kill()
+    for other in others:
+        other.wait_member(dead, "failed")
+
+    pruned = others[0].cli("force-leave", "--prune", dead.name)
+
+    assert (pruned.code, pruned.out.strip()) == (0, f"{dead.name} is forgotten")
+    for other in others:
+        other.wait_member(dead, "gone")
+        wait_until(
+            f"{other} has no {dead} in the configuration",
+            lambda other=other: dead.name not in [peer["name"] for peer in other.ask("raft.peers")],  # type: ignore[misc]
+        )
+    dead.start()
+    cluster.agree()
+
+
+def test_three_of_five_leave_at_once(cluster: Cluster) -> None:
+    """The leader among them. Each hands over what it has, gets out of Raft and says goodbye; nobody is ever failed."""
+    cluster.form(5)
+    leader, *followers = cluster.leader(), *cluster.followers()
+    stayers, leavers = followers[:2], [leader, *followers[2:]]
+    stayers[0].put("k", "v")
+
+    with ThreadPoolExecutor(len(leavers)) as pool:
+        outcomes = list(pool.map(lambda server: server.cli("leave"), leavers))
+
+    assert [outcome.code for outcome in outcomes] == [0, 0, 0], [outcome.err for outcome in outcomes]
+    assert [leaver.wait_exit() for leaver in leavers] == [0, 0, 0]
+    for leaver in leavers:
+        gone(cluster, leaver, stayers)
+    cluster.agree(stayers)
+    assert cluster.same_state(stayers).keys() == {"k"}
+    for stayer in stayers:
+        assert " is failed" not in stayer.log_text()
 
 
 def test_a_cluster_grows_and_shrinks(cluster: Cluster) -> None:

@@ -143,7 +143,20 @@ def test_join(play: Play) -> None:
     ("command", "op", "arguments", "answer", "text"),
     [
         (("leave",), "leave", {}, {"left": True}, "has left"),
-        (("force-leave", "x"), "force_leave", {"name": "x"}, {"name": "x", "status": "left"}, "x is left"),
+        (
+            ("force-leave", "x"),
+            "force_leave",
+            {"name": "x", "prune": False},
+            {"name": "x", "status": "left"},
+            "x is left",
+        ),
+        (
+            ("force-leave", "x", "--prune"),
+            "force_leave",
+            {"name": "x", "prune": True},
+            {"name": "x", "status": "left"},
+            "x is forgotten",
+        ),
         (("raft", "transfer"), "raft.transfer", {"name": ""}, {"ok": True, "reason": ""}, "handed over"),
         (("raft", "transfer", "x"), "raft.transfer", {"name": "x"}, {"ok": True, "reason": ""}, "to x"),
         (("raft", "remove", "x"), "raft.remove", {"name": "x"}, {"ok": True, "reason": ""}, "x removed"),

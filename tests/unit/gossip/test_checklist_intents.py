@@ -6,7 +6,8 @@ import pytest
 
 from actors.gossip.config import LAN, GossipConfig
 from actors.gossip.effects import Changed, Forget, LeaveDone, Remember
-from actors.gossip.farewell import UnknownMemberError
+from actors.gossip.farewell import ForceLeaveError
+from actors.gossip.member import Claim, Intent
 from actors.gossip.messages import Gossip, Join, Joined, JoinRefused, Notice, NoticeAck, Ping
 from tests.unit.gossip.lone import DEAD, LEAVING, LEFT, SUSPECT, Lone, changes, claim, sent, told
 
@@ -87,14 +88,80 @@ def test_34_force_leave_left() -> None:
     assert force(lone, "a") == "left"
 
 
-def test_34_force_leave_alive() -> None:
-    """A living member is shown as leaving until it objects with a newer join (serf#359)."""
-    lone = Lone("a", "b")
-    assert force(lone, "a") == "leaving"
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ((), "a is alive and would object: run 'leave' on it .--address a:1., or stop it first"),
+        ((claim("a", liveness=SUSPECT, accusers=("b",)),), "a is suspect: try again when that is settled"),
+    ],
+)
+def test_34_force_leave_alive(claims: tuple[Claim, ...], why: str) -> None:
+    """One that lives would be shown as leaving until it objects (serf#359), and lose its vote meanwhile: refused."""
+    lone = Lone("a", "b", "c")
+    lone.hear(*claims)
 
-    lone.hear(claim("a", lamport=100))
+    for prune in (False, True):
+        with pytest.raises(ForceLeaveError, match=why):
+            lone.core.force_leave(lone.now, "a", prune=prune)
+
+    assert all(said.intent is Intent.JOIN for said in told(lone.wait(1), "a"))
+
+
+def test_34_force_leave_of_one_that_lives_after_all() -> None:
+    """It had failed for whoever declared it left. It objects with a later join, and is alive to everybody again."""
+    lone = Lone("a", "b", "c")
+    lone.hear(claim("a", liveness=DEAD, accusers=("b", "c")))
+    assert force(lone, "a") == "left"
+
+    lone.hear(claim("a", 2, lamport=100))
 
     assert lone.status("a") == "alive"
+
+
+@pytest.mark.parametrize("status", ["failed", "left"])
+def test_34_remove_failed_node_prune(status: str) -> None:
+    """Forgotten at once, here and by whoever hears it; the rest of this server is told so, and the disk."""
+    lone = Lone("a", "b", "c")
+    gone = claim("a", lamport=5, intent=LEFT) if status == "left" else claim("a", liveness=DEAD, accusers=("b", "c"))
+    lone.hear(gone)
+    lone.effects.clear()
+
+    lone.do(lone.core.force_leave(lone.now, "a", prune=True)[1])
+
+    assert lone.status("a") == ""
+    (change,) = [effect for effect in lone.effects if isinstance(effect, Changed)]
+    assert (change.member.id, change.forgotten) == ("id-a", True)
+    assert Forget("id-a") in lone.effects
+    assert lone.core.report.status(lone.now)["members"] == 3
+    (member,) = lone.core.report.pruned(lone.now)
+    assert (member.id, member.status) == ("id-a", "left")
+    heard = told(lone.wait(1), "a")[0]
+    other = Lone("a", "b")
+    assert [(e.member.id, e.forgotten) for e in other.hear(heard) if isinstance(e, Changed)] == [("id-a", True)]
+    assert other.status("a") == ""
+
+
+def test_34_stale_news_does_not_bring_a_pruned_member_back() -> None:
+    """What is kept of it, for as long as of one that left, stands against it; after that nobody knows it any more."""
+    lone = Lone("a", "b", "c")
+    dead = claim("a", liveness=DEAD, accusers=("b", "c"))
+    lone.hear(dead)
+    lone.do(lone.core.force_leave(lone.now, "a", prune=True)[1])
+
+    assert changes(lone.hear(claim("a"), dead)) == []
+    assert lone.status("a") == ""
+    effects = lone.wait(LAN.left_reap_s + 10)
+    assert not [effect for effect in effects if isinstance(effect, Changed) and effect.member.id == "id-a"]
+    assert lone.core.report.pruned(lone.now) == []
+
+
+def test_34_a_pruned_member_that_comes_back_is_new() -> None:
+    """It hears that it was sent away, and objects."""
+    lone = Lone("a", "b", "c")
+    lone.hear(claim("a", liveness=DEAD, accusers=("b", "c")))
+    lone.do(lone.core.force_leave(lone.now, "a", prune=True)[1])
+
+    assert changes(lone.hear(claim("a", 2, lamport=100))) == [("a", "", "alive")]
 
 
 def test_34_force_leave_of_this_server_by_another() -> None:
@@ -112,7 +179,7 @@ def test_34_remove_failed_node_ourself(name: str, line: str) -> None:
     """This server leaves, it is not forced; and a name that nobody has is an error."""
     lone = Lone("a")
 
-    with pytest.raises(UnknownMemberError, match=line):
+    with pytest.raises(ForceLeaveError, match=line):
         lone.core.force_leave(lone.now, name)
 
 
@@ -123,7 +190,7 @@ def test_34_two_failed_members_of_one_name() -> None:
     for number in range(2):
         lone.hear(type(dead)(f"id-{number}", "a", f"a:{number}", {}, 1, 1, DEAD, accusers=dead.accusers))
 
-    with pytest.raises(UnknownMemberError, match=r"2 members are named a: give the id of one of them .id-0, id-1"):
+    with pytest.raises(ForceLeaveError, match=r"2 members are named a: give the id of one of them .id-0, id-1"):
         lone.core.force_leave(lone.now, "a")
 
     assert force(lone, "id-1") == "left"

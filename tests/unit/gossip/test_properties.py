@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from actors.gossip.config import LAN, LOCAL
+from actors.gossip.farewell import ForceLeaveError
 from actors.gossip.member import Intent
 from tests.unit.gossip.simnet import Host, Net
 
@@ -93,7 +95,8 @@ class Chaos:
         """Of whomever."""
         other = self.rng.choice(self.hosts)
         if host.is_up and not host.is_paused and host is not other and host.core.report.named(self.net.now, other.id):
-            host.carry_out(host.core.force_leave(self.net.now, other.id)[1])
+            with suppress(ForceLeaveError):
+                host.carry_out(host.core.force_leave(self.net.now, other.id, prune=self.rng.random() < 0.3)[1])
 
 
 @pytest.mark.parametrize("run", range(CHAOS_RUNS))

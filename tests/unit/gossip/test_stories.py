@@ -7,6 +7,7 @@ import random
 import pytest
 
 from actors.gossip.config import LAN, LOCAL
+from actors.gossip.effects import LeaveDone
 from tests.unit.gossip.simnet import Host, Net
 
 
@@ -268,13 +269,61 @@ def test_force_leave_of_a_failed_server(seed: int) -> None:
 
 
 def test_force_leave_of_a_living_server(seed: int) -> None:
-    """It objects, and is alive to everybody a moment later."""
+    """One that was cut off is forced out by the others; when it hears that it objects, and is alive to everybody."""
     net = Net(seed)
     hosts = net.cluster(4)
+    net.split(hosts[:3], hosts[3:])
+    net.took(lambda: net.see(hosts[:3], hosts[3], "failed"), 20)
 
     hosts[0].carry_out(hosts[0].core.force_leave(net.now, "n3")[1])
+    net.took(lambda: net.see(hosts[:3], hosts[3], "left"), 5)
+    net.heal()
 
-    assert net.took(lambda: net.agree(hosts), 10) < 0.5
+    assert net.took(lambda: net.agree(hosts), 20) < 8.0
+
+
+def test_34_a_pruned_server_is_forgotten_everywhere_and_may_come_back(seed: int) -> None:
+    """One member forgets nothing because it was away: it hears of it when it is back. The pruned one joins anew."""
+    net = Net(seed)
+    hosts = net.cluster(5)
+    pruned, away = hosts[4], hosts[3]
+    net.kill(pruned)
+    net.took(lambda: net.see(hosts[:4], pruned, "failed"), 10)
+    net.vanish(away)
+
+    hosts[0].carry_out(hosts[0].core.force_leave(net.now, "n4", prune=True)[1])
+    net.took(lambda: all("n4" not in host.statuses() for host in hosts[:3]), 5)
+    away.start()
+
+    net.took(lambda: net.agree(hosts[:4]), 20)
+    net.run(30)
+    assert all("n4" not in host.statuses() for host in hosts[:4])
+    assert all(pruned.id not in host.disk.members for host in hosts[:4])
+    pruned.start()
+    assert net.took(lambda: net.agree(hosts), 20) < 2.0
+
+
+@pytest.mark.parametrize("size", [10, 30])
+def test_two_thirds_leave_at_once(size: int, seed: int) -> None:
+    """All of them in the same moment, in both steps, under loss: acknowledged, and never shown as failed."""
+    net = Net(seed, LAN, loss=0.02)
+    hosts = net.cluster(size)
+    stayers, leavers = hosts[: size // 3], hosts[size // 3 :]
+    for phase in ("leaving", "left"):
+        for leaver in leavers:
+            leaver.call(leaver.core.leave, phase)
+        net.took(lambda phase=phase: all(net.see(stayers, leaver, phase) for leaver in leavers), 5)  # type: ignore[misc]
+    net.run(LAN.leave_timeout_s + 0.1)
+    for leaver in leavers:
+        done = [effect for _, effect in leaver.effects if isinstance(effect, LeaveDone)]
+        assert [effect.phase for effect in done] == ["leaving", "left"]
+        assert not set(done[1].missing) & {stayer.id for stayer in stayers}
+        net.kill(leaver)
+
+    net.run(60)
+
+    assert failures(stayers) == []
+    net.took(lambda: net.agree(stayers), 10)
 
 
 def test_what_gossip_misses_is_found_by_digests(seed: int) -> None:

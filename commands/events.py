@@ -218,7 +218,8 @@ def _event_line(row: Mapping[str, Any]) -> str:
     if "member" in row:
         member = row["member"]
         tags = ",".join(f"{key}={value}" for key, value in sorted(member["tags"].items()))
-        return escaped(f"{clock}  {row['event']}  {member['name']}  {member['address']}  {tags}".rstrip())
+        about = row.get("reason", tags)
+        return escaped(f"{clock}  {row['event']}  {member['name']}  {member['address']}  {about}".rstrip())
     asker = f" from {row['from']}" if "from" in row else ""
     text = f"{clock}  {row['event']}:{row['name']}  (Lamport time {row['ltime']}){asker}  {_payload(row)}"
     return escaped(text.rstrip())

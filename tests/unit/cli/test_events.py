@@ -46,19 +46,25 @@ MEMBER = {
     "event": "member-failed",
     "member": {"name": "n1", "address": "h:1", "id": "x", "status": "failed", "tags": {"role": "db", "a": "b"}},
 }
+RAFT = {
+    "event": "raft-refused",
+    "member": {"id": "y", "name": "n2", "address": "h:2", "tags": {}},
+    "reason": "refused: only 1 of the 2 voters left would be up",
+}
 USER = {"event": "user", "name": "deploy", "ltime": 3, "coalesce": False, "payload": "v2\nfake line"}
 LOAD = {"event": "query", "name": "load", "ltime": 4, "from": "n2", "payload_base64": "/w=="}
 
 
 def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) -> None:
     """A line each, in which nothing a peer chose begins a line of its own; losses and the end are said on stderr."""
-    play.answers["event.watch"] = page(MEMBER, USER, LOAD, dropped=9)
+    play.answers["event.watch"] = page(MEMBER, RAFT, USER, LOAD, dropped=9)
     play.failures = [None, GONE, GONE]
     result = play.run("event", "watch")
 
     assert result.exit_code == 3
     assert [line.split("  ", 1)[1] for line in result.stdout.splitlines()] == [
         "member-failed  n1  h:1  a=b,role=db",
+        "raft-refused  n2  h:2  refused: only 1 of the 2 voters left would be up",
         r"user:deploy  (Lamport time 3)  v2\x0afake line",
         "query:load  (Lamport time 4) from n2  base64:/w==",
     ]

@@ -42,7 +42,10 @@ EVERYTHING = NodeConfig(
     monitor_port=20_101,
     tags={"zone": "b", "rack": "7"},
     profile="wan",
+    bootstrap_expect=3,
     max_voters=3,
+    min_voters=2,
+    dead_server_timeout=600.0,
     log_level="debug",
     log_format="json",
 )
@@ -54,6 +57,7 @@ def test_every_option_on_the_command_line(play: Play, started: list[NodeConfig])
         "start", "--data-dir", "d1", "--name", "one", "--bind", "127.0.0.1:17946", "--advertise", "127.0.0.2:17946",
         "--peer", "127.0.0.1:1", "--peer", "127.0.0.1:2", "--key", "k", "--insecure", "--http", "off",
         "--monitor-port", "20101", "--tag", "zone=b", "--tag", "rack=7", "--profile", "wan", "--max-voters", "3",
+        "--bootstrap-expect", "3", "--min-voters", "2", "--dead-server-timeout", "600",
         "--log-level", "debug", "--log-format", "json",
     )  # fmt: skip
 
@@ -75,7 +79,10 @@ def test_every_option_in_a_file(play: Play, started: list[NodeConfig], tmp_path:
         http = "off"
         monitor-port = 20101
         profile = "wan"
+        bootstrap-expect = 3
         max-voters = 3
+        min-voters = 2
+        dead-server-timeout = 600
         log-level = "debug"
         log-format = "json"
         [tag]
@@ -104,7 +111,10 @@ def test_every_option_in_the_environment(play: Play, started: list[NodeConfig]) 
         "QUORATE_MONITOR_PORT": "20101",
         "QUORATE_TAG": "zone=b rack=7",
         "QUORATE_PROFILE": "wan",
+        "QUORATE_BOOTSTRAP_EXPECT": "3",
         "QUORATE_MAX_VOTERS": "3",
+        "QUORATE_MIN_VOTERS": "2",
+        "QUORATE_DEAD_SERVER_TIMEOUT": "600",
         "QUORATE_LOG_LEVEL": "debug",
         "QUORATE_LOG_FORMAT": "json",
     }
@@ -214,3 +224,25 @@ def test_the_level_is_for_quorate_alone(capsys: pytest.CaptureFixture[str], form
         logging.getLogger("quorate").setLevel(before[2])
 
     assert [word in said for word in ("ours", "theirs", "their warning")] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dead-server-timeout", "nan"), "--dead-server-timeout must be 0 (never) or more"),
+        (("--dead-server-timeout", "-1"), "--dead-server-timeout"),
+        (("--min-voters", "0"), "--min-voters"),
+        (("--bootstrap-expect", "3"), "a --peer for each of the other 2 servers, not for 0"),
+        (("--bootstrap-expect", "2", "--bind", "127.0.0.1:7", "--peer", "localhost:7"), "not for 0"),
+        (("--bootstrap-expect", "1", "--peer", "127.0.0.1:1"), "leave --peer out"),
+        (("--bootstrap-expect", "65"), "--bootstrap-expect"),
+    ],
+)
+def test_a_cluster_that_could_not_be_kept_or_started(
+    play: Play, started: list[NodeConfig], options: tuple[str, ...], words: str
+) -> None:
+    """It is wrong usage, and said in a line."""
+    result = play.run("start", *options)
+
+    assert (result.exit_code, started) == (2, [])
+    assert words in result.stderr

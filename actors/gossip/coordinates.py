@@ -94,13 +94,14 @@ class Coordinates:
         self.resets = 0
         """How often the own place had become nonsense."""
         self._rng = rng
-        self._known: dict[str, Coordinate] = {}
-        self._round_trips: dict[str, deque[float]] = {}
+        # Small, for there may be thousands: places as they came, and few round trips.
+        self._known: dict[str, bytes] = {}
+        self._round_trips: dict[str, tuple[float, ...]] = {}
         self._misses: deque[float] = deque([0.0] * ADJUSTMENT_WINDOW, maxlen=ADJUSTMENT_WINDOW)
 
     def of(self, member_id: str) -> Coordinate | None:
         """The last known place of another member."""
-        return self._known.get(member_id)
+        return unpack(self._known.get(member_id, b""))
 
     def forget(self, member_id: str) -> None:
         """The member is gone for good."""
@@ -112,7 +113,7 @@ class Coordinates:
         other = unpack(data)
         if other is None or not 0 <= rtt_s <= RTT_MAX_S:
             return False
-        self._known[member_id] = other
+        self._known[member_id] = data
         rtt_s = self._filtered_s(member_id, rtt_s)
         place = self._pulled(self._adjusted(self._moved(other, rtt_s), other, rtt_s))
         if place.is_sound:
@@ -124,8 +125,8 @@ class Coordinates:
 
     def _filtered_s(self, member_id: str, rtt_s: float) -> float:
         """The median of the last few: one answer that waited for a busy process moves nobody."""
-        samples = self._round_trips.setdefault(member_id, deque(maxlen=LATENCY_FILTER))
-        samples.append(rtt_s)
+        samples = (*self._round_trips.get(member_id, ())[1 - LATENCY_FILTER :], rtt_s)
+        self._round_trips[member_id] = samples
         return sorted(samples)[len(samples) // 2]
 
     def _moved(self, other: Coordinate, rtt_s: float) -> Coordinate:

@@ -8,7 +8,7 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench bench-serf snapshots growth failover clean
+.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench bench-serf snapshots growth failover gossip-scale clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -73,6 +73,11 @@ growth: $(BENCH_READY) ## Five million puts: does anything grow for ever? (10 mi
 
 snapshots: $(READY) ## A million keys: stalls and times of snapshots made, sent and restored (3 minutes)
 	@$(RUN) -m bench.snapshots
+
+gossip-scale: $(READY) ## Gossip of up to 3,000 simulated members: detection, load, dissemination (20 minutes), into docs/
+	@$(RUN) -c 'import matplotlib' 2>/dev/null \
+		|| $(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(RUN) -m tests.membership
 
 $(BENCH_READY): $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -65,6 +65,8 @@ class Admission:
         self._seeker = seeker
         self._herald = herald
         self._names = names
+        self._host = ""
+        """Who has let this server in when it knew nobody."""
 
     @property
     def cluster_id(self) -> str:
@@ -83,7 +85,7 @@ class Admission:
         clocks = self._herald.events.clock, self._herald.queries.clock
         self._shared.send(source.address, Joined(join.nonce, self.cluster_id, first, *clocks))
         for part in rest:
-            self._shared.send(source.address, Sync(part, reply=False))
+            self._shared.send(source.address, Sync(part, reply=False, welcome=True))
 
     def on_joined(self, now: float, source: Source, joined: Joined) -> None:
         """A member lets this server in."""
@@ -99,6 +101,7 @@ class Admission:
         self._names.let_in()
         met = self._roster.get(source.id)
         alone = len(self._roster) == 1
+        self._host = source.id if alone else ""
         for claim in joined.claims[:CLAIMS_PER_PART]:
             # To a newcomer all is new, and nothing of it is news to the others.
             self._beliefs.exchanged(now, claim, source.id, tell=not alone)
@@ -131,8 +134,9 @@ class Admission:
 
     def on_sync(self, now: float, source: Source, sync: Sync) -> None:
         """Take what somebody knows, and answer with the same if asked to."""
+        is_news = not (sync.welcome and source.id == self._host)
         for claim in sync.claims[:CLAIMS_PER_PART]:
-            self._beliefs.exchanged(now, claim, source.id)
+            self._beliefs.exchanged(now, claim, source.id, tell=is_news)
         if sync.reply:
             self.exchange(now, source.address, reply=False)
 

@@ -24,8 +24,11 @@ class GossipConfig:
             scales the interval alone). What is left of the interval belongs to the indirect probes.
         indirect_probes: k, how many members are asked to probe in our place.
         health_max: the health score is 0 (well) to this: the interval becomes 9 times as long at 8.
-        suspicion_mult: shortest suspicion = suspicion_mult * max(1, log10 n) * probe_interval_s, and the number of
-            confirmations that lead to it is suspicion_mult - 2 (none are awaited when n - 2 members cannot give them).
+        suspicion_mult: shortest suspicion = suspicion_mult * (1 + max(0, log10 n - 1) / 2) * probe_interval_s, and the
+            number of confirmations that lead to it is suspicion_mult - 2 (none are awaited when n - 2 members cannot
+            give them). memberlist's grows with log10 n, twice as fast above 10 members. In a larger cluster an
+            objection takes longer to reach all, but by fractions of a second (docs/gossip.md), and with memberlist's
+            formula one silent host in a hundred is not known failed for more than 13 s among 100 members.
         suspicion_max_mult: longest suspicion = suspicion_max_mult * shortest.
         process_gone_grace_s: what a suspected member has left to speak up once two members have seen that its process
             is gone (a refused connection). Long enough for the links of a living process to be bound again, and for
@@ -79,7 +82,8 @@ class GossipConfig:
 
     def suspicion_min_s(self, n: int) -> float:
         """The shortest suspicion that others had no hand in, in a cluster of n."""
-        return self.suspicion_mult * max(1.0, log10(max(1, n))) * self.probe_interval_s
+        growth = max(0.0, log10(max(1, n)) - 1) / 2
+        return self.suspicion_mult * (1 + growth) * self.probe_interval_s
 
     def suspicion_max_s(self, n: int) -> float:
         """The suspicion that nobody confirms, in a cluster of n."""

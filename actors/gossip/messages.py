@@ -92,10 +92,14 @@ class Gossip:
 @message("gossip.sync", urgent=True)
 @frozen
 class Sync:
-    """A part of everything the sender knows. reply: the receiver is asked to answer with all that it knows."""
+    """A part of everything the sender knows. reply: the receiver is asked to answer with all that it knows.
+
+    welcome: a further part of what a Joined began.
+    """
 
     claims: list[Claim]
     reply: bool
+    welcome: bool = False
 
 
 @message("gossip.event_sync", urgent=True)

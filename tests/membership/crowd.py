@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
+    from actors.gossip.admission import Source
     from actors.gossip.swim import Swim
 
 CLUSTER_ID = "c" * 32
@@ -99,11 +100,16 @@ class Crowd(Net):
     def settle(self, size: int) -> list[Fellow]:
         """A cluster in which everybody knows everybody, since long ago."""
         self.members = [Fellow(self, number) for number in range(size)]
-        self.hosts = {member.name: member for member in self.members}
+        for member in self.members:
+            self.enter(member)
         view = CommonView([member.first_claim() for member in self.members])
         for member in self.members:
             member.begin(view)
         return self.members
+
+    def enter(self, member: Fellow) -> None:
+        """One that will be started."""
+        self.hosts[member.name] = self._directory[member.address] = member
 
     # --- what is cheaper than in a small network ---
 
@@ -147,6 +153,9 @@ class Fellow(Host):
         super().__init__(net, f"n{number}", cluster_id=cluster_id, peers=peers, member_id=f"{number:032x}")
         self.address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:7946"
         self._view: CommonView | None = None
+        self.late_s = 0.0
+        """What it hears, it hears so much later, on average; its timers are on time."""
+        self._heard_until = 0.0
         self._paused_at = 0.0
 
     def first_claim(self) -> Claim:
@@ -175,6 +184,15 @@ class Fellow(Host):
         if isinstance(effect, Changed) and not effect.forgotten:
             member = effect.member
             self.net.news.append(News(self.net.now, self.name, member.name, effect.old_status, member.status))
+
+    def receive(self, source: Source, message: object) -> None:
+        """A message arrives, and is heard at once or in its turn."""
+        if self.late_s:
+            about_s = self.late_s * (0.5 + self.net.rng.random())
+            self._heard_until = max(self._heard_until, self.net.now + about_s)
+            self.net.at(self._heard_until, super().receive, source, message)
+        else:
+            super().receive(source, message)
 
     def pause(self) -> None:
         """Stand still, as after SIGSTOP or for want of a processor."""

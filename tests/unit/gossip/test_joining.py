@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.gossip.effects import JoinDone
+from actors.gossip.effects import JoinDone, Send
 from actors.gossip.messages import Join, JoinRefused
 from tests.unit.gossip.lone import Lone, claim, notes, sent
 from tests.unit.gossip.simnet import Host, Net
@@ -266,3 +266,16 @@ def test_a_peer_that_is_this_server_itself() -> None:
 
     assert "peer me:1 is this server itself, and is ignored" in notes(effects)
     assert sent(lone.wait(30), Join) == []
+
+
+def test_a_newcomer_passes_on_nothing_of_what_it_is_told() -> None:
+    """However many parts the state of a large cluster has: it would tell each of thousands what they all know."""
+    host, newcomer = Lone(*[f"n{number}" for number in range(1200)]), Lone(name="new", cluster_id="")
+    ((_, join),) = sent(newcomer.do(newcomer.core.join(newcomer.now, ["me:1"])), Join)
+
+    for effect in host.get(join, "new"):
+        if isinstance(effect, Send):
+            newcomer.get(effect.message, "me")
+
+    assert len(newcomer.core.report.members(newcomer.now)) == 1202
+    assert newcomer.core.report.status(newcomer.now)["queue"] == 1

@@ -51,7 +51,7 @@ class LinkLimits:
     receive_hwm_frames: int = 1_000
     """Frames of one peer that wait in memory before TCP holds the peer back."""
     backlog: int = 1_024
-    rotation_connections_max: int = 1_024
+    rotation_connections_max: int = 16_384
     """Connections at once while a rotation of the key is under way: each costs three file descriptors then."""
 
     def __attrs_post_init__(self) -> None:

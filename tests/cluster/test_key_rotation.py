@@ -141,7 +141,7 @@ def test_servers_that_were_off_or_killed(cluster: Cluster, tmp_path: Path) -> No
 
 
 def test_what_a_rotation_refuses(cluster: Cluster, tmp_path: Path) -> None:
-    """A client's key, a broken file, a foreign key, a second rotation, a disk that is full: one line, no harm."""
+    """A client's key, a broken file, a foreign key, a second rotation, a full disk: one line, and no harm."""
     old, new, third = (generate(tmp_path / f"{name}.key") for name in ("old", "new", "third"))
     client = generate(tmp_path / "client.key", "--client-of", str(old))
     broken = tmp_path / "broken.key"
@@ -177,3 +177,11 @@ def test_what_a_rotation_refuses(cluster: Cluster, tmp_path: Path) -> None:
     done = keys(entry, "rotate", str(new), key=old)
     assert done.code == 0, done
     assert parse(new.read_bytes(), "new").fingerprint == entry.ask("keys.list")[0]["uses"]
+
+    for server in cluster.servers:
+        server.stop()
+    switch(cluster, third)  # by hand: a key that no server has kept is somebody's decision
+    for server in cluster.servers:
+        server.start()
+    cluster.agree()
+    assert [row["holds"] for row in entry.ask("keys.list")] == [[load(third).fingerprint]] * 2

@@ -287,7 +287,7 @@ class Client:
         if self._preferred in self._asks.expire(now, self._trouble()):
             # A server that stands still keeps its connections.
             self._look_elsewhere()
-        if self._is_stalled(self._preferred):
+        if any(map(self._is_stalled, self._links)):
             self._look_around.set()
         self._pump_soon()
         if not self._asks.is_idle:
@@ -365,9 +365,10 @@ class Client:
         return bool(leaders)
 
     def _leave_stalled(self) -> None:
-        """A server that leads no more and owes answers for long may be one that was stopped: its asks go elsewhere."""
-        if self._preferred != self._leader and self._is_stalled(self._preferred):
-            self._asks.take_back(self._preferred)
+        """A server that does not lead and owes answers for long may have been stopped, or have lost them on the way."""
+        for address in self._links:
+            if address != self._leader and self._is_stalled(address):
+                self._asks.take_back(address)
 
     def _is_stalled(self, address: str) -> bool:
         since = self._asks.waits_since(address)

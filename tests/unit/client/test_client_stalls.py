@@ -43,3 +43,22 @@ async def test_a_server_that_keeps_quiet_is_not_asked_who_leads() -> None:
             assert count(one, "members") == asked
             served.rows = [row(one, "follower"), row(two, "leader")]
             assert await first == 1
+
+
+async def test_what_a_server_owes_that_is_asked_no_more_is_not_forgotten() -> None:
+    """The leader was cut off for a moment; a follower was asked meanwhile, and lost it on the way to the leader."""
+    served = Script()
+    lossy = Script(lambda _: None, served.machine)
+    with FakeServer(lossy) as one, FakeServer(served) as two:
+        lossy.rows = served.rows = [row(one, "leader"), row(two, "follower")]
+        async with Client(one.address, two.address, timeout_s=30) as client:
+            await until(lambda: client._best() is client._links.get(one.address))
+            first = asyncio.create_task(client.kv.put("a", "1"))
+            await until(lambda: count(one, "write") == 1)
+            lossy.rows = served.rows = [row(one, "follower"), row(two, "leader")]
+            client._look_around.set()
+            await until(lambda: client._best() is client._links.get(two.address))
+            assert not client._is_stalled(one.address), "it has not owed the answer for long yet"
+
+            async with asyncio.timeout(1.5):
+                assert await first == 1

@@ -106,23 +106,3 @@ def test_servers_that_have_moved_need_no_recovery(cluster: Cluster) -> None:
             == {server.address for server in cluster.servers}
         ),
     )
-
-
-def test_damage_is_not_recovered(cluster: Cluster) -> None:
-    """What is not as it was written makes no cluster."""
-    server = cluster.add()
-    server.start()
-    cluster.agree()
-    server.put("k", "a value that can be recognised")
-    server.kill()
-    assert run("check", str(server.data_dir)).code == 0
-    file = server.data_dir / "raft.db"
-    content = bytearray(file.read_bytes())
-    content[content.index(b"can be recognised")] ^= 0x20
-    file.write_bytes(content)
-
-    refused = run("recover", "--data-dir", str(server.data_dir), "--yes")
-
-    assert (refused.code, "damaged" in refused.error) == (1, True)
-    assert file.read_bytes() == bytes(content)
-    assert run("recover", "--data-dir", str(server.data_dir / "nowhere"), "--yes").code != 0

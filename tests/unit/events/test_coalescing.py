@@ -65,14 +65,14 @@ def gathered(*moments: list[tuple[MemberEvent, Member]]) -> list[list[tuple[Memb
     return outcomes
 
 
-def test_row_42_what_happens_in_one_moment_is_one_event_a_kind() -> None:
+def test_42_what_happens_in_one_moment_is_one_event_a_kind() -> None:
     """MemberEventCoalesce_Basic: members that join together are told together."""
     a, b, c = member("a"), member("b"), member("c")
 
     assert gathered([(JOIN, a), (JOIN, b), (LEAVE, c)]) == [[(JOIN, "a b"), (LEAVE, "c")]]
 
 
-def test_row_42_a_failure_and_a_return_in_one_moment_are_nothing() -> None:
+def test_42_a_failure_and_a_return_in_one_moment_are_nothing() -> None:
     """It is as it was; across two moments they are both told."""
     a = member("a")
 
@@ -81,7 +81,7 @@ def test_row_42_a_failure_and_a_return_in_one_moment_are_nothing() -> None:
     assert gathered([(JOIN, a)], [(FAILED, a), (JOIN, a), (FAILED, a)]) == [[(JOIN, "a")], [(FAILED, "a")]]
 
 
-def test_row_42_an_update_is_never_swallowed() -> None:
+def test_42_an_update_is_never_swallowed() -> None:
     """TagUpdate: nor by a failure and a return in its moment; a join tells the latest tags."""
     old, new = member("a", role="old"), member("a", role="new")
 

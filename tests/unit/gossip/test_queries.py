@@ -85,7 +85,7 @@ def test_all_acknowledge_and_those_who_can_answer() -> None:
     assert all(questions(host) == 1 for host in hosts)
 
 
-def test_the_ping_that_reachability_sends_is_answered_by_gossip_itself() -> None:
+def test_38_an_internal_query_passes_by_the_handlers() -> None:
     """Row 38, Passthrough: no handler hears of an internal query; one that is not known is nobody's."""
     net = Net(2)
     hosts = net.cluster(4)
@@ -130,7 +130,7 @@ def test_the_timeout_is_serfs(config: GossipConfig, n: int, seconds: float) -> N
         (wanted("q", tags={"nothing": ".*"}), []),
     ],
 )
-def test_row_38_filters(query: Query, meant: list[str]) -> None:
+def test_38_filters(query: Query, meant: list[str]) -> None:
     """Any of the names, and all of the tags, whose patterns stand for the whole value."""
     tags = {"n1": {"role": "db", "zone": "a"}, "n2": {"role": "cache", "zone": "a"}, "n3": {"role": "web"}}
     asked = []
@@ -156,7 +156,7 @@ def test_the_asker_knows_whom_its_filters_mean() -> None:
     assert [effect for effect in effects if isinstance(effect, QueryDone)] == [QueryDone(asked.query.id, ())]
 
 
-def test_row_38_a_query_is_asked_once() -> None:
+def test_38_a_query_is_asked_once() -> None:
     """Deduplicate: however often it comes, also after its time; two of one time and other ids are two."""
     me = Lone("peer")
     query = Query(5, 9, "id-peer", "q", b"", 1.0)
@@ -209,7 +209,7 @@ def test_no_ack_waits_for_answers_alone() -> None:
     assert replies(hosts[0], is_ack=False) == [("id-n1", b"yes")]
 
 
-def test_row_38_size_limits() -> None:
+def test_38_size_limits() -> None:
     """Of a question it is said before it is sent; in place of an answer that is too long the asker gets the reason."""
     me = Lone("peer")
     with pytest.raises(DispatchError, match="at most 1024"):

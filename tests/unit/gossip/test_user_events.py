@@ -35,12 +35,12 @@ def fire(host: Host, name: str, payload: bytes = b"") -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_everybody_hears_it_once(seed: int) -> None:
-    """30 members, 5 % loss: within two seconds of the LAN profile, the sender too (Serf: 0.1 to 0.5 s)."""
+    """30 members, 5 % loss: within half a second of the LAN profile, the sender too (Serf: 0.1 to 0.5 s)."""
     net = Net(seed, LAN, loss=0.05)
     hosts = net.cluster(30)
     fire(hosts[3], "deploy", b"v2")
 
-    assert net.took(lambda: all(heard(host) == ["deploy"] for host in hosts), 2.0) < 2.0
+    assert net.took(lambda: all(heard(host) == ["deploy"] for host in hosts), 2.0) < 0.5
     net.run(60)
     assert all(heard(host) == ["deploy"] for host in hosts)
 
@@ -58,7 +58,7 @@ def test_what_is_heard_before_one_speaks_has_an_earlier_time() -> None:
     assert times == sorted(set(times))
 
 
-def test_row_37_a_newcomer_does_not_hear_what_was_before_it() -> None:
+def test_37_a_newcomer_does_not_hear_what_was_before_it() -> None:
     """Join_IgnoreOld: nothing old, and everything from then on."""
     net = Net(2)
     hosts = net.cluster(3)
@@ -73,7 +73,7 @@ def test_row_37_a_newcomer_does_not_hear_what_was_before_it() -> None:
     assert all(heard(host) == ["old", "new"] for host in hosts)
 
 
-def test_row_37_a_newcomer_that_asks_for_them_hears_the_latest() -> None:
+def test_37_a_newcomer_that_asks_for_them_hears_the_latest() -> None:
     """start --replay: as many as are kept, in their order, and nobody else hears one again."""
     net = Net(3)
     hosts = net.cluster(3)
@@ -120,7 +120,7 @@ def test_a_healed_partition_tells_each_side_what_the_other_heard() -> None:
     assert net.until(lambda: all(sorted(heard(host)) == ["left", "right"] for host in hosts), 60)
 
 
-def test_row_37_events_of_one_time_are_told_apart_by_what_they_say() -> None:
+def test_37_events_of_one_time_are_told_apart_by_what_they_say() -> None:
     """SameClock and OldMessage: same time and another name or payload are two events; the same is one; old is none."""
     me = Lone("peer")
     same = [UserEvent(7, "a", b"1"), UserEvent(7, "a", b"2"), UserEvent(7, "b", b"1")]

@@ -145,19 +145,3 @@ def test_a_peer_of_another_cluster(cluster: Cluster) -> None:
     other.put("k", "in its own")
     assert one.get("k") is None
     assert [row["name"] for row in one.ask("members")] == ["s0"]
-
-
-def test_a_member_with_a_name_that_is_taken(cluster: Cluster) -> None:
-    """A second server of the same name is not let in, and says so."""
-    cluster.form(1)
-    second = Server(cluster.folder / "second", "s0", cluster.port(1), "--peer", cluster.servers[0].address)
-    second.log.parent.mkdir()
-    cluster.servers.append(second)
-    second.start()
-
-    second.wait_log("s0.*(taken|another|in use)|name")
-    put = second.cli("kv", "put", "k", "v", "--timeout", "1")
-    assert put.code == 4
-    assert "has not joined a cluster yet" in put.error
-    assert "is taken" in put.error
-    assert len(cluster.servers[0].ask("members")) == 1

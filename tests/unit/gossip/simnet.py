@@ -32,6 +32,7 @@ from actors.gossip.effects import (
 from actors.gossip.member import REFUSED, Claim
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.swim import Swim
+from transport.admission import JOIN_KINDS
 from transport.wire import decode_body, encode_body, kind_of
 
 SYNC_S = 0.002
@@ -355,7 +356,11 @@ class Net:
             sender.links.add(address)
             target.links.add(sender.address)
         source = Source(sender.id, sender.address)
-        self.at(self.now + self.travel_s(), self._arrive, source, target, self.unpacked(kind, body, message))
+        # As the links do (transport/admission.py): two clusters hear nothing of each other but the handshake.
+        cluster_id = "" if kind in JOIN_KINDS else sender.core.cluster_id
+        self.at(
+            self.now + self.travel_s(), self._arrive, source, cluster_id, target, self.unpacked(kind, body, message)
+        )
 
     def moved(self) -> None:
         """A server listens somewhere else."""
@@ -380,8 +385,8 @@ class Net:
         """What the receiver makes of the bytes."""
         return decode_body(kind, body)
 
-    def _arrive(self, source: Source, target: Host, message: object) -> None:
-        if target.is_up:
+    def _arrive(self, source: Source, cluster_id: str, target: Host, message: object) -> None:
+        if target.is_up and (cluster_id == target.core.cluster_id or not cluster_id or not target.core.cluster_id):
             target.receive(source, message)
 
     def _refuse(self, observer: Host, address: str) -> None:

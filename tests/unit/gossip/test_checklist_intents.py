@@ -241,6 +241,33 @@ def test_35_reconnect_ends_when_it_is_back() -> None:
     assert sent(lone.wait(600), Join) == []
 
 
+def test_35_reconnect_same_ip() -> None:
+    """Several servers of one host differ by their ports: each is looked for at its own until it is back."""
+    lone = Lone("b", "c", "d")
+    for port in (1, 2):
+        lone.hear(claim(f"m{port}", address=f"host:{port}"))
+    for port in (1, 2):
+        lone.hear(claim(f"m{port}", liveness=DEAD, accusers=("b", "c"), address=f"host:{port}"))
+
+    assert {address for address, _ in sent(lone.wait(LAN.join_retry_max_s), Join)} == {"host:1", "host:2"}
+    lone.hear(claim("m1", 2, address="host:1"), teller="m1")
+    lone.wait(LAN.join_timeout_s)
+
+    assert {address for address, _ in sent(lone.wait(3 * LAN.join_retry_max_s), Join)} == {"host:2"}
+
+
+def test_36_leave_rejoin_different_role() -> None:
+    """Back after a leave with other tags, another name and another address: that is what it is shown with."""
+    lone = Lone("a", "b")
+    lone.hear(claim("a", 1, lamport=5, intent=LEFT, tags={"role": "web"}))
+
+    effects = lone.hear(claim("a", 2, lamport=6, tags={"role": "db"}, address="new:1"))
+
+    assert changes(effects) == [("a", "left", "alive")]
+    (member,) = lone.core.report.named(lone.now, "a")
+    assert (member.tags, member.address) == ({"role": "db"}, "new:1")
+
+
 def test_36_join_leave_join() -> None:
     """A member that left and is back is alive, with what it says of itself now."""
     lone = Lone("a", "b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from math import nan
 
@@ -9,7 +10,8 @@ import pytest
 
 from actors.gossip.config import LAN
 from actors.gossip.messages import Ack, Nack, Ping, PingRequest, Stranger
-from tests.unit.gossip.lone import ME, SUSPECT, Lone, changes, claim, sent
+from actors.gossip.roster import Roster
+from tests.unit.gossip.lone import DEAD, ME, SUSPECT, Lone, changes, claim, sent
 
 
 def health(lone: Lone) -> int:
@@ -244,3 +246,28 @@ def test_why_tells_who_probed_and_who_relayed() -> None:
     assert "(no answer either)" in why
     assert "own health score" in why
     assert "accused by me: no answer to a probe" in why
+
+
+def test_20_failed_remote() -> None:
+    """What this server's own links could not send is its own trouble; a refused connection tells of the other side."""
+    lone = Lone("a", "b", "c")
+
+    lone.do(lone.core.undelivered(lone.now, "a:1"))
+    assert lone.status("a") == "alive"
+
+    lone.evidence("a:1")
+    assert lone.status("a") == "suspect"
+
+
+@pytest.mark.parametrize(("members", "wanted", "found"), [(0, 3, 0), (1, 3, 1), (2, 3, 2), (5, 3, 3), (200, 3, 3)])
+def test_23_k_random_nodes(members: int, wanted: int, found: int) -> None:
+    """Different ones, none of them this server, and those alone that fit; in a large cluster too, and when few do."""
+    roster = Roster(claim("me"), random.Random(members))
+    for number in range(members):
+        roster.put(claim(f"m{number}"), 0.0)
+        roster.put(claim(f"dead{number}", liveness=DEAD), 0.0)
+
+    for _ in range(50):
+        chosen = roster.choose(wanted, lambda one: one.is_live)
+        assert len({one.id for one in chosen}) == len(chosen) == found
+        assert all(one.is_live and one.id != "id-me" for one in chosen)

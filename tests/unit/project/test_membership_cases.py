@@ -11,10 +11,13 @@ import pytest
 from tests.unit.project.sources import ROOT
 
 PAGE = (ROOT / "docs" / "membership-cases.md").read_text("utf-8")
-SHORT = re.compile(r"^case_([a-z])$")
-SHORT_PATH = "tests/unit/reconciler/test_case_{}.py"
+SHORT = {
+    re.compile(r"^(case_[a-z])$"): "tests/unit/reconciler/test_{}.py",
+    re.compile(r"^gossip/(\w+)$"): "tests/unit/gossip/test_{}.py",
+}
+"""What the page writes for a file, and where that is."""
 
-CASES = {"B": 11, "J": 14, "F": 17, "L": 8, "E": 7, "Q": 4}
+CASES = {"B": 11, "J": 14, "F": 17, "L": 8, "E": 7, "Q": 4, "S": 44, "P": 6}
 """How many there are of each letter."""
 
 NAMED = sorted(set(re.findall(r"`([\w/.]+)::(test_\w+)`", PAGE)))
@@ -38,10 +41,9 @@ def test_every_row_names_a_test_or_says_why_there_is_none() -> None:
 @pytest.mark.parametrize(("where", "name"), NAMED)
 def test_a_test_of_the_page_exists(where: str, name: str) -> None:
     """Under that name, in that file."""
-    short = SHORT.match(where)
-    path = ROOT / (SHORT_PATH.format(short[1]) if short else where)
+    paths = [place.format(found[1]) for short, place in SHORT.items() if (found := short.match(where))]
 
-    assert name in _functions(path)
+    assert name in _functions(ROOT / (paths or [where])[0])
 
 
 def _functions(path: Path) -> set[str]:

@@ -13,7 +13,7 @@ from attrs import asdict
 from commands.options import to_json
 from commands.paths import FOLDER_THAT_EXISTS
 from storage.data_check import DataCheck, check_data_dir
-from storage.errors import DataDirInUseError, StorageError
+from storage.errors import StorageError
 from transport.errors import QuorateError
 
 FORMATS = ("text", "json")
@@ -40,8 +40,6 @@ def check(directory: Path, form: str) -> None:
     """
     try:
         result = check_data_dir(directory.absolute())
-    except DataDirInUseError as error:
-        raise CannotCheckError(f"{error}: stop it first, or ask how it is with 'health'") from None
     except StorageError as error:
         raise CannotCheckError(str(error)) from error
     click.echo(to_json(asdict(result), indent=2) if form == "json" else _text(directory, result))

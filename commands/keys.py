@@ -186,7 +186,7 @@ def keys_view(rows: Sequence[dict[str, Any]]) -> str:
     members = (
         (row["name"], row["address"], row["status"], row["uses"], " ".join(row["holds"]), row["error"]) for row in rows
     )
-    return "\n".join([*lines, "", table(columns, members)])
+    return "\n".join([*(lines or ["no member says that it holds a key"]), "", table(columns, members)])
 
 
 def differences(rows: Sequence[dict[str, Any]]) -> str:

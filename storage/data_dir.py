@@ -21,7 +21,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from storage.errors import CorruptFile, DataDirError, DataDirInUseError, StorageError
+from storage.errors import CorruptFile, DataDirError, StorageError
 from storage.keyring_file import read_keyring, remove_keyring
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
@@ -55,8 +55,6 @@ class DataDir:
         try:
             _make(path)
             lock = take_lock(path)
-        except DataDirInUseError as error:
-            raise DataDirInUseError(f"{error}; choose another with --data-dir") from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataDirError(f"cannot use data directory {path}: {reason}; choose another with --data-dir") from error
@@ -176,14 +174,16 @@ def _make(path: Path) -> None:
 
 
 def take_lock(path: Path) -> int:
-    """Lock the directory for this process; closing what is returned lets go. Raises DataDirInUseError or OSError."""
+    """Lock the directory for this process; closing what is returned lets go. Raises DataDirError or OSError."""
     lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(lock)
-        raise DataDirInUseError(f"data directory {path} is in use by another server (pid {owner})") from None
+        raise DataDirError(
+            f"data directory {path} is in use by another server (pid {owner}): stop it first, or name another directory"
+        ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -19,10 +19,6 @@ class DataDirError(StorageError):
     """The data directory cannot be used: not writable, not a directory, or in use by another server."""
 
 
-class DataDirInUseError(DataDirError):
-    """Another process has the data directory."""
-
-
 class CorruptFile(StorageError):  # noqa: N818 - the name says what the user has
     """A file does not hold what was written to it. It is never repaired or replaced silently."""
 

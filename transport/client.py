@@ -91,7 +91,7 @@ class Client:
                 )
         self._seeds = [parse_address(address) for address in addresses or (DEFAULT_ADDRESS,)]
         self._key = load(key) if isinstance(key, str | Path) else key
-        self._timeout_s = timeout_s
+        self._timeout_s = _checked_s(timeout_s)
         self._lane = SESSION_COMMANDS if exactly_once else COMMANDS
         self._asks = Asks(limits or AskLimits(), self._send, _pause_s)
         self._links: dict[str, ClientLink] = {}
@@ -197,7 +197,8 @@ class Client:
         if not self._is_open:
             raise Unreachable("the client is not connected, or closed already: use it in an 'async with'")
         promise = self._loop.create_future()
-        ask = Ask(op, body, self._loop.time() + (self._timeout_s if timeout_s is None else timeout_s), promise)
+        wait_s = self._timeout_s if timeout_s is None else _checked_s(timeout_s)
+        ask = Ask(op, body, self._loop.time() + wait_s, promise)
         self._asks.add(ask)
         if self._asks.is_lone:
             self._pump()
@@ -383,6 +384,12 @@ class Client:
     def _close_link(self, address: str) -> None:
         self._links.pop(address).close()
         self._asks.lost(address, "the server left the cluster")
+
+
+def _checked_s(timeout_s: float) -> float:
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s is seconds, more than 0, not {timeout_s!r}")
+    return timeout_s
 
 
 def _pause_s(refusals: int) -> float:

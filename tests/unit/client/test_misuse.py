@@ -88,3 +88,15 @@ async def test_keys_and_values_of_other_types() -> None:
                     await client.kv.put(anything, "a")
                 with pytest.raises(TypeError, match="put_many takes a mapping"):
                     await client.kv.put_many(anything)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+async def test_a_time_that_is_none(timeout_s: float) -> None:
+    """Nothing is sent that nobody could wait for."""
+    with pytest.raises(ValueError, match="timeout_s is seconds, more than 0"):
+        Client(timeout_s=timeout_s)
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            with pytest.raises(ValueError, match="timeout_s is seconds, more than 0"):
+                await client.kv.put("a", "1", timeout_s=timeout_s)
+        assert not [request for request in server.requests if request.op in WRITES]

@@ -34,7 +34,7 @@ from actors.keyring.messages import (
     report_of,
 )
 from storage.keyring_file import KeyringWrite, KeyringWritten
-from transport.errors import KeyFileError
+from transport.errors import QuorateError
 from transport.keys import parse
 from transport.ring import Ring, Stage, decode_ring, encode_ring
 from transport.wire import ErrorReply, Json
@@ -54,6 +54,10 @@ SHARE: Final = 0.8
 _LIVE: Final = frozenset({"alive", "suspect"})
 
 _log = logging.getLogger("quorate.keys")
+
+
+class RefusedError(QuorateError):
+    """This server does not go along with what it was asked for; the text says why."""
 
 
 class KeyringActor(Actor):
@@ -86,13 +90,13 @@ class KeyringActor(Actor):
         async with self._lock:
             try:
                 await self._join(decode_ring(msg.ring, "what was offered"))
-            except KeyFileError as error:
+            except QuorateError as error:
                 return ErrorReply("Refused", str(error))
         return self._report()
 
     async def _join(self, offered: Ring) -> None:
         if self._held.ring is None:
-            raise KeyFileError("this server runs without a key: start it with --key FILE")
+            raise RefusedError("this server runs without a key: start it with --key FILE")
         joined = self._held.ring.joined(offered)
         if joined == self._held.ring:
             return
@@ -101,9 +105,9 @@ class KeyringActor(Actor):
                 KeyringWrite(encode_ring(joined)), timeout_s=DISK_TIMEOUT_S
             )
         except AskError as error:
-            raise KeyFileError(f"it is unknown whether the ring is on the disk: {error}") from error
+            raise RefusedError(f"it is unknown whether the ring is on the disk: {error}") from error
         if written.error:
-            raise KeyFileError(written.error)
+            raise RefusedError(written.error)
         self._held.ring = joined
         _log.info("this server is %s now (%s)", joined, joined.stage)
         self.context.after(APPLY_AFTER_S, Apply())
@@ -207,18 +211,18 @@ class KeyringActor(Actor):
         """Have one member go one stage further."""
         try:
             report = await self._step(msg)
-        except (KeyFileError, RemoteError) as error:
+        except (QuorateError, RemoteError) as error:
             return Json({"ok": False, "reason": error.text if isinstance(error, RemoteError) else str(error)})
         return Json(self._row(report))
 
     async def _step(self, msg: KeysStep) -> KeysReport:
         ring = self._held.ring
         if ring is None:
-            raise KeyFileError("this cluster runs without a key: start its servers with --key FILE")
+            raise RefusedError("this cluster runs without a key: start its servers with --key FILE")
         if not self._held.is_proven(msg.proof, msg.member, msg.stage, msg.new):
-            raise KeyFileError("only a holder of the cluster key may rotate it: give its file with --key")
+            raise RefusedError("only a holder of the cluster key may rotate it: give its file with --key")
         if msg.stage not in set(Stage):
-            raise KeyFileError(f"there is no stage {msg.stage[:40]!r} of a rotation")
+            raise RefusedError(f"there is no stage {msg.stage[:40]!r} of a rotation")
         offer = KeysOffer(encode_ring(ring.at(parse(msg.new.encode(), "the new key"), Stage(msg.stage))))
         timeout_s = msg.timeout_s * SHARE
         if msg.member == self._server_id:
@@ -232,4 +236,4 @@ class KeyringActor(Actor):
                     offer, timeout_s=timeout_s
                 )
                 return report
-        raise KeyFileError(f"no member has the id {msg.member[:40]!r}; `members` lists them")
+        raise RefusedError(f"no member has the id {msg.member[:40]!r}; `members` lists them")

@@ -38,13 +38,13 @@ NEW_ROWS = [row(name, NEW.fingerprint) for name in "ab"]
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
-    """Key files: the old one, the new one, a client's."""
-    texts = {"old": to_text(OLD), "new": to_text(NEW), "client": client_only(OLD)}
+    """Key files: the old one, the new one, a client's, one that is none, and the name of none."""
+    texts = {"old": to_text(OLD), "new": to_text(NEW), "client": client_only(OLD), "broken": "[server]\npublic = 1\n"}
     for name, text in texts.items():
         path = tmp_path / f"{name}.key"
         path.touch(mode=0o600)
         path.write_text(text)
-    return {name: str(tmp_path / f"{name}.key") for name in texts}
+    return {name: str(tmp_path / f"{name}.key") for name in (*texts, "missing")}
 
 
 def test_list(play: Play) -> None:
@@ -86,6 +86,8 @@ def test_list_names_who_is_silent_or_differs(play: Play, odd: dict[str, Any], li
         ["rotate", "--finish"],
         ["rotate", "{client}", "--key", "{old}"],
         ["rotate", "{new}", "--key", "{client}"],
+        ["rotate", "{broken}", "--key", "{old}"],
+        ["rotate", "{new}", "--key", "{missing}"],
         ["list", "{new}"],
         ["remove", "{new}"],
     ],

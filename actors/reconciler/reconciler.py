@@ -115,7 +115,7 @@ class Reconciler(Actor):
         answer: Json = await self.context.ref("raft").ask(change, timeout_s=ASK_TIMEOUT_S)
         outcome: dict[str, Any] = answer.value
         if outcome["ok"]:
-            _log.info("%s %s (%s): %s", change.kind.replace("_", " "), change.name, change.address, why)
+            _log.info("%s (%s): %s", change.name, change.address, why)
             self._events.tell(Decided(change.kind, change.id, change.name, change.address, why))
         return str(outcome["reason"])
 
@@ -145,4 +145,4 @@ class Reconciler(Actor):
         if refusal:
             return refusal
         change = Configure("remove", view.configuration_index, server.id, server.name, server.address)
-        return await self._configure(change, "an operator wants it removed")
+        return await self._configure(change, "removing: an operator wants it")

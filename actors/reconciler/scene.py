@@ -63,11 +63,15 @@ class Scene:
         """Whether it is this server, the leader."""
         return server.id == self.view.local
 
+    def is_there(self, server: ServerView) -> bool:
+        """Whether gossip has it as alive, be it suspected."""
+        return self.status(server.id) in _THERE
+
     def ailment(self, server: ServerView) -> str:
         """Why a server is not healthy; "" when it is."""
         if self.is_local(server):
             return ""
-        if self.status(server.id) not in _THERE:
+        if not self.is_there(server):
             return "not alive"
         if server.match_index is None or not self._is_heard(server):
             return "not heard from"
@@ -101,7 +105,7 @@ class Scene:
 
     def why_not_vote(self, server: ServerView) -> str:
         """Why a standby cannot be given a vote yet; "" when it can."""
-        if self.status(server.id) not in _THERE:
+        if not self.is_there(server):
             return "standby: not alive"
         ailment = self.ailment(server) or ("suspected" if self.status(server.id) == Status.SUSPECT else "")
         if ailment:

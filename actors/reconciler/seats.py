@@ -60,6 +60,8 @@ def _standbys(scene: Scene, voters: list[ServerView]) -> Proposals:
             promotion = None if refusal else scene.change("promote", first)
             yield promotion, first.id, refusal or "promoting: healthy and stable"
     for standby in standbys:
+        if not scene.is_there(standby):
+            continue  # what becomes of it is said elsewhere
         if is_full:
             yield None, standby.id, f"standby: there are {len(voters)} voters (--max-voters {scene.policy.voters_max})"
         else:

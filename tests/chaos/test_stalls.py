@@ -50,7 +50,7 @@ def stall(story: Story, stopped: Sequence[Server], what: str) -> None:
     assert set(blamed) == ({server.name for server in stopped} if others else set())
     for server in cluster.servers:
         assert set(server.status()["voters"]) == voters
-        assert "quorate.reconciler: remove" not in server.log_text()
+        assert ": removing: " not in server.log_text()
 
 
 def _failed(cluster: Cluster) -> Counter[str]:

@@ -67,6 +67,7 @@ def test_f4_a_dead_standby_is_cleaned_up() -> None:
     stage = stage_of("abc", "d", voters_max=3)
     stage.become("failed", "d")
     assert stage.settle() == []
+    assert stage.reasons["d"] == "failed: kept for 60 s (--dead-server-timeout), it is expected back"
     stage.wait(DEAD_S)
 
     assert stage.settle() == ["remove d"]

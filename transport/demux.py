@@ -38,32 +38,36 @@ class Demux:
         self.targets: Sequence[Address] = ()
         """The listeners, in the order in which they are tried."""
         self.visits: set[Visit] = set()
-        self._serving: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it accepts connections."""
-        return self._serving is not None
+        """Whether it accepts connections, or is about to."""
+        return self._opening is not None
 
     def open(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
         """Begin to accept on a copy of `listening`; until that has begun, connections wait."""
         self.loop = loop
-        self._serving = loop.create_task(self._serve(listening), name="two keys on one port")
+        self._opening = loop.create_task(self._serve(listening), name="two keys on one port")
 
     def close(self) -> None:
-        """Stop accepting, and end every connection."""
-        if self._serving is not None:
-            self._serving.cancel()
-            self._serving = None
+        """Stop accepting, let go of the port, and end every connection."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         for visit in list(self.visits):
             visit.abort()
 
     async def _serve(self, listening: socket.socket) -> None:
-        server = await self.loop.create_server(lambda: Visit(self), sock=listening.dup(), backlog=self.limits.backlog)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            server.close()
+        # In two steps: `close` may come between them, and must find the server that it has to close.
+        self._server = await self.loop.create_server(
+            lambda: Visit(self), sock=listening.dup(), backlog=self.limits.backlog, start_serving=False
+        )
+        await self._server.start_serving()
 
 
 class Visit(asyncio.Protocol):

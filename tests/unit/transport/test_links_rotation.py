@@ -224,3 +224,18 @@ async def test_large_frames_pass_a_slow_reader(old: ClusterKey, new: ClusterKey)
             await asyncio.sleep(0.1)
             for _ in range(4):
                 assert (await peer.receive())[1] == body
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 50])
+async def test_links_are_made_anew_in_a_rotation(old: ClusterKey, new: ClusterKey, turns: int) -> None:
+    """The actor that owns them was restarted, however far the ones before had come: the port is free at once."""
+    ring = Ring(old, new, Stage.USING)
+    async with Server(ring=ring) as server:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        address = server.address
+        server.links.close()
+        async with Server(bind=address, ring=ring) as again:
+            for key in (old, new):
+                with client(again, key) as peer:
+                    await asks(again, peer, key.fingerprint.encode())

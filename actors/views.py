@@ -125,7 +125,7 @@ def status_view(status: Row) -> str:
     return fields(
         [
             ("server", f"{status['node']} ({_short(status['id'])}) at {status.get('address', _NONE)}"),
-            ("cluster", status["cluster_id"] or "none yet: it has not joined one"),
+            ("cluster", status["cluster_id"] or _unjoined(status)),
             ("role", status["role"]),
             ("leader", status["leader"] or "none"),
             ("term", status["term"]),
@@ -134,6 +134,7 @@ def status_view(status: Row) -> str:
             ("standbys", ", ".join(status["standbys"])),
             ("members", ", ".join(f"{count} {state}" for state, count in members.items())),
             ("looking for", "; ".join(map(_seek, status.get("seeking") or ())) or "nobody"),
+            *((("turned away", _turned_away(one))) for one in status.get("turned_away") or ()),
             ("log", f"commit {status['commit_index']}, applied {status['applied_index']}"),
             ("http", status.get("http") or "off"),
             ("console", status.get("monitor_port") or "off"),
@@ -142,6 +143,17 @@ def status_view(status: Row) -> str:
             ("version", status.get("version")),
         ]
     )
+
+
+def _unjoined(status: Row) -> str:
+    mustering = "; ".join(status.get("mustering") or ())
+    return (
+        f"none yet: it starts one when all are ready ({mustering})" if mustering else "none yet: it has not joined one"
+    )
+
+
+def _turned_away(refusal: Row) -> str:
+    return f"{refusal['name'] or 'a server'} at {refusal['address']}, {refusal['age_s']:g} s ago: {refusal['reason']}"
 
 
 def health_view(health: Row) -> str:

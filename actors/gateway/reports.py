@@ -44,6 +44,8 @@ def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mappi
         "members": dict(sorted(counts.items())),
         "join_state": gossip["join_state"],
         "seeking": gossip["seeking"],
+        "mustering": gossip["mustering"],
+        "turned_away": gossip["turned_away"],
         "http": control.config.http_address,
         "monitor_port": control.config.monitor_port or None,
         "data_dir": str(control.config.data_dir),

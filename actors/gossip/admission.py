@@ -77,9 +77,10 @@ class Admission:
         """Somebody asks to be let in, or was lost and is back."""
         code, reason = self._refusal(source, join)
         if code:
-            self._refuse(source, join, code, reason)
+            self._refuse(now, source, join, code, reason)
             return
         claim = join.claim
+        self._shared.turned_away.remove(source.address)
         self._beliefs.learn(now, claim, claim.id)
         first, *rest = self._parts(now)
         clocks = self._herald.events.clock, self._herald.queries.clock
@@ -188,10 +189,12 @@ class Admission:
             "start it with an empty --data-dir"
         )
 
-    def _refuse(self, source: Source, join: Join, code: str, reason: str) -> None:
+    def _refuse(self, now: float, source: Source, join: Join, code: str, reason: str) -> None:
         self._shared.counts["refused joins"] += 1
         if code not in (MYSELF, NOT_READY):
             self._shared.note_once(WARNING, f"refused to let {source.address} in: {reason}")
+            # A claim that is not sound may hold anything.
+            self._shared.turned_away.add(now, source.address, "" if code == UNSOUND else join.claim.name, reason)
         self._shared.send(source.address, JoinRefused(join.nonce, self.cluster_id, code, reason))
 
     def _decline(self, now: float, source: Source, joined: Joined) -> None:

@@ -100,6 +100,7 @@ class Report:
             "join_state": self.join_state(),
             "seeking": self._seeker.report(now),
             "mustering": self._mustering.missing(),
+            "turned_away": self._shared.turned_away.report(now),
             "health_score": self._shared.awareness.score,
             "incarnation": self._own.claim.incarnation,
             "lamport": self._own.clock,

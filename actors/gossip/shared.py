@@ -15,6 +15,7 @@ from actors.gossip.effects import Changed, Effect, Note, Send
 from actors.gossip.roster import Roster
 from actors.gossip.rumours import Rumours
 from actors.gossip.trail import Step, Trails
+from actors.gossip.turned_away import TurnedAway
 
 if TYPE_CHECKING:
     from random import Random
@@ -39,6 +40,7 @@ class Shared:
         self.awareness = Awareness(config.health_max)
         self.coordinates = Coordinates(rng)
         self.trails = Trails()
+        self.turned_away = TurnedAway()
         self.out: list[Effect] = []
         self.counts: Counter[str] = Counter()
         self._said: set[str] = set()

@@ -155,7 +155,8 @@ class Gossip(Actor):
             {"address": "b:2", "attempts": 1, "error": "", "next_try_s": None},
         ]
         figures = {"health_score": 2, "lamport": 9, "queue": 4, "counters": {"probes": 7}}
-        return Json({"join_state": "joined", "seeking": seeking, **figures})
+        away = [{"address": "c:3", "name": "three", "reason": "two clusters never merge", "age_s": 2.5}]
+        return Json({"join_state": "joined", "seeking": seeking, "mustering": [], "turned_away": away, **figures})
 
     @handles(JoinPeers)
     def on_join(self, msg: JoinPeers, sender: Sender) -> Json:

@@ -32,6 +32,7 @@ async def test_status_has_the_keys_scripts_rely_on() -> None:
         assert status["members"] == {"alive": 1, "suspect": 1}
         assert (status["join_state"], [seek["address"] for seek in status["seeking"]]) == ("joined", ["a:1", "b:2"])
         assert "a:1 (3 tries, refused: no, again in 1.5 s); b:2 (1 try, asked now)" in status_view(status)
+        assert "three at c:3, 2.5 s ago: two clusters never merge" in status_view(status)
 
 
 @story

@@ -113,6 +113,8 @@ def test_two_clusters_never_merge(seed: int) -> None:
     line = "n0 at n0:7946 belongs to cluster c0 and m0 at m0:7946 to cluster c1: two clusters never merge"
     assert f"refused to let n0:7946 in: {line}" in theirs.notes()
     assert f"m0:7946 refused this server: {line}" in ours.notes()
+    (away,) = theirs.core.report.status(net.now)["turned_away"]
+    assert (away["name"], away["address"], line in away["reason"]) == ("n0", "n0:7946", True)
     ((outcome,),) = [[effect for _, effect in ours.effects if isinstance(effect, JoinDone)]]
     assert line in outcome.reason
 

@@ -110,7 +110,7 @@ class Admission:
             self._shared.note(INFO, f"met {self._roster.name_of(source.id)} at {source.address}")
         if not alone:
             self.exchange(now, source.address, reply=False)
-        self._herald.events.exchange(source.address)
+        self._herald.exchange(source.address)
 
     def on_refused(self, now: float, source: Source, refusal: JoinRefused) -> None:
         """A server turns this one away, or has found out that it belongs elsewhere after it was let in."""

@@ -124,4 +124,4 @@ class Gossiper:
         self._push_pull_at = now + self._config.push_pull_s(self._roster.live_count)
         for partner in self._roster.choose(1, lambda claim: claim.status is Status.ALIVE):
             self._admission.exchange(now, partner.address, reply=True)
-            self._herald.events.exchange(partner.address)
+            self._herald.exchange(partner.address)

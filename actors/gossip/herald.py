@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from actors.gossip.dispatches import QueryRelay, QueryReply
 from actors.gossip.member import COUNTER_MAX
 from actors.gossip.messages import EventSync
@@ -27,10 +29,11 @@ class Herald:
     """User events and queries of one core."""
 
     def __init__(self, shared: Shared, dispatching: Dispatching) -> None:
+        self._shared = shared
         self.events = UserEvents(shared, clock=dispatching.event_clock, replay=dispatching.replay)
         self.queries = Queries(shared, clock=dispatching.query_clock, answers=dispatching.answers)
         self.handlers: dict[type, Callable[[float, Source, Any], None]] = {
-            EventSync: self.events.on_sync,
+            EventSync: self._on_sync,
             QueryReply: self.queries.on_reply,
             QueryRelay: self.queries.on_relay,
         }
@@ -39,6 +42,21 @@ class Herald:
         """What gossip brings beside claims."""
         self.events.learn(gossip.events, teller)
         self.queries.learn(now, gossip.queries, teller)
+
+    def exchange(self, address: str) -> None:
+        """See whether a member has heard the same events, and let it know of the times this server has heard of."""
+        self._sync(address, self.events.question())
+
+    def _on_sync(self, now: float, source: Source, sync: EventSync) -> None:
+        self.events.witness(min(sync.event_clock, COUNTER_MAX))
+        self.queries.witness(min(sync.query_clock, COUNTER_MAX))
+        answer = self.events.answer(source.id, sync)
+        if answer is not None:
+            self._sync(source.address, answer)
+
+    def _sync(self, address: str, sync: EventSync) -> None:
+        clocked = evolve(sync, event_clock=self.events.clock, query_clock=self.queries.clock)
+        self._shared.send(address, clocked)
 
     def begin(self, joined: Joined) -> None:
         """This server, new in the cluster, is let in."""

@@ -108,13 +108,16 @@ class EventSync:
     """Whether two members have heard the same user events, and those that one of them missed.
 
     step: 0 asks; 1 answers with the sender's events above the asker's floor, if their digest is another one; 2 brings
-    what the answer lacked. digest: of the sender's events above its floor.
+    what the answer lacked. digest: of the sender's events above its floor. event_clock, query_clock: Lamport times of
+    the latest user event and query that the sender has heard of, perhaps in a run before this one.
     """
 
     step: int
     floor: int
     digest: int
     events: list[UserEvent]
+    event_clock: int = 0
+    query_clock: int = 0
 
 
 @message("gossip.notice", urgent=True)

@@ -130,8 +130,12 @@ class Queries:
     def begin(self, clock: int) -> None:
         """This server, new in the cluster, is let in at this time of the clock."""
         self._recent.forget_before(clock)
-        if self._recent.witness(clock):
-            self._shared.out.append(KeepClocks(queries=clock))
+        self.witness(clock)
+        self._shared.out.append(KeepClocks(queries=clock))
+
+    def witness(self, clock: int) -> None:
+        """Somebody has heard of this time, perhaps in another run: what this server asks from now on is later."""
+        self._recent.witness(clock)
 
     def on_reply(self, now: float, source: Source, reply: QueryReply) -> None:
         """A member, or one that carries for it, says something about a query of this server."""
@@ -206,7 +210,7 @@ class Queries:
         if not self._recent.add(query.ltime, (query.origin, query.id), None, query.weight):
             return
         self._shared.rumours.add(query)
-        self._shared.out.append(KeepClocks(queries=self.clock))
+        self._shared.out.append(KeepClocks(queries=query.ltime))
         if not _is_meant(query, self._roster.own):
             return
         is_internal = query.name.startswith(INTERNAL)

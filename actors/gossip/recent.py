@@ -40,11 +40,9 @@ class Recent(Generic[T]):
         """A time later than any heard of."""
         return self.clock + 1
 
-    def witness(self, ltime: int) -> bool:
-        """Move the clock to a time heard of; whether that moved it."""
-        moved = ltime > self.clock
+    def witness(self, ltime: int) -> None:
+        """Move the clock to a time heard of."""
         self.clock = max(self.clock, ltime)
-        return moved
 
     def forget_before(self, ltime: int) -> None:
         """All up to this time is old from now on."""

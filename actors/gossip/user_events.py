@@ -22,7 +22,6 @@ from actors.gossip.shared import WARNING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.gossip.admission import Source
     from actors.gossip.shared import Shared
 
 KEPT_MAX: Final = 512
@@ -75,30 +74,33 @@ class UserEvents:
     def begin(self, clock: int) -> None:
         """This server, new in the cluster, is let in at this time of the clock."""
         self._told_before = clock
-        if self._recent.witness(clock):
-            self._shared.out.append(KeepClocks(events=clock))
+        self.witness(clock)
+        self._shared.out.append(KeepClocks(events=clock))
         if not self._replay:
             self._recent.forget_before(clock)
 
+    def witness(self, clock: int) -> None:
+        """Somebody has heard of this time, perhaps in another run: what this server says from now on is later."""
+        # Not kept: at the next start all up to what is kept is old, and this server may not have heard it yet.
+        self._recent.witness(clock)
+
     # --- those who missed some ---
 
-    def exchange(self, address: str) -> None:
-        """See whether a member has heard the same. What either side missed is sent then; mostly that is nothing."""
-        self._sync(address, 0, self._recent.floor, [])
+    def question(self) -> EventSync:
+        """Has the other side heard the same? What either missed is sent then; mostly that is nothing."""
+        return self._sync(0, [])
 
-    def on_sync(self, now: float, source: Source, sync: EventSync) -> None:
-        """Take what was missed, and send what the other side has missed."""
-        self.learn(sync.events, source.id)
+    def answer(self, teller: str, sync: EventSync) -> EventSync | None:
+        """Take what was missed; what the other side has missed, if it has."""
+        self.learn(sync.events, teller)
         mine = [event for event in self._recent if event.ltime > sync.floor]
         if sync.step == 0 and _digest(mine) != sync.digest:
-            self._sync(source.address, 1, self._recent.floor, mine)
-        elif sync.step == 1:
-            missed = [event for event in mine if event not in sync.events]
-            if missed:
-                self._sync(source.address, 2, self._recent.floor, missed)
+            return self._sync(1, mine)
+        missed = [event for event in mine if event not in sync.events]
+        return self._sync(2, missed) if sync.step == 1 and missed else None
 
-    def _sync(self, address: str, step: int, floor: int, events: list[UserEvent]) -> None:
-        self._shared.send(address, EventSync(step, floor, _digest(self._recent), events))
+    def _sync(self, step: int, events: list[UserEvent]) -> EventSync:
+        return EventSync(step, self._recent.floor, _digest(self._recent), events)
 
     def _take(self, event: UserEvent) -> None:
         key = (event.name, event.payload)
@@ -106,7 +108,7 @@ class UserEvents:
             # What was told before this server came is news to nobody else.
             if event.ltime > self._told_before:
                 self._shared.rumours.add(event)
-            self._shared.out.append(KeepClocks(events=self.clock))
+            self._shared.out.append(KeepClocks(events=event.ltime))
             self._shared.out.append(EventHeard(event))
 
 

@@ -73,7 +73,7 @@ MESSAGES = st.one_of(
     st.builds(Stranger, INTEGERS, TEXTS),
     st.builds(PingRequest, INTEGERS, TEXTS, TEXTS, FLOATS),
     st.builds(Gossip, MANY, EVENTS, QUERIES),
-    st.builds(EventSync, INTEGERS, INTEGERS, INTEGERS, EVENTS),
+    st.builds(EventSync, INTEGERS, INTEGERS, INTEGERS, EVENTS, INTEGERS, INTEGERS),
     REPLIES,
     st.builds(QueryRelay, TEXTS, REPLIES),
     st.builds(Sync, MANY, st.booleans()),

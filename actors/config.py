@@ -6,6 +6,7 @@ profiles (actors/gossip/config.py).
 """
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 from attrs import Factory, frozen
@@ -169,6 +170,7 @@ class NodeConfig:
             raise ConfigError(
                 f"--monitor-port {self.monitor_port}: the console needs three ports from there on, up to {PORT_MAX}"
             )
+        self._check_ports()
         self._check_exposure()
         self._check_bootstrap()
         if len(self.handlers) > HANDLERS_MAX:
@@ -208,6 +210,21 @@ class NodeConfig:
         if not is_utf8(str(self.data_dir)):
             raise ConfigError(f"--data-dir {shortened(str(self.data_dir))} is not UTF-8 text: choose another name")
 
+    def _check_ports(self) -> None:
+        """Refuse two uses of one port, which would be found taken by this server itself."""
+        uses = [("--bind", parse_address(self.bind))]
+        if self.http_address is not None:
+            uses.append(("HTTP", parse_address(self.http_address)))
+        if self.monitor_port:
+            ports = range(self.monitor_port, self.monitor_port + CONSOLE_PORTS)
+            uses.extend(("the console", Address("127.0.0.1", port)) for port in ports)
+        for (one, first), (other, second) in combinations(uses, 2):
+            same_host = _numeric(first.host) == _numeric(second.host) or first.is_wildcard or second.is_wildcard
+            if first.port == second.port and same_host:
+                raise ConfigError(
+                    f"port {first.port} is for {one} and for {other} as well: choose another for one of them"
+                )
+
     def _check_exposure(self) -> None:
         """Refuse what would open a door that nobody asked to be open."""
         http = self.http_address
@@ -216,8 +233,15 @@ class NodeConfig:
                 f"refusing to serve HTTP on {http}: it knows no keys, so whoever reaches it may read and write; "
                 "put a proxy in front of a loopback address, or give --insecure if that is what you want"
             )
-        if self.fault_hooks and not parse_address(self.bind).is_loopback:
+        if parse_address(self.bind).is_loopback:
+            return
+        if self.fault_hooks:
             raise ConfigError(f"fault hooks are for a cluster on this machine alone: not with --bind {self.bind}")
+        if self.key_file is None and not self.insecure:
+            raise ConfigError(
+                f"refusing to listen on {self.bind} without a key: whoever reaches it could command the cluster; "
+                "give --key FILE (`keys generate` makes one), or --insecure if that is what you want"
+            )
 
 
 def _numeric(host: str) -> str:

@@ -55,7 +55,7 @@ from transport.client_errors import OutcomeUnknown, Overloaded, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
 from transport.keys import ClusterKey, load
-from transport.links import check_exposure, check_free
+from transport.links import check_free
 from transport.ring import Ring, starting_ring
 from transport.stale import Stale, age_s
 
@@ -96,7 +96,6 @@ class Node:
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
         key = load(config.key_file) if config.key_file else None
-        check_exposure(config.bind, key, config.insecure)
         self._data_dir = DataDir.open(config.data_dir)
         try:
             self.logs.open()

@@ -20,13 +20,13 @@ from transport.cuts import Cuts
 from transport.dialer import Dialer
 from transport.drops import Drops
 from transport.entrance import Entrance
-from transport.link_config import LinkConfig, check_exposure
+from transport.link_config import LinkConfig
 from transport.listener import OnFrames
 from transport.port import check_free
 from transport.ring import Ring
 from transport.stamp import Stamp
 
-__all__ = ["LinkConfig", "Links", "check_exposure", "check_free"]
+__all__ = ["LinkConfig", "Links", "check_free"]
 
 
 class Links:

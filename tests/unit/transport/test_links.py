@@ -11,7 +11,6 @@ from tests.unit.transport.network import RawPeer, Server, free_port, header, por
 from transport import keys
 from transport.errors import LinkError
 from transport.limits import LinkLimits
-from transport.links import check_exposure
 from transport.wire import PROTOCOL_VERSION, pack
 
 
@@ -283,13 +282,3 @@ async def test_ipv6_works() -> None:
         assert one.tell(two, b"v6")
         await until(lambda: two.frames, "arrives over IPv6")
         assert two.links.bound_address.startswith("[::1]:")
-
-
-def test_exposure_without_a_key_must_be_said_aloud() -> None:
-    """Beyond loopback anybody could command the cluster: refused unless asked for."""
-    for bind in ("0.0.0.0:7946", "10.1.2.3:7946", "[::]:7946", "example.org:7946"):
-        with pytest.raises(LinkError, match=r"without a key.*--key FILE.*--insecure"):
-            check_exposure(bind, None, insecure=False)
-        check_exposure(bind, None, insecure=True)
-    for bind in ("127.0.0.1:7946", "[::1]:7946", "localhost:7946"):
-        check_exposure(bind, None, insecure=False)

@@ -1,4 +1,4 @@
-"""Commands of the key-value store: kv put, get, delete, list, cas, txn."""
+"""Commands of the key-value store: kv put, get, delete, list, cas, txn, watch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
-from actors.gateway.reports import pair_report
+from actors.gateway.reports import pair_report, update_report
 from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
 from actors.views import table
-from commands.options import TEXT, Remote, Text, remote_command
+from commands.options import TEXT, Remote, Text, remote_command, to_json
 from storage.kv_protocol import (
     COMMAND_BYTES_MAX,
     KEY_BYTES_MAX,
@@ -169,6 +169,30 @@ def transact(remote: Remote, file: BinaryIO) -> None:
         raise click.exceptions.Exit(1)
 
 
+@kv.command("watch")
+@click.argument("prefix", type=TEXT)
+@click.option("--exact", is_flag=True, help="Only of the key PREFIX itself.")
+@click.option("--after", type=click.IntRange(min=0), metavar="N", help="Begin after this revision, not now.")
+@remote_command()
+def watch_keys(remote: Remote, prefix: str, exact: bool, after: int | None) -> None:
+    """Show each change of the keys with PREFIX, in order, until it is interrupted.
+
+    It goes on at another server when its own dies.  As json and jsonl alike, each command's changes are an object.
+    """
+    from asyncio import run
+
+    run(_watch(remote, prefix, exact=exact, after=after))
+
+
+async def _watch(remote: Remote, prefix: str, *, exact: bool, after: int | None) -> None:
+    from quorate.client import Client
+
+    async with Client(remote.address, key=remote.key_file, timeout_s=remote.timeout_s) as client:
+        async for update in await client.kv.watch(prefix, prefix=not exact, after=after):
+            report = update_report(update.revision, update.changes)
+            click.echo(_update_view(report) if remote.form == "table" else to_json(report))
+
+
 def _read(remote: Remote, query: bytes, consistency: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
     """The answer, and the age of a stale one for the JSON; it is said on stderr too, a missing key's included."""
     with remote.client() as client:
@@ -232,6 +256,14 @@ def _txn_view(report: dict[str, Any]) -> str:
     rows = [(str(number), _result_view(result)) for number, result in enumerate(report["results"], 1)]
     operations = ["", table(("OPERATION", "RESULT"), rows)] if rows else []
     return "\n".join([f"{held}; revision {report['revision']}", *operations])
+
+
+def _update_view(report: dict[str, Any]) -> str:
+    shown = _shortened(SHOWN_CHARS_MAX)
+    return "\n".join(
+        f"{report['revision']} {one['key']} " + ("deleted" if "deleted" in one else f"= {shown(one)}")
+        for one in report["changes"]
+    )
 
 
 def _result_view(result: dict[str, Any] | bool | None) -> str:

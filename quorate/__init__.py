@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
     from quorate.client import Client, Compacted, Conflict, Stale
+    from quorate.watch import Update, Watch
     from storage.kv_protocol import Compare, Delete, Get, Put
     from storage.state_machine import StateMachine
     from transport.client_errors import (
@@ -60,6 +61,8 @@ __all__ = [
     "StateMachine",
     "TooLarge",
     "Unreachable",
+    "Update",
+    "Watch",
     "__version__",
 ]
 
@@ -94,6 +97,10 @@ def _load(name: str) -> Any:
         from transport.errors import QuorateError
 
         return QuorateError
+    if name in ("Update", "Watch"):
+        from quorate import watch
+
+        return getattr(watch, name)
     if name in ("Compare", "Delete", "Get", "Put"):
         from storage import kv_protocol
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+from quorate.watch import Asker, Watch
 from storage.kv_protocol import (
     COMMAND_BYTES_MAX,
     VALUE_BYTES_MAX,
@@ -37,7 +38,7 @@ from transport.client_errors import BadRequest, ClientError, NotFound, RequestFa
 from transport.stale import Stale
 from transport.text import counted, is_utf8, shortened
 
-__all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Stale"]
+__all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Stale", "Watch"]
 
 T = TypeVar("T")
 
@@ -191,6 +192,21 @@ class KeyValue:
         """The same from one server's own copy, at once and without a leader, with its age."""
         stale = await self._machine.read_stale(_listing(prefix, start, limit), timeout_s=timeout_s)
         return Stale(_result(stale.answer, Page), stale.age_s)
+
+    async def watch(self, key: str, *, prefix: bool = False, after: int | None = None) -> Watch:
+        """What happens to a key, or to all keys with a prefix: `async for update in await kv.watch("lamp")`.
+
+        Each update is all that one command changed of them, in order, each once, none missing, whichever servers die
+        meanwhile.  after: the revision after which it begins, None for now.  To go on later, or from another program,
+        begin after the `revision` of the watch.  Raises Compacted while it runs when it was so slow that some changes
+        are not known any more: read the keys anew, and watch from the revision of that page.
+        """
+        _check_text(key)
+        if not isinstance(self._machine, Asker):
+            raise TypeError("only a client can watch")
+        if after is None:
+            after = (await self.list(key, limit=1)).revision
+        return Watch(self._machine, key, is_prefix=prefix, after=after, result=_result)
 
     async def _change(self, command: bytes, timeout_s: float | None) -> int:
         return _result(await self._machine.propose(command, timeout_s=timeout_s), Changed).revision

@@ -23,8 +23,8 @@ from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_random_exponential
 
 from transport.address import parse_address
-from transport.client_asks import AskLimits, Asks
-from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask
+from transport.client_asks import Asks
+from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask, AskLimits
 from transport.client_errors import (
     ClientError,
     NoLeader,
@@ -101,7 +101,8 @@ class Client:
         self._tick_due = False
         self._opening = False
         self._held = False
-        self._is_open = False
+        self.is_open = False
+        """Whether it is connected, or trying to be: from the beginning of the `async with` to its end."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -122,7 +123,7 @@ class Client:
         self._context: zmq.SyncContext = zmq.Context()
         self._up = asyncio.Event()
         self._look_around = asyncio.Event()
-        self._is_open = True
+        self.is_open = True
         for seed in self._seeds:
             self._open_link(seed)
         try:
@@ -134,9 +135,9 @@ class Client:
 
     async def close(self) -> None:
         """End every call that waits, and give the sockets back."""
-        if not self._is_open:
+        if not self.is_open:
             return
-        self._is_open = False
+        self.is_open = False
         discovery = getattr(self, "_discovery", None)
         if discovery is not None:
             discovery.cancel()
@@ -178,9 +179,9 @@ class Client:
         result: Stale[bytes] = await promise
         return result
 
-    async def call(self, op: str, arguments: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> Any:
+    async def call(self, op: str, arguments: Any = None, *, timeout_s: float | None = None) -> Any:
         """An operator's request by its name, such as "raft.peers", and its JSON-like answer."""
-        _, promise = self._ask(op, dict(arguments or {}), timeout_s)
+        _, promise = self._ask(op, {} if arguments is None else arguments, timeout_s)
         return await promise
 
     async def status(self) -> dict[str, Any]:
@@ -194,7 +195,7 @@ class Client:
         return rows
 
     def _ask(self, op: str, body: Any, timeout_s: float | None) -> tuple[Ask, asyncio.Future[Any]]:
-        if not self._is_open:
+        if not self.is_open:
             raise Unreachable("the client is not connected, or closed already: use it in an 'async with'")
         promise = self._loop.create_future()
         wait_s = self._timeout_s if timeout_s is None else _checked_s(timeout_s)
@@ -258,13 +259,13 @@ class Client:
         self._pump_soon()
 
     def _pump_soon(self) -> None:
-        if not self._pump_due and self._is_open:
+        if not self._pump_due and self.is_open:
             self._pump_due = True
             self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
         self._pump_due = False
-        if not self._is_open:
+        if not self.is_open:
             return
         if not self._opening and self._asks.wants_session:
             self._open_session()
@@ -282,7 +283,7 @@ class Client:
 
     def _tick(self) -> None:
         self._tick_due = False
-        if not self._is_open:
+        if not self.is_open:
             return
         now = self._loop.time()
         if self._preferred in self._asks.expire(now, self._trouble()):

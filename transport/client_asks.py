@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from transport.client_batches import (
     COMMANDS,
@@ -27,7 +27,10 @@ from transport.client_batches import (
     READS,
     SESSION_COMMANDS,
     STALE,
+    WATCH,
+    WATCH_MARGIN_S,
     Ask,
+    AskLimits,
     decode_values,
     encode_asks,
     is_one_request,
@@ -58,20 +61,6 @@ _HARMLESS: Final = CHANGES_NOTHING | READS
 _REPEATED: Final = _HARMLESS | {SESSION_COMMANDS}
 _IN_ATTEMPTS: Final = READS | {SESSION_COMMANDS, SESSION_OPEN}
 _NOT_DONE: Final = frozenset({Code.NO_LEADER, Code.OVERLOADED})
-
-
-@frozen
-class AskLimits:
-    """batch_commands_max, batch_bytes_max: commands or queries in one request.  under_way_max: commands and questions
-    without an answer; more wait in the queue, where they make larger batches.  attempt_s: the time one server gets for
-    what may be asked again elsewhere; a cut-off server would otherwise use up the time in which another one has a
-    leader.  Anything else gets all of its caller's time, since the end of an attempt could leave its outcome unknown.
-    """
-
-    batch_commands_max: int = 256
-    batch_bytes_max: int = 256 * 1024
-    under_way_max: int = 4_096
-    attempt_s: float = 2.0
 
 
 @define
@@ -136,8 +125,9 @@ class Asks:
         return max(0.0, self._held_until - now)
 
     def waits_since(self, address: str) -> float | None:
-        """Since when a server has owed its oldest answer; None when it owes none."""
-        return next((flight.started for flight in self._flights.values() if flight.address == address), None)
+        """Since when a server has owed its oldest answer, watches aside; None when it owes none."""
+        owed = (one for one in self._flights.values() if one.address == address and one.asks[0].op != WATCH)
+        return next((flight.started for flight in owed), None)
 
     def add(self, ask: Ask) -> None:
         """Queue an ask."""
@@ -171,6 +161,8 @@ class Asks:
         if asks[0].op in _IN_ATTEMPTS:
             timeout_s = min(self.limits.attempt_s, max(timeout_s - ANSWER_MARGIN_S, timeout_s / 2))
             ends = min(ends, now + timeout_s + ATTEMPT_GRACE_S)
+        elif asks[0].op == WATCH:
+            timeout_s = max(timeout_s - WATCH_MARGIN_S, timeout_s / 2)
         op, payload = encode_asks(asks)
         request = Request(self._last_id, op, payload, max(1, round(timeout_s * 1000)))
         if not self.send(address, encode_request(request)):

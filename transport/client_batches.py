@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
-from attrs import define
+from attrs import define, frozen
 
 from transport.client_errors import ClientError
 from transport.client_protocol import decode_payload, encode_payload
@@ -28,11 +28,31 @@ STALE: Final = "stale"
 READS: Final = frozenset({LINEARIZABLE, STALE})
 """Queries go by their consistency: those that share it share a request."""
 
+WATCH: Final = "watch"
+"""A question that its server may keep until there is something to say."""
+
+WATCH_MARGIN_S: Final = 1.0
+"""The server is given so much less time for it than there is: at its end it says up to where nothing happened."""
+
 _READ: Final = "read"
 _BATCHED: Final = READS | {COMMANDS, SESSION_COMMANDS}
 
 _decode_results = msgspec.msgpack.Decoder(list[bytes]).decode
 _decode_read = msgspec.msgpack.Decoder(tuple[list[Outcome], int, int]).decode
+
+
+@frozen
+class AskLimits:
+    """batch_commands_max, batch_bytes_max: commands or queries in one request.  under_way_max: commands and questions
+    without an answer; more wait in the queue, where they make larger batches.  attempt_s: the time one server gets for
+    what may be asked again elsewhere; a cut-off server would otherwise use up the time in which another one has a
+    leader.  Anything else gets all of its caller's time, since the end of an attempt could leave its outcome unknown.
+    """
+
+    batch_commands_max: int = 256
+    batch_bytes_max: int = 256 * 1024
+    under_way_max: int = 4_096
+    attempt_s: float = 2.0
 
 
 class Promise(Protocol):

@@ -12,6 +12,7 @@ from transport.wire import PROTOCOL_VERSION, ErrorReply, Header, WireError, deco
 CHANGES_NOTHING = frozenset(
     {
         "read",
+        "watch",
         "session.open",
         "status",
         "health",

@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
 from actors.actor import Actor, Context, Died, Sender, handles
 from actors.asks import AskError
 from actors.gateway.admin import Admin
@@ -21,8 +23,9 @@ from actors.gateway.effects import Answer, Effect, ToRaft
 from actors.gateway.leaderless import Leaderless
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import AdminForward, Forward, Forwarded, Tick
+from actors.gateway.watches import WATCH, Watches
 from actors.gossip.messages import MemberChanged
-from actors.raft.messages import LeaderChanged, RaftStatusRequest, Results
+from actors.raft.messages import Follow, LeaderChanged, RaftStatusRequest, Read, Results, Stirred
 from transport.client_protocol import Code, Request, Response
 
 if TYPE_CHECKING:
@@ -47,11 +50,9 @@ class Gateway(Actor):
     def __init__(self, context: Context, control: Control, limits: GatewayLimits | None = None) -> None:
         super().__init__(context)
         self._limits = limits or GatewayLimits()
-        self._core = GatewayCore(
-            self._limits,
-            epoch=control.identity.boot,
-            first_key=context.incarnation << _KEYS_PER_INCARNATION_BITS,
-        )
+        first_key = context.incarnation << _KEYS_PER_INCARNATION_BITS
+        self._core = GatewayCore(self._limits, epoch=control.identity.boot, first_key=first_key)
+        self._watches = Watches(self._limits, first_key)
         self._leaderless = Leaderless(context, control.identity)
         self._admin = Admin(context, control, lambda: self._core.leader, self._leaderless)
         self._operations = 0
@@ -70,6 +71,8 @@ class Gateway(Actor):
         """From a client, or from an actor of this server that asks on a client's behalf."""
         if msg.op in DATA:
             self._core.request(self.context.now(), sender, msg)
+        elif msg.op == WATCH:
+            self._watches.request(self.context.now(), sender, msg)
         else:
             self._operate(AdminForward(msg.op, msg.payload, msg.timeout_ms), sender, msg.id, hop=True)
 
@@ -86,7 +89,14 @@ class Gateway(Actor):
     @handles(Results)
     def on_results(self, msg: Results, sender: Sender) -> None:
         """From this server's Raft."""
+        if self._watches.count:
+            msg = evolve(msg, batch=self._watches.results(msg.batch))
         self._core.results(self.context.now(), msg)
+
+    @handles(Stirred)
+    def on_stirred(self, msg: Stirred, sender: Sender) -> None:
+        """This server's Raft has applied something."""
+        self._watches.stirred(msg.applied)
 
     @handles(LeaderChanged)
     def on_leader_changed(self, msg: LeaderChanged, sender: Sender) -> None:
@@ -108,12 +118,14 @@ class Gateway(Actor):
     def on_died(self, msg: Died, sender: Sender) -> None:
         """Raft of this server died, and with it the answers it owed."""
         self._core.raft_died(self.context.now())
+        self._watches.raft_died()
 
     @handles(Tick)
     def on_tick(self, msg: Tick, sender: Sender) -> None:
         """Deadlines."""
         self._ticking = False
         self._core.tick(self.context.now())
+        self._watches.tick(self.context.now())
 
     def on_turn_end(self) -> None:
         """Send what this batch of messages led to."""
@@ -122,7 +134,9 @@ class Gateway(Actor):
         while effects := self._core.flush(now):
             for effect in effects:
                 self._carry_out(now, effect)
-        if self._core.busy and not self._ticking:
+        for of_watches in self._watches.flush():
+            self._carry_out_watch(of_watches)
+        if (self._core.busy or self._watches.count) and not self._ticking:
             self._ticking = True
             self.context.after(self._limits.tick_s, Tick())
 
@@ -139,6 +153,12 @@ class Gateway(Actor):
             effect.message, Forward
         ):
             self._core.refused(now, [key for key, _ in effect.message.batch], NOT_LEADER)
+
+    def _carry_out_watch(self, effect: Answer | Read | Follow) -> None:
+        if isinstance(effect, Answer):
+            self.context.reply(effect.sender, effect.response)
+        elif not self.context.ref("raft").tell(effect):
+            self._watches.refused(effect)
 
     async def _learn_leader(self) -> None:
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -20,14 +21,18 @@ from aiohttp.typedefs import Handler, Middleware
 
 from actors.asks import AskError, MailboxFull
 from actors.gateway.calls import LINEARIZABLE, STALE
+from actors.gateway.http_error import ApiError
 from actors.gateway.http_guard import GuardError, check_request
+from actors.gateway.http_watch import WatchStream
 from actors.gateway.reports import pair_report
 from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
+from actors.gateway.watches import WATCH
 from storage.kv_protocol import (
     LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
     Failed,
     Found,
+    KvResult,
     Page,
     decode_result,
     delete,
@@ -54,6 +59,8 @@ BODY_TIMEOUT_S: Final = 20.0
 """How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
 RETRY_AFTER_S: Final = 1
+STREAMS_MAX: Final = 2_000
+"""Watches over HTTP at the same time."""
 
 _STATUS: Final = {
     Code.BAD_REQUEST: 400,
@@ -71,15 +78,6 @@ _KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "com
 _CONSISTENCIES: Final = (LINEARIZABLE, STALE)
 
 
-class ApiError(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": code, "message": message, **more}
-
-
 def make_app(gateway: Ref, bound: Address) -> web.Application:
     """The application that serves the API at `bound` by asking `gateway`."""
     api = HttpApi(gateway)
@@ -90,6 +88,7 @@ def make_app(gateway: Ref, bound: Address) -> web.Application:
     app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"))
     app.router.add_delete("/v1/kv/{key:.+}", _taking(api.delete_key, "revision"))
     app.router.add_post("/v1/txn", _taking(api.transact))
+    app.router.add_get("/v1/watch", _taking(api.watch, "key", "prefix", "since"))
     app.router.add_get("/v1/status", _taking(api.report("status")))
     app.router.add_get("/v1/members", _taking(api.report("members")))
     app.router.add_get("/v1/raft/peers", _taking(api.report("raft.peers")))
@@ -153,6 +152,7 @@ class HttpApi:
 
     def __init__(self, gateway: Ref) -> None:
         self._gateway = gateway
+        self._streams = 0
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -198,6 +198,37 @@ class HttpApi:
         answer = await self._ask(request, "propose", [command])
         return reply(answer_report(_checked(answer[0])))
 
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events (http_watch.py): `?prefix=` or `?key=`, `?since=` a revision, else from now on.
+
+        The Last-Event-ID of a browser that comes again goes before `since`.
+        """
+        if "key" in request.query and "prefix" in request.query:
+            raise ApiError(400, Code.BAD_REQUEST, "a watch is of a key or of a prefix, not of both")
+        if self._streams >= STREAMS_MAX:
+            raise ApiError(503, Code.OVERLOADED, f"{self._streams} watches are open here; try again later")
+        self._streams += 1
+        try:
+            stream = WatchStream(
+                request.query.get("key", request.query.get("prefix", "")),
+                is_prefix="key" not in request.query,
+                after=await self._since(request),
+            )
+            return await stream.run(request, partial(self._watched, request))
+        finally:
+            self._streams -= 1
+
+    async def _since(self, request: web.Request) -> int:
+        last = request.headers.get("Last-Event-ID", "")
+        if "since" in request.query or last:
+            return _integer("Last-Event-ID", last) if last else _number(request, "since", 0)
+        page, _ = await self._query(request, list_keys(limit=1))
+        return int(page.revision)
+
+    async def _watched(self, request: web.Request, query: bytes, wait_s: float) -> KvResult:
+        answer = await self._ask(request, WATCH, query, timeout_s=wait_s)
+        return _decoded(answer)
+
     async def _query(self, request: web.Request, query: bytes) -> tuple[Any, dict[str, Any]]:
         """The store's result, and the age of a stale one for the body, an error's too."""
         consistency = request.query.get("consistency", _CONSISTENCIES[0])
@@ -235,8 +266,8 @@ class HttpApi:
 
     # --- the gateway ------------------------------------------------------------------------------------------------
 
-    async def _ask(self, request: web.Request, op: str, payload: Any) -> Any:
-        timeout_s = _timeout_s(request)
+    async def _ask(self, request: web.Request, op: str, payload: Any, *, timeout_s: float | None = None) -> Any:
+        timeout_s = _timeout_s(request) if timeout_s is None else timeout_s
         message = Request(0, op, encode_payload(payload), round(timeout_s * 1000))
         try:
             answer: Response = await self._gateway.ask(message, timeout_s=timeout_s + ANSWER_MARGIN_S)
@@ -251,14 +282,18 @@ class HttpApi:
 
 def _checked(result: bytes, **more: Any) -> Any:
     """The store's result; raises ApiError, with `more` in its body, when it is a failure."""
-    try:
-        decoded = decode_result(result)
-    except ValueError:
-        raise ApiError(500, Code.FAILED, "this server has another state machine than the key-value store") from None
+    decoded = _decoded(result)
     if isinstance(decoded, Failed):
         revision = {"revision": decoded.revision} if decoded.code in ("conflict", "compacted") else {}
         raise ApiError(_KV_STATUS[decoded.code], decoded.code, decoded.message, **revision, **more)
     return decoded
+
+
+def _decoded(result: bytes) -> KvResult:
+    try:
+        return decode_result(result)
+    except ValueError:
+        raise ApiError(500, Code.FAILED, "this server has another state machine than the key-value store") from None
 
 
 async def _body(request: web.Request) -> bytes:
@@ -282,7 +317,10 @@ def _key(request: web.Request) -> str:
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
+    return _integer(name, request.query.get(name, str(default)))
+
+
+def _integer(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise ApiError(400, "bad_request", f"{name} is a number, not {text!r}")
     return int(text)

@@ -20,6 +20,7 @@ class GatewayLimits:
     grace_s: how long a request handed to a leader may stay unanswered after leadership moved elsewhere: the old leader
     answers what it knows within a round trip, unless it is dead.
     admin_max: operator requests in progress.
+    watches_max: watches that wait for a change.
     """
 
     pending_max: int = 65_536
@@ -33,3 +34,4 @@ class GatewayLimits:
     retry_max_s: float = 0.2
     grace_s: float = 1.0
     admin_max: int = 256
+    watches_max: int = 20_000

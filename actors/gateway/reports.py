@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from quorate.version import __version__
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.gossip.member import Member
     from actors.gossip.messages import MembersView
     from actors.identity import Identity
-    from storage.kv_protocol import Found
+    from storage.kv_protocol import Change, Found
 
 LOOP_LAG_MAX_S: Final = 1.0
 """An event loop that runs later than this cannot keep a lead or vouch for its members."""
@@ -111,11 +111,23 @@ def health_report(control: Control, raft: Raft | None, view: MembersView | None)
 
 def pair_report(found: Found) -> Json:
     """A key as `kv get` and HTTP show it; a value that is no text comes as `value_base64`."""
+    return {"key": found.key, **_value_report(found.value), "revision": found.revision}
+
+
+def update_report(revision: int, changes: Iterable[Change]) -> Json:
+    """What one command changed, as `kv watch` and HTTP show it."""
+    rows = [
+        {"key": one.key, "deleted": True} if one.value is None else {"key": one.key, **_value_report(one.value)}
+        for one in changes
+    ]
+    return {"revision": revision, "changes": rows}
+
+
+def _value_report(value: bytes) -> Json:
     try:
-        value = {"value": found.value.decode()}
+        return {"value": value.decode()}
     except UnicodeDecodeError:
-        value = {"value_base64": b64encode(found.value).decode()}
-    return {"key": found.key, **value, "revision": found.revision}
+        return {"value_base64": b64encode(value).decode()}
 
 
 def version_report() -> Json:

@@ -192,6 +192,22 @@ class Results:
     age_ms: int
 
 
+@message("raft.follow")
+@frozen
+class Follow:
+    """From the gateway: say with one `Stirred` when entries behind this index are applied, also if they are already."""
+
+    applied: int
+
+
+@message("raft.stirred")
+@frozen
+class Stirred:
+    """To the gateway: everything up to this index is applied."""
+
+    applied: int
+
+
 @message("raft.leader", urgent=True)
 @frozen
 class LeaderChanged:
@@ -301,3 +317,15 @@ class Configure:
 @frozen
 class Tick:
     """The raft actor's own timer."""
+
+
+@message("raft.continue")
+@frozen
+class Continue:
+    """The raft actor's note to itself: there is more to do than one turn may take."""
+
+
+@message("raft.retry_disk")
+@frozen
+class RetryDisk:
+    """The raft actor's timer while the disk refuses writes."""

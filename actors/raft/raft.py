@@ -13,8 +13,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from actors.actor import Actor, Context, Sender, Timer, handles
 from actors.config import NodeConfig
 from actors.gossip.messages import MemberChanged
@@ -30,6 +28,8 @@ from actors.raft.messages import (
     Append,
     AppendReply,
     Configure,
+    Continue,
+    Follow,
     FoundCluster,
     Heartbeat,
     HeartbeatReply,
@@ -42,8 +42,10 @@ from actors.raft.messages import (
     ReadIndex,
     ReadIndexReply,
     Results,
+    RetryDisk,
     SnapshotChunk,
     SnapshotReply,
+    Stirred,
     TakeSnapshot,
     Tick,
     TimeoutNow,
@@ -59,7 +61,7 @@ from actors.raft.turn import Turn
 from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
 from transport.stale import AGE_UNKNOWN_MS
-from transport.wire import Json, message
+from transport.wire import Json
 
 LOAD_TIMEOUT_S = 120.0
 APPLY_ENTRIES_PER_TURN = 64
@@ -67,18 +69,6 @@ ADDRESSES_MAX = 1024
 ID_CHARS_SHOWN = 8
 
 _log = logging.getLogger("quorate.raft")
-
-
-@message("raft.continue")
-@frozen
-class Continue:
-    """The raft actor's note to itself: there is more to do than one turn may take."""
-
-
-@message("raft.retry_disk")
-@frozen
-class RetryDisk:
-    """The raft actor's timer while the disk refuses writes."""
 
 
 class RaftActor(Actor):
@@ -114,6 +104,8 @@ class RaftActor(Actor):
         self._timer: Timer | None = None
         self._reported: tuple[int, str, str, bool, bool] = (-1, "", "", False, False)
         self._handing_over: list[Sender] = []
+        self._followed_from: int | None = None
+        """The gateway wants to know when more than this is applied."""
 
     async def on_start(self) -> None:
         """Load raft.db; from then on the persistence actor refuses an older incarnation's writes."""
@@ -184,6 +176,10 @@ class RaftActor(Actor):
             self._read_token += 1
             self._reads[self._read_token] = linearizable
             self._core.read(self.context.now(), self._read_token)
+
+    @handles(Follow)
+    def _on_follow(self, msg: Follow, sender: Sender) -> None:
+        self._followed_from = msg.applied
 
     @handles(RaftWritten)
     def _on_written(self, msg: RaftWritten, sender: Sender) -> None:
@@ -342,6 +338,9 @@ class RaftActor(Actor):
         answers = self._applier.take_answers()
         if answers:
             self._gateway.tell(Results(answers, self._applier.applied, self._age_ms()))
+        if self._followed_from is not None and self._applier.applied > self._followed_from:
+            self._followed_from = None
+            self._gateway.tell(Stirred(self._applier.applied))
         if self._handing_over and not self._core.handover.is_under_way:
             self._answer_transfer()
 

@@ -67,6 +67,42 @@ def test_a_transaction_and_the_past(shared: Cluster) -> None:
     assert http(three, "GET", "/v1/kv/http/t?revision=1000000000")[0] == 400
 
 
+def test_a_watch_is_a_stream_of_events(shared: Cluster) -> None:
+    """From a revision on, with the revision as id; who comes again with that goes on behind it, at another server."""
+    one, two, three = shared.servers
+    first = http(one, "PUT", "/v1/kv/watched/a", b"1")[1]["revision"]
+    http(two, "PUT", "/v1/kv/other", b"")
+    last = http(three, "DELETE", "/v1/kv/watched/a")[1]["revision"]
+
+    told = events(two, f"/v1/watch?prefix=watched/&since={first - 1}", 2)
+    assert told == [
+        ("update", {"revision": first, "changes": [{"key": "watched/a", "value": "1"}]}),
+        ("update", {"revision": last, "changes": [{"key": "watched/a", "deleted": True}]}),
+    ]
+    assert events(three, "/v1/watch?key=watched/a", 1, last_id=first) == told[1:]
+    assert http(one, "GET", "/v1/watch?key=a&prefix=b")[0] == 400
+    assert http(one, "GET", "/v1/watch?since=x")[0] == 400
+
+
+def events(server: Server, path: str, count: int, last_id: int | None = None) -> list[tuple[str, Any]]:
+    """The first events of a stream."""
+    host, _, port = server.http.rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path, headers={} if last_id is None else {"Last-Event-ID": str(last_id)})
+        response = connection.getresponse()
+        assert response.headers.get_content_type() == "text/event-stream"
+        told: list[tuple[str, Any]] = []
+        while len(told) < count:
+            fields = dict(line.decode().rstrip("\n").split(": ", 1) for line in iter(response.readline, b"\n"))
+            data = json.loads(fields["data"])
+            assert fields["id"] == str(data["revision"])
+            told.append((fields["event"], data))
+        return told
+    finally:
+        connection.close()
+
+
 def test_the_cluster(shared: Cluster) -> None:
     """/v1/status, /v1/members, /v1/raft/peers, /health and /ready say what the commands say."""
     leader = shared.leader()

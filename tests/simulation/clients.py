@@ -31,8 +31,8 @@ from storage.kv_protocol import (
     put_many,
 )
 from tests.linearizability.operation import Operation, Outcome, Value
-from transport.client_asks import AskLimits, Asks
-from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask
+from transport.client_asks import Asks
+from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask, AskLimits
 from transport.client_errors import ClientError, SessionExpired
 from transport.client_session import ClientSession
 from transport.session_protocol import NONCE_BYTES, SESSION_OPEN

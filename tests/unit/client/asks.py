@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transport.client_asks import AskLimits, Asks
-from transport.client_batches import SESSION_COMMANDS, Ask
+from transport.client_asks import Asks
+from transport.client_batches import SESSION_COMMANDS, Ask, AskLimits
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
 from transport.client_session import ClientSession
 from transport.wire import decode_body, unpack

@@ -147,7 +147,7 @@ def test_a_wide_address_needs_a_key(cluster: Cluster) -> None:
     wide = f"0.0.0.0:{cluster.port(0)}"
     data_dir = cluster.folder / "data"
     server = run("start", "--bind", wide, "--advertise", "192.0.2.1:7946", "--data-dir", str(data_dir))
-    assert server.code != 0
+    assert server.code == 2
     assert wide in server.error
     assert "--key" in server.error
     http = run("start", "--http", wide, "--data-dir", str(data_dir))
@@ -165,7 +165,7 @@ def test_a_key_file_that_is_none(cluster: Cluster, tmp_path: Path, content: str)
     key.chmod(0o600)
     server = Server(cluster.folder, "server", cluster.port(0), key=key)
 
-    ends(server, 1, str(key))
+    ends(server, 2, str(key))
 
 
 def test_no_server_there(cluster: Cluster) -> None:

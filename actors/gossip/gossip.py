@@ -314,7 +314,7 @@ class GossipActor(Actor):
         if isinstance(effect, Found):
             self.context.spawn(self._found(effect), name="found")
         elif self._identity.adopt_cluster(effect.cluster_id):
-            self.context.spawn(self._keeper.written(SerfWrite(cluster_id=effect.cluster_id)), name="adopt")
+            self.context.spawn(self._keeper.adopt(effect.cluster_id), name="adopt")
             _log.info("joined cluster %s", effect.cluster_id)
 
     async def _found(self, found: Found) -> None:

@@ -102,6 +102,14 @@ class Keeper:
         """Write it, however long it takes."""
         await AsyncRetrying(retry=retry_if_result(not_), wait=wait_fixed(DISK_RETRY_S))(self._is_written, write)
 
+    async def adopt(self, cluster_id: str) -> None:
+        """Write down which cluster this server belongs to now, and whom it has met there before that.
+
+        Killed between the two, it would know a cluster and nobody in it, and take itself for its founder.
+        """
+        self.keep()
+        await self.written(SerfWrite(cluster_id=cluster_id))
+
     async def _is_written(self, write: SerfWrite) -> bool:
         refusal = await self.refusal(write)
         if refusal:

@@ -23,6 +23,7 @@ from actors.gossip.messages import (
 )
 from actors.gossip.own import RESERVE
 from actors.gossip.tags import TagsError
+from storage.serf_db import SerfLoad
 from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House
 from tests.unit.gossip.lone import SUSPECT, claim
@@ -282,3 +283,20 @@ async def test_answers_that_wait_are_read_before_timers_fire(tmp_path: Path) -> 
             counters = (await server.ask(GossipStatusRequest())).value["counters"]
             assert counters["probes"] > 30
             assert "failed probes" not in counters
+
+
+@story
+async def test_no_start_finds_a_cluster_and_nobody_in_it(tmp_path: Path) -> None:
+    """Whenever a server that joins is killed: it knows no cluster yet, or members of it too. Else it would found it."""
+    async with House(tmp_path) as house:
+        await house.start("n0", cluster_id="c0")
+        joiner = await house.start("n1", "n0:7946")
+        persistence = joiner.stage.system.ref("persistence")
+
+        known: list[list[str]] = []
+        while len(known) < 100:
+            state = (await persistence.ask(SerfLoad(), timeout_s=1.0)).state
+            if state.cluster_id:
+                known.append([member.name for member in state.members])
+
+        assert known == [["n0"]] * 100

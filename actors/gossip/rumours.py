@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from actors.gossip.roster import Roster
 
 QUEUE_MAX: Final = 1024
+OWN_MAX: Final = QUEUE_MAX // 2
+"""With so many in the queue this server sends nothing of its own: the rest is for what others send."""
 LIGHTEST: Final = 16
 """No rumour weighs less."""
 
@@ -35,8 +37,16 @@ class Rumours:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether whoever wants to send something should wait, so that nothing is lost."""
+        return self._count >= OWN_MAX
+
     def add(self, rumour: Rumour) -> None:
         """Pass this on. When the queue is full the one that was told most often makes room."""
+        if len(self._roster) == 1:
+            # Nobody is there; whoever comes later gets it in an exchange, if it wants it.
+            return
         if self._count >= QUEUE_MAX:
             most = max(sends for sends, level in self._levels.items() if level)
             self._levels[most].pop(0)

@@ -254,7 +254,7 @@ class Swim:
 
     def send_event(self, now: float, name: str, payload: bytes, *, coalesce: bool) -> tuple[UserEvent, list[Effect]]:
         """Tell all members something. Raises DispatchError."""
-        self._must_have_joined()
+        self._must_be_ready()
         event = self._herald.events.compose(name, payload, coalesce=coalesce)
         self._wake(now)
         self._herald.events.send(event)
@@ -262,7 +262,7 @@ class Swim:
 
     def ask_query(self, now: float, wanted: Query) -> tuple[Asked, list[Effect]]:
         """Ask the members something, see Queries.compose; QueryReplied and a QueryDone tell what comes of it."""
-        self._must_have_joined()
+        self._must_be_ready()
         query = self._herald.queries.compose(wanted)
         self._wake(now)
         asked = self._herald.queries.ask(now, query)
@@ -316,9 +316,13 @@ class Swim:
         """What this server says of itself."""
         return self._own.claim
 
-    def _must_have_joined(self) -> None:
+    def _must_be_ready(self) -> None:
         if not self.cluster_id:
             raise DispatchError("this server has not joined a cluster yet: 'status' says whom it is looking for")
+        if self._shared.rumours.is_busy:
+            raise DispatchError(
+                f"{len(self._shared.rumours)} events and queries are still on their way: try again soon"
+            )
 
     # --- time ---
 

@@ -17,7 +17,7 @@ from actors.gossip.dispatches import EVENT_BYTES_MAX, PING, Query, UserEvent
 from actors.gossip.effects import EventHeard, KeepClocks, QueryDone
 from actors.gossip.messages import EventSync, Gossip
 from actors.gossip.recent import Recent
-from actors.gossip.rumours import QUEUE_MAX
+from actors.gossip.rumours import OWN_MAX, QUEUE_MAX
 from actors.gossip.user_events import KEPT_MAX, DispatchError
 from tests.unit.gossip.lone import Lone, claim, notes, sent
 from tests.unit.gossip.simnet import Host, Net
@@ -176,13 +176,36 @@ def test_a_flood_of_events_is_bounded() -> None:
     """The queue has a limit; what is dropped from it is counted, and still in the exchange for those who missed it."""
     me = Lone("peer")
     for number in range(2 * QUEUE_MAX):
-        me.do(me.core.send_event(me.now, f"e{number}", b"", coalesce=False)[1])
+        me.get(Gossip([], events=[UserEvent(number + 1, f"e{number}", b"")]))
     status = me.core.report.status(me.now)
 
     assert status["event_queue"] == QUEUE_MAX
     assert status["event_queue_dropped"] == QUEUE_MAX
     (answer,) = [message for _, message in sent(me.get(EventSync(0, 0, 0, [])), EventSync)]
     assert [event.name for event in answer.events] == [f"e{n}" for n in range(2 * QUEUE_MAX - KEPT_MAX, 2 * QUEUE_MAX)]
+
+
+def test_who_sends_faster_than_gossip_can_tell_is_told_to_wait() -> None:
+    """So nothing of its own is lost; when the queue has been told there is room again."""
+    me = Lone("peer")
+    for number in range(OWN_MAX):
+        me.do(me.core.send_event(me.now, f"e{number}", b"", coalesce=False)[1])
+    with pytest.raises(DispatchError, match="512 events and queries are still on their way"):
+        me.core.send_event(me.now, "one more", b"", coalesce=False)
+    assert me.core.report.status(me.now)["event_queue"] == OWN_MAX
+    told = {event.name for _, message in sent(me.wait(10), Gossip) for event in message.events}
+    assert told == {f"e{number}" for number in range(OWN_MAX)}
+
+    assert me.core.send_event(me.now, "one more", b"", coalesce=False)
+
+
+def test_a_server_that_is_alone_keeps_nothing_to_be_told() -> None:
+    """It may send as many events as it likes; its own handlers hear them."""
+    me = Lone()
+    for number in range(2 * QUEUE_MAX):
+        event, effects = me.core.send_event(me.now, f"e{number}", b"", coalesce=False)
+        assert EventHeard(event) in effects
+    assert me.core.report.status(me.now)["event_queue"] == 0
 
 
 def test_two_that_heard_the_same_say_no_more() -> None:

@@ -38,7 +38,7 @@ COUNTED: Final = (Status.ALIVE, Status.SUSPECT, Status.FAILED, Status.LEAVING, S
 def info_report(
     control: Control, raft: Mapping[str, Any], gossip: Mapping[str, Any], view: MembersView, handlers: Mapping[str, Any]
 ) -> Json:
-    """agent, event_handlers, runtime, gossip, counters, raft, tags."""
+    """agent, event_handlers, runtime, gossip, seeking (address to attempt), counters, raft, tags."""
     identity, config = control.identity, control.config
     counts = Counter(str(member.status) for member in view.members)
     own = next((member for member in view.members if member.id == view.local), None)
@@ -60,6 +60,10 @@ def info_report(
             **{SERF_NAMES.get(key, key): value for key, value in _scalars(gossip).items() if key != "cluster_id"},
             **{status.value: counts[status.value] for status in COUNTED},
             "encrypted": config.key_file is not None,
+        },
+        "seeking": {
+            seek["address"]: ", ".join(filter(None, [f"attempt {seek['attempts']}", seek["error"]]))
+            for seek in gossip["seeking"]
         },
         "counters": dict(gossip["counters"]),
         "raft": {

@@ -60,6 +60,8 @@ def test_a_server_waits_for_its_peer(cluster: Cluster) -> None:
     said = wait_until("the joiner answers", joiner.status)
     assert said["leader"] in (None, "")
     assert joiner.cli("health").code == 5
+    assert f"{founder.address} (" in joiner.cli("status").out
+    assert "connection refused" in joiner.cli("info", "--format", "json").json["seeking"][founder.address]
     put = joiner.cli("kv", "put", "k", "v", "--timeout", "1")
     assert put.code == 4
     assert f"has not joined a cluster yet ({founder.address}: connection refused)" in put.error

@@ -42,7 +42,7 @@ async def test_info_has_serf_s_sections() -> None:
         await server.follow(ONE)
         info = await server.value("info")
 
-        assert list(info) == ["agent", "event_handlers", "runtime", "gossip", "counters", "raft", "tags"]
+        assert list(info) == ["agent", "event_handlers", "runtime", "gossip", "seeking", "counters", "raft", "tags"]
         assert (info["agent"]["name"], info["agent"]["cluster_id"], info["agent"]["profile"]) == ("one", "c1", "local")
         serf = ("alive", "suspect", "failed", "left", "health_score", "member_time", "intent_queue", "encrypted")
         assert [info["gossip"][key] for key in serf] == [1, 1, 0, 0, 2, 9, 4, False]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.config import NodeConfig
+from actors.config import ConfigError, NodeConfig
 from tests.unit.cli.play import Play
 from transport.client_errors import Unreachable
 
@@ -186,10 +186,24 @@ def test_a_handler_that_makes_no_sense_ends_the_start(play: Play, tmp_path: Path
     assert not folder.exists()
 
 
-def test_handlers_in_a_configuration_file(tmp_path: Path) -> None:
-    """A list of them, each as on the command line; too many are refused."""
+@pytest.mark.parametrize(
+    ("file", "variable"), [('event-handler = ["user=x", "query:=x"]', ""), ("", "user=x y\nquery:=x")]
+)
+def test_handlers_come_from_a_file_or_the_environment_too(play: Play, tmp_path: Path, file: str, variable: str) -> None:
+    """A list in the file, a line each in the environment: each is understood, or named."""
+    config = tmp_path / "quorate.toml"
+    config.write_text(file)
+    env = {"QUORATE_CONFIG": str(config)} | ({"QUORATE_EVENT_HANDLER": variable} if variable else {})
+    result = play.run("start", "--data-dir", str(tmp_path / "d"), env=env)
+
+    assert result.exit_code == 2
+    assert "--event-handler 'query:=x': 'query:' is no event" in result.stderr
+
+
+def test_only_so_many_handlers(tmp_path: Path) -> None:
+    """64 are enough for anybody."""
     handlers = NodeConfig(tmp_path, event_handlers=("user:deploy=sh deploy.sh", "notify")).handlers
     assert [handler.command for handler in handlers] == [("sh", "deploy.sh"), ("notify",)]
 
-    with pytest.raises(Exception, match="at most 64"):
+    with pytest.raises(ConfigError, match="at most 64"):
         NodeConfig(tmp_path, event_handlers=("run",) * 65).check()

@@ -19,7 +19,7 @@ from bench.fleet import Fleet
 from bench.ports import HOST, Ports
 
 ASK_PERIOD_S = 0.01
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 KNOW_TIMEOUT_S = 180.0
 LATE_MAX_S = 0.5
 _PORT_STEP = 2

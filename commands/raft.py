@@ -44,7 +44,7 @@ def remove(remote: Remote, name: str) -> None:
 @remote_command(timeout_s=60.0)
 def snapshot(remote: Remote) -> None:
     """Have a server write a snapshot now and drop the log before it."""
-    remote.show(remote.ask("raft.snapshot"), lambda value: f"snapshot written{_because(value)}")
+    remote.show(remote.ask("raft.snapshot"), lambda value: value.get("reason") or "snapshot written")
 
 
 def _because(value: Any) -> str:

@@ -7,21 +7,26 @@ other members would take the pause for a failure.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 from typing import Final
 
-from aiohttp.web import AppRunner, TCPSite
+from aiohttp.web import AppRunner
 
 from actors.actor import Actor, Context
 from actors.gateway.http_api import make_app
+from actors.gateway.http_door import Door, connections_max
 from actors.gateway.http_guard import request_log
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
 
 SHUTDOWN_TIMEOUT_S: Final = 1.0
 """How long requests in progress may still take when the actor stops."""
+
+BACKLOG: Final = 32
+"""Also how many connections asyncio takes at a time, before any of them can be turned away."""
 
 log = logging.getLogger("quorate.http")
 
@@ -37,6 +42,7 @@ class HttpActor(Actor):
         super().__init__(context)
         self._address = parse_address(address)
         self._runner: AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     async def on_start(self) -> None:
         """Take the address.  Raises HttpError, for the person who starts the server, when that is impossible."""
@@ -50,14 +56,22 @@ class HttpActor(Actor):
             auto_decompress=False,
         )
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "a runner that is set up has one"
+        door = Door(server, connections_max())
         try:
-            await TCPSite(self._runner, self._address.host, self._address.port, reuse_address=True).start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                door, self._address.host, self._address.port, reuse_address=True, backlog=BACKLOG
+            )
         except OSError as error:
             raise HttpError(_explain(self._address, error)) from None
         log.info("HTTP: http://%s", self._address)
 
     async def on_stop(self) -> None:
         """Give the address back."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

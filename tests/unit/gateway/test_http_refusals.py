@@ -122,3 +122,25 @@ async def test_a_loopback_address_answers_to_its_own_names(http: Http, host: str
     assert answered == status
     assert http.gateway.store.revision == (1 if status == 200 else 0)
     assert (body.get("error") == "misdirected_request") == (status == 421)
+
+
+@story
+async def test_too_many_connections(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Those beyond the limit are turned away, and told so; one line of the log; when one goes there is room again."""
+    monkeypatch.setattr("actors.gateway.http.connections_max", lambda: 3)
+    port = free_ports(1)
+    async with Stage() as stage:
+        await stage.play(("http", lambda context: HttpActor(context, f"127.0.0.1:{port}")))
+        idle = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(5)))
+        answers = [await reader.read() for reader, _ in idle[3:]]
+        idle[0][1].close()
+        await stage.settle(1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /nothing HTTP/1.0\r\n\r\n")
+        served = await reader.read()
+        for _, one in (*idle, (reader, writer)):
+            one.close()
+
+    assert all(b" 503 " in answer.splitlines()[0] and b"Retry-After" in answer for answer in answers)
+    assert b" 404 " in served.splitlines()[0]
+    assert len([record for record in caplog.records if "limit" in record.getMessage()]) == 1

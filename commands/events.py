@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from actors.events.rows import RESTART
 from commands.follow import follow
 from commands.options import DEFAULT_TIMEOUT_S, TEXT, Remote, remote_command, to_json
 from commands.server import parse_tags
@@ -69,7 +70,9 @@ def watch(remote: Remote, names: tuple[str, ...], recent: bool) -> None:
     Ends when interrupted, or when the server goes away.  As json and jsonl alike, each event is an object.
     """
     for row in follow(remote, "event.watch", {"recent": recent}, "events"):
-        if not names or row["event"] in names or row.get("name") in names:
+        if row["event"] == RESTART:
+            click.echo(row["reason"], err=True)
+        elif not names or row["event"] in names or row.get("name") in names:
             click.echo(_event_line(row) if remote.form == "table" else to_json(row))
 
 

@@ -31,7 +31,7 @@ from actors.events.messages import (
     UserEventTold,
     WatchEvents,
 )
-from actors.events.rows import Row, member_row, query_row, raft_row, reply_row, user_row
+from actors.events.rows import Row, member_row, query_row, raft_row, reply_row, restart_row, user_row
 from actors.events.runner import Outcome, Runner
 from actors.gateway.streams import Feed
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
@@ -84,6 +84,8 @@ class EventsActor(Actor):
 
     async def on_start(self) -> None:
         """Ask gossip how things stand; it may still be starting."""
+        if self.context.incarnation > 1:
+            self._feed.add(restart_row())
         self.context.spawn(self._look(), name="look")
 
     def on_turn_end(self) -> None:

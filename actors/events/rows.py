@@ -6,7 +6,7 @@ What lives here: the shape. What does not: how it looks on a screen (actors/view
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+RESTART: Final = "restart"
+
 
 def member_row(event: MemberEvent, member: Member) -> Row:
     """Something happened to a member."""
@@ -29,6 +31,11 @@ def raft_row(told: Decided) -> Row:
     """The Raft configuration was changed, or was not although it should be; what the leader says, on its server."""
     member = {"id": told.id, "name": told.name, "address": told.address, "tags": {}}
     return {"event": f"raft-{told.what.replace('_', '-')}", "member": member, "reason": told.reason}
+
+
+def restart_row() -> Row:
+    """The stream begins anew: the first row of every incarnation of the actor but the first."""
+    return {"event": RESTART, "reason": "the server began its events anew: some may have been lost"}
 
 
 def user_row(event: UserEvent) -> Row:

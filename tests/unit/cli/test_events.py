@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actors.config import ConfigError, NodeConfig
+from actors.events.rows import restart_row
 from tests.unit.cli.play import Play
 from transport.client_errors import Unreachable
 
@@ -57,7 +58,7 @@ LOAD = {"event": "query", "name": "load", "ltime": 4, "from": "n2", "payload_bas
 
 def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) -> None:
     """A line each, in which nothing a peer chose begins a line of its own; losses and the end are said on stderr."""
-    play.answers["event.watch"] = page(MEMBER, RAFT, USER, LOAD, dropped=9)
+    play.answers["event.watch"] = page(restart_row(), MEMBER, RAFT, USER, LOAD, dropped=9)
     play.failures = [None, GONE, GONE]
     result = play.run("event", "watch")
 
@@ -69,6 +70,7 @@ def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) ->
         "query:load  (Lamport time 4) from n2  base64:/w==",
     ]
     assert "9 events dropped" in result.stderr
+    assert "began its events anew" in result.stderr
     assert "went away" in result.stderr
     assert play.asked[0][1]["recent"] is False
     assert play.asked[1][1]["cursor"] == "1-5"

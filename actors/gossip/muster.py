@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from actors.gossip.effects import Found
-from actors.gossip.member import Claim, fault_of
+from actors.gossip.member import ADDRESS_CHARS_MAX, Claim, fault_of
 from actors.gossip.messages import Muster
 from actors.gossip.shared import INFO, WARNING
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from actors.gossip.seeker import Seeker
     from actors.gossip.shared import Shared
 
-HEARD_MAX = 256
 _ID_BYTES = 8
+_READY_CHARS = 2 * _ID_BYTES
 
 
 @frozen
@@ -62,6 +62,7 @@ class Mustering:
         self._peers: dict[str, str] = {}
         """Address as it was named to the id that answered from there, "" for nobody yet."""
         self._heard: dict[str, _Word] = {}
+        """By id, of those that have answered as peers: an answer comes first, then their questions count as well."""
         self._ready = ""
         """The cluster that this server is ready to found, or has founded."""
         self._next_at = inf
@@ -105,7 +106,8 @@ class Mustering:
     def on_muster(self, now: float, source: Source, word: Muster) -> None:
         """Somebody asks whether this server musters, or says that it does."""
         claim, own = word.claim, self._shared.roster.own
-        if fault_of(claim) or claim.id != source.id:
+        is_sound = len(word.ready) in (0, _READY_CHARS) and len(word.asked) <= ADDRESS_CHARS_MAX
+        if not is_sound or fault_of(claim) or claim.id != source.id:
             self._shared.counts["ignored messages"] += 1
             return
         if claim.id == own.id:
@@ -123,7 +125,7 @@ class Mustering:
         claim = word.claim
         if word.is_answer and word.asked in self._peers:
             self._peers[word.asked] = claim.id
-        if claim.id in self._heard or len(self._heard) < HEARD_MAX:
+        if claim.id in self._peers.values():
             self._heard[claim.id] = _Word(claim, word.expect, word.ready)
         if self._is_on and word.expect != self._expect:
             self._shared.note_once(WARNING, f"{claim.name} at {claim.address} {self._difference(word.expect)}")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from actors.gossip.admission import Source
 from actors.gossip.effects import Found
+from actors.gossip.member import Claim
+from actors.gossip.messages import Muster
 from tests.unit.gossip.simnet import Host, Net
 
 SEEDS = range(12)
@@ -236,3 +241,33 @@ def test_something_is_founded_in_those_runs() -> None:
 
     assert net.until(lambda: net.agree(one) and net.agree(other), 10)
     assert len(clusters(one + other)) == 2
+
+
+WORDS = st.builds(
+    Muster,
+    expect=st.sampled_from((0, 2, 3, -1, 2**62)),
+    claim=st.builds(
+        Claim,
+        id=st.sampled_from(("id-a", "id-b", "id-c", "", "x" * 100)),
+        name=st.sampled_from(("a", "b", "\n", "")),
+        address=st.sampled_from(("a:7946", "b:7946", "c:7946")),
+        tags=st.just({}),
+        incarnation=st.integers(-1, 3),
+        lamport=st.integers(-1, 3),
+    ),
+    ready=st.sampled_from(("", "0" * 16, "x" * 5_000)),
+    asked=st.sampled_from(("a:7946", "b:7946", "c:7946", "", "y" * 5_000)),
+    is_answer=st.booleans(),
+)
+
+
+@given(st.lists(WORDS, max_size=30))
+def test_whatever_is_said_nothing_is_founded_without_a_word_for_this_very_set(words: list[Muster]) -> None:
+    """Nobody else can know the id of the set, and nothing that a message holds makes the core raise."""
+    net = Net(0)
+    host = net.add("a", peers=["b:7946", "c:7946"], expect=3)
+    for word in words:
+        host.call(host.core.handle, Source(word.claim.id, word.claim.address), word)
+    net.run(2)
+
+    assert founded(host) == []

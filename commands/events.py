@@ -143,7 +143,7 @@ def query(
 @remote_command()
 def reachability(remote: Remote, verbose: bool) -> None:
     """Test whether all live members can be reached; the exit code is 1 when one does not acknowledge."""
-    members = remote.ask("members")
+    members = _patient(remote).ask("members")
     live = [member for member in members if member["status"] not in ("failed", "left")]
     began = time.monotonic()
     asked = _send_query(remote, {"name": PING, "timeout_s": _asked_timeout_s(remote)})
@@ -187,16 +187,19 @@ def _asked_timeout_s(remote: Remote) -> float:
     return 0.0 if source is ParameterSource.DEFAULT else remote.timeout_s
 
 
+def _patient(remote: Remote) -> Remote:
+    """The server with another time for its own answers than the query has for the members'."""
+    return Remote(remote.address, remote.key_file, max(remote.timeout_s, DEFAULT_TIMEOUT_S), remote.form)
+
+
 def _send_query(remote: Remote, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    # How long the server may take to answer that it has sent the query is another time than the query's own.
-    sender = Remote(remote.address, remote.key_file, max(remote.timeout_s, DEFAULT_TIMEOUT_S), remote.form)
-    answer: dict[str, Any] = sender.ask("query.send", wanted)
+    answer: dict[str, Any] = _patient(remote).ask("query.send", wanted)
     return answer
 
 
 def _replies(remote: Remote, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each reply as it comes; the last one is of the type done."""
-    for reply in follow(remote, "query.follow", {"query": asked["id"]}, "replies"):
+    for reply in follow(_patient(remote), "query.follow", {"query": asked["id"]}, "replies"):
         yield reply
         if reply["type"] == "done":
             return

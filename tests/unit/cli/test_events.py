@@ -133,6 +133,8 @@ def test_a_query_without_a_time_takes_the_servers_formula(play: Play) -> None:
     lines = play.text("query", "load", "--no-ack").splitlines()
 
     assert (play.asked[0][1]["timeout_s"], play.asked[0][1]["ack"]) == (0.0, False)
+    play.text("query", "load", "--timeout", "0.1")
+    assert (play.asked[2][1]["timeout_s"], min(play.timeouts)) == (0.1, 5.0)
     assert lines == ["Query 'load' dispatched", r"Response from 'a': 0.42\x1b[2J", "Total Responses: 1"]
 
 

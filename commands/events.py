@@ -121,7 +121,7 @@ def query(
     counts = {"ack": 0, "answer": 0}
     replies = []
     for reply in _replies(remote, asked):
-        if reply["type"] in counts:
+        if reply["type"] in counts and not reply.get("error"):
             counts[reply["type"]] += 1
         if remote.form == "jsonl":
             click.echo(to_json(reply))

@@ -271,7 +271,7 @@ class GossipActor(Actor):
     def _on_answer_query(self, msg: AnswerQuery, sender: Sender) -> None:
         fault, effects = self._swim.answer_query(self.context.now(), msg.query, msg.payload, msg.error)
         if fault and fault != msg.error:
-            _log.warning("a query was not answered: %s", fault)
+            _log.info("an answer to a query was not sent: %s", fault)
         self._carry_out(effects)
 
     @handles(Keep)

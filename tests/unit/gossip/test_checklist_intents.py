@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from actors.gossip.config import LAN, GossipConfig
 from actors.gossip.effects import Changed, Forget, LeaveDone, Remember
@@ -143,14 +144,14 @@ def test_34_remove_failed_node_prune(status: str) -> None:
 
 def test_34_stale_news_does_not_bring_a_pruned_member_back() -> None:
     """What is kept of it, for as long as of one that left, stands against it; after that nobody knows it any more."""
-    lone = Lone("a", "b", "c")
+    lone = Lone("a", "b", "c", config=evolve(LAN, left_reap_s=60.0))
     dead = claim("a", liveness=DEAD, accusers=("b", "c"))
     lone.hear(dead)
     lone.do(lone.core.force_leave(lone.now, "a", prune=True)[1])
 
     assert changes(lone.hear(claim("a"), dead)) == []
     assert lone.status("a") == ""
-    effects = lone.wait(LAN.left_reap_s + 10)
+    effects = lone.wait(70)
     assert not [effect for effect in effects if isinstance(effect, Changed) and effect.member.id == "id-a"]
     assert lone.core.report.pruned(lone.now) == []
 

@@ -11,7 +11,7 @@ from storage.data_dir import DataDir
 from storage.serf_db import SerfState
 
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = 8
+ROUNDS = 6
 
 
 def test_41_incarnation_and_clock_never_go_back(tmp_path: Path, seed: int) -> None:

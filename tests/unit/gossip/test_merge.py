@@ -100,6 +100,9 @@ def test_statuses() -> None:
         (Liveness.ALIVE, LEFT): Status.LEFT,
         (SUSPECT, LEFT): Status.LEFT,
         (DEAD, LEFT): Status.LEFT,
+        (Liveness.ALIVE, Intent.PRUNED): Status.LEFT,
+        (SUSPECT, Intent.PRUNED): Status.LEFT,
+        (DEAD, Intent.PRUNED): Status.LEFT,
     }
 
 

@@ -303,12 +303,11 @@ def test_34_a_pruned_server_is_forgotten_everywhere_and_may_come_back(seed: int)
     assert net.took(lambda: net.agree(hosts), 20) < 2.0
 
 
-@pytest.mark.parametrize("size", [10, 30])
-def test_two_thirds_leave_at_once(size: int, seed: int) -> None:
+def test_seven_of_ten_leave_at_once(seed: int) -> None:
     """All of them in the same moment, in both steps, under loss: acknowledged, and never shown as failed."""
     net = Net(seed, LAN, loss=0.02)
-    hosts = net.cluster(size)
-    stayers, leavers = hosts[: size // 3], hosts[size // 3 :]
+    hosts = net.cluster(10)
+    stayers, leavers = hosts[:3], hosts[3:]
     for phase in ("leaving", "left"):
         for leaver in leavers:
             leaver.call(leaver.core.leave, phase)

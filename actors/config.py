@@ -5,11 +5,12 @@ What does not: where settings come from (the command line, the environment and T
 profiles (actors/gossip/config.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
+from attrs.converters import optional
 
 from actors.events.handlers import HANDLERS_MAX, Handler, parse_handler
 from actors.gossip.member import NAME_CHARS_MAX
@@ -68,6 +69,11 @@ RAFT_TIMING: Mapping[str, RaftTiming] = {
 }
 
 
+def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:
+    """One address or several: a text is not the list of its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 @frozen
 class NodeConfig:
     """One server's settings; the names are those of the command line (DESIGN §10).
@@ -84,12 +90,12 @@ class NodeConfig:
     only a local cluster or a test sets it.
     """
 
-    data_dir: Path
+    data_dir: Path = field(converter=Path)
     name: str = ""
     bind: str = f"127.0.0.1:{DEFAULT_PORT}"
     advertise: str = ""
-    peers: tuple[str, ...] = ()
-    key_file: Path | None = None
+    peers: tuple[str, ...] = field(default=(), converter=_addresses)
+    key_file: Path | None = field(default=None, converter=optional(Path))
     insecure: bool = False
     http: str = ""
     monitor_port: int = 0

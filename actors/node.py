@@ -51,7 +51,7 @@ from storage.serf_db import SerfState
 from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
-from transport.client_errors import OutcomeUnknown, Overloaded, error_of
+from transport.client_errors import OutcomeUnknown, Overloaded, Unreachable, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
 from transport.keys import ClusterKey, load
@@ -80,6 +80,7 @@ class Node:
         self._machine = machine
         self._held: HeldRing
         self._data_dir: DataDir
+        self._is_open = False
         self._links: LinksActor | None = None
         self._supervisors: list[Supervisor] = []
         self._started_at = time.monotonic()
@@ -93,10 +94,13 @@ class Node:
 
     async def start(self) -> None:
         """Start every actor.  Raises QuorateError with one clear line; nothing stays behind then."""
+        if self._is_open:
+            raise RuntimeError("this node runs already")
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
         key = load(config.key_file) if config.key_file else None
         self._data_dir = DataDir.open(config.data_dir)
+        self._is_open = True
         try:
             self.logs.open()
             known = self._data_dir.identify(config.name or _default_name(config))
@@ -123,6 +127,9 @@ class Node:
 
     async def stop(self) -> None:
         """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""
+        if not self._is_open:
+            return
+        self._is_open = False
         for supervisor in self._supervisors:
             await supervisor.stop()
         self._supervisors.clear()
@@ -299,6 +306,8 @@ class Node:
             self._exit.set_result(code)
 
     async def _request(self, op: str, payload: object, timeout_s: float | None) -> Any:
+        if not self._is_open:
+            raise Unreachable("this node does not run: await start() first")
         self._requests += 1
         limit_s = REQUEST_TIMEOUT_S if timeout_s is None else timeout_s
         request = Request(self._requests, op, encode_payload(payload), int(limit_s * 1000))

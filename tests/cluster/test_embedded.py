@@ -1,0 +1,39 @@
+"""A server inside a program: what the program may do wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quorate import Node, NodeConfig, Unreachable
+from storage.kv_protocol import put
+from tests.ports import free_ports
+
+pytestmark = pytest.mark.cluster
+
+
+async def test_a_node_that_does_not_run(tmp_path: Path) -> None:
+    """Before its start and after its end a request was certainly not carried out; stopping does no harm."""
+    node = Node(NodeConfig(tmp_path / "data", bind=f"127.0.0.1:{free_ports(1)}", http="off"))
+    with pytest.raises(Unreachable, match="does not run"):
+        await node.propose(put("a", b"1"))
+    await node.stop()
+    await node.start()
+    try:
+        with pytest.raises(RuntimeError, match="runs already"):
+            await node.start()
+        await node.propose(put("a", b"1"))
+    finally:
+        await node.stop()
+    await node.stop()
+
+    with pytest.raises(Unreachable, match="does not run"):
+        await node.read(b"")
+
+
+def test_settings_as_programs_write_them() -> None:
+    """A folder is a text as well as a path, and one peer needs no list."""
+    config = NodeConfig("data", peers="127.0.0.1:7946", key_file="key")
+
+    assert config == NodeConfig(Path("data"), peers=("127.0.0.1:7946",), key_file=Path("key"))

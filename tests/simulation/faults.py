@@ -22,8 +22,8 @@ T = TypeVar("T")
 LEAVE_TIMEOUT_S: Final = 6.0
 LEAVE_POLL_S: Final = 0.1
 DOOM_S: Final = 0.3
-DETECTION_S: Final = 1.5
-"""How long gossip takes to find a server failed."""
+LEFT_S: Final = 0.5
+"""How long a server that has left goes on telling so."""
 
 
 class Faults:
@@ -104,8 +104,12 @@ class Faults:
 
     def _cut_for_a_while(self, links: set[tuple[str, str]], strike: Strike) -> None:
         self._simulation.network.cut(links)
-        heal = partial(self._simulation.network.mend, links)
-        self._simulation.clock.later(strike.pick_span(0.2, 0.8, 2.0), heal)
+        self._simulation.prudence.trouble(id_ for link in links for id_ in link)
+        self._simulation.clock.later(strike.pick_span(0.2, 0.8, 2.0), partial(self._mend, links))
+
+    def _mend(self, links: set[tuple[str, str]]) -> None:
+        self._simulation.network.mend(links)
+        self._simulation.prudence.trouble(id_ for link in links for id_ in link)
 
     def _others(self, id_: str) -> list[str]:
         return [other for other in self._simulation.processes if other != id_] or [id_]
@@ -121,7 +125,7 @@ class Faults:
 
     def _slander(self, process: Process, strike: Strike) -> None:
         observer = _pick(list(self._simulation.processes), strike.other)
-        self._simulation.gossip.slander(process.id, observer, strike.pick_span(0.5, 2.0, 4.0))
+        self._simulation.gossip.slander(process.id, observer)
 
     # --- servers come and go --------------------------------------------------------------------------------------
 
@@ -141,14 +145,18 @@ class Faults:
             return
         if any(other.has_taken_out(process.id) for other in simulation.processes.values()):
             simulation.gossip.announce(process.id, Status.LEFT)
-            simulation.crash(process, 99, is_torn=False)
-            simulation.clock.later(strike.pick_span(0.5, 2.0), partial(simulation.start, process))
+            simulation.clock.later(LEFT_S, partial(self._end, process, process.life))
+            simulation.clock.later(LEFT_S + strike.pick_span(0.5, 2.0), partial(simulation.start, process))
         elif simulation.clock.now >= deadline or not simulation.is_stormy:
             simulation.gossip.announce(process.id, Status.ALIVE)
         else:
             if process.leads:
                 process.transfer("")
             simulation.clock.later(LEAVE_POLL_S, partial(self._leave_on, process, strike, deadline))
+
+    def _end(self, process: Process, life: int) -> None:
+        if process.life == life and self._simulation.gossip.statuses[process.id] is Status.LEFT:
+            self._simulation.crash(process, 99, is_torn=False)
 
     def _join(self, process: Process, strike: Strike) -> bool:
         """A server that was taken out, or never in, is asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Process(ABC):
         self.simulation = simulation
         self.id = id_
         self.life = 0
+        self.died_at = -inf
         self.is_alive = False
         self.is_paused = False
         self._backlog: list[Callable[[], None]] = []
@@ -110,12 +112,15 @@ class Process(ABC):
         """It is started."""
         self.life += 1
         self.is_alive, self.is_paused = True, False
+        self.simulation.gossip.begin(self.id)
 
     def end_life(self) -> None:
         """It is gone, with everything that was on its way to it."""
         self.life += 1
         self.is_alive = self.is_paused = False
         self._backlog.clear()
+        self.died_at = self.simulation.clock.now
+        self.simulation.gossip.end(self.id)
 
     def doom(self, action: Callable[[], None], within_s: float) -> None:
         """Have something happen to it in the middle of its next write, or after so long at the latest."""
@@ -135,6 +140,7 @@ class Process(ABC):
     def pause(self) -> None:
         """Stand still."""
         self.is_paused = True
+        self.simulation.gossip.pause(self.id)
 
     def resume(self) -> None:
         """Go on, and find what came meanwhile."""
@@ -147,6 +153,8 @@ class Process(ABC):
         for action in backlog:
             if self.life == life:
                 self.do(action)
+        if self.life == life:
+            self.simulation.gossip.resume(self.id)
 
     def later(self, delay_s: float, action: Callable[[], None]) -> None:
         """Do something in this life, and not while paused."""

@@ -1,4 +1,4 @@
-"""The reconciler of a simulated process: the real plan, with a view of gossip that is late and may be wrong.
+"""The reconciler of a simulated process: the real plan, with the view of the real gossip.
 
 It does what the actor does (actors/reconciler/reconciler.py), whose passes are asks that take a while.
 """
@@ -53,6 +53,7 @@ class Reconciling:
         if decision.change is None:
             self._look_in(WAITING_PASS_S if decision.look_again else PASS_EVERY_S)
         else:
+            simulation.prudence.decides(process, decision.change, process.server.configuration.servers)
             process.later(simulation.rng.choice((0.0, 0.0, 0.02)), partial(self._change, decision.change))
 
     def _change(self, change: Configure) -> None:

@@ -30,13 +30,14 @@ from tests.simulation.agreement import Member, leader_of, members_of, why_not_ag
 from tests.simulation.clients import SimClient
 from tests.simulation.clock import START_S, Clock
 from tests.simulation.disk import NEVER_S
-from tests.simulation.faults import DETECTION_S, Faults
+from tests.simulation.faults import Faults
 from tests.simulation.founding import guarded_processes
 from tests.simulation.gossip import SimGossip
 from tests.simulation.guarded import NOBODY, GuardedProcess
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge
 from tests.simulation.process import Process
+from tests.simulation.prudence import Prudence
 from tests.simulation.raw import raw_processes
 from tests.simulation.raw_clients import RawClient
 from tests.simulation.raw_engine import NoPoller
@@ -83,6 +84,7 @@ class Simulation:
         make_processes = guarded_processes if guard else raw_processes
         self.processes = make_processes(self, ids, self._stream("clocks"))
         self.servers: dict[str, Member] = {process.id: process.server for process in self.processes.values()}
+        self.prudence = Prudence(self)
         self.gossip = SimGossip(self, ids)
         make_client = SimClient if guard else RawClient
         self.clients: list[SimClient | RawClient] = [make_client(self, n) for n in range(self.weather.clients)]
@@ -132,7 +134,6 @@ class Simulation:
         faults = Faults(self)
         for process in self.processes.values():
             process.start()
-        self.gossip.start()
         for client in self.clients:
             client.start()
         self._read(self._stream("reader"))
@@ -152,6 +153,7 @@ class Simulation:
     def _calm(self) -> None:
         self.is_stormy = False
         self.network.heal()
+        self.gossip.heal()
         self.disk_s = min(self.disk_s, 0.002)
         for disk in self.judge.disks.values():
             disk.refuses_until, disk.breaks_sync = NEVER_S, None
@@ -223,14 +225,12 @@ class Simulation:
         """A server listens somewhere else from now on, and gossip says so."""
         self._moves += 1
         self._addresses[id_] = f"10.0.{self._moves}.{id_[1:]}:7946"
-        self.gossip.announce(id_, self.gossip.statuses[id_])
+        self.gossip.move(id_)
 
     def start(self, process: Process) -> None:
         """A process that is down is started again."""
         if not process.is_alive:
             process.start()
-            if self.gossip.statuses[process.id] in (Status.FAILED, Status.LEFT):
-                self.gossip.announce(process.id, Status.ALIVE)
 
     def crash(self, process: Process, kept: int, *, is_torn: bool) -> None:
         """A process dies: connections break, its port refuses new ones, and gossip finds out."""
@@ -242,16 +242,11 @@ class Simulation:
         for other in self.processes.values():
             if other is not process and self.rng.random() < 0.6:
                 self.clock.later(self.rng.uniform(0.001, 0.2), partial(self._refuse, process, other))
-        life = process.life
-        self.clock.later(DETECTION_S, partial(self._detect, process, life))
 
     def _refuse(self, dead: Process, other: Process) -> None:
         if not dead.is_alive and not self.network.are_apart(dead.id, other.id):
             other.do(partial(other.peer_gone, dead.id))
-
-    def _detect(self, process: Process, life: int) -> None:
-        if process.life == life and self.gossip.statuses[process.id] is Status.ALIVE:
-            self.gossip.announce(process.id, Status.FAILED)
+            self.gossip.refused(other.id, dead.id)
 
     # --- messages between servers ---------------------------------------------------------------------------------
 

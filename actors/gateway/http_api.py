@@ -304,9 +304,6 @@ async def _body(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await request.read()
-    except ConnectionError:
-        # Nobody is left to be told; but it is no fault of this server, which would be logged with its stack.
-        raise ApiError(400, Code.BAD_REQUEST, "the connection broke before the body was there") from None
     except TimeoutError:
         why = f"the body did not arrive within {BODY_TIMEOUT_S:g} s; nothing was changed"
         raise ApiError(408, Code.TIMEOUT, why) from None

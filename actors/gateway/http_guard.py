@@ -59,8 +59,13 @@ def check_request(request: web.Request, bound: Address) -> None:
 
 
 def as_one_line(record: logging.LogRecord) -> bool:
-    """A log filter: what is wrong with a request is not wrong with this server, and needs no traceback."""
+    """A log filter: what is wrong with a request is not wrong with this server, and needs no traceback.
+
+    That somebody went away in the middle of a request or of its answer is nothing to be told at all.
+    """
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError):
+        return False
     if isinstance(error, HttpProcessingError):
         why = " ".join(error.message.split())
         record.msg, record.args = f"{record.getMessage()}: {shortened(why, LINE_CHARS_MAX)}", ()

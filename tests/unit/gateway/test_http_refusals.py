@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 
 import pytest
+from aiohttp import ClientConnectionResetError
 
 from actors.gateway import http_api
 from actors.gateway.http import HttpActor
+from actors.gateway.http_guard import request_log
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
@@ -144,3 +147,14 @@ async def test_too_many_connections(monkeypatch: pytest.MonkeyPatch, caplog: pyt
     assert all(b" 503 " in answer.splitlines()[0] and b"Retry-After" in answer for answer in answers)
     assert b" 404 " in served.splitlines()[0]
     assert len([record for record in caplog.records if "limit" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [(ConnectionResetError("gone"), False), (ClientConnectionResetError("gone"), False), (ValueError("a bug"), True)],
+)
+def test_a_client_that_goes_away_is_no_error(error: Exception, is_told: bool) -> None:
+    """Such as one that has watched for long enough; whatever else ends a handler is logged with its stack."""
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
+
+    assert bool(request_log.filter(record)) == is_told

@@ -38,6 +38,7 @@ from actors.gateway.reports import (
     health_report,
     member_rows,
     peer_rows,
+    requests_report,
     status_report,
     version_report,
     why_report,
@@ -61,9 +62,9 @@ from transport.errors import QuorateError
 if TYPE_CHECKING:
     from actors.actor import Context
     from actors.gateway.control import Control, Faults
+    from actors.gateway.core import GatewayCore
     from actors.gateway.leaderless import Leaderless
     from actors.gossip.messages import MembersView
-    from actors.raft.messages import LeaderChanged
 
 LOOK_TIMEOUT_S: Final = 1.0
 """How long a question to an actor of this server may take; longer and the actor is as good as gone."""
@@ -89,14 +90,12 @@ Operation = Callable[[Any, float], Awaitable[Any]]
 
 
 class Admin:
-    """The operations of one gateway.  `leader` says who Raft last said leads."""
+    """The operations of one gateway, whose data requests are with `core`."""
 
-    def __init__(
-        self, context: Context, control: Control, leader: Callable[[], LeaderChanged], leaderless: Leaderless
-    ) -> None:
+    def __init__(self, context: Context, control: Control, core: GatewayCore, leaderless: Leaderless) -> None:
         self._context = context
         self._control = control
-        self._leader = leader
+        self._core = core
         self._leaderless = leaderless
         self._operations: dict[str, tuple[type[Arguments], Operation]] = {
             "status": (Arguments, self._status),
@@ -118,6 +117,7 @@ class Admin:
             "actors.kill": (KillArguments, self._actors_kill),
             "actors.mailboxes": (Arguments, self._actors_mailboxes),
             "actors.dead_letters": (Arguments, self._actors_dead_letters),
+            "requests": (Arguments, self._requests),
             "links": (Arguments, self._links),
             "keys.list": (Arguments, self._keys_list),
             "keys.step": (StepArguments, self._keys_step),
@@ -141,7 +141,7 @@ class Admin:
                 answer = await self._ask_leader(request, timeout_s)
                 if answer is not None:
                     return answer
-            if op in LEADER_ONLY and not self._leader().is_me:
+            if op in LEADER_ONLY and not self._core.leader.is_me:
                 why = await self._leaderless.why()
                 raise OperationError(Code.NO_LEADER, f"{op} needs the leader, and this server knows none: {why}")
             return Response(0, Code.OK, encode_payload(await known[1](arguments, timeout_s)))
@@ -162,7 +162,7 @@ class Admin:
 
     async def _ask_leader(self, request: AdminForward, timeout_s: float) -> Response | None:
         """The leader's answer; None when this server has to do without."""
-        leader = self._leader()
+        leader = self._core.leader
         if leader.is_me or not leader.leader:
             return None
         gateway = self._context.ref(self._context.name, leader.address)
@@ -276,6 +276,9 @@ class Admin:
             return {"result": self._control.system.kill(name, int(incarnation))}
         except (LookupError, ValueError) as error:
             raise OperationError(Code.REFUSED, str(error)) from None
+
+    async def _requests(self, _arguments: Arguments, _timeout_s: float) -> Any:
+        return requests_report(self._core)
 
     async def _links(self, _arguments: Arguments, _timeout_s: float) -> Any:
         return self._control.link_stats()

@@ -113,6 +113,7 @@ class ClientCall:
 
     __slots__ = (
         "base",
+        "began",
         "commands",
         "count",
         "deadline",
@@ -149,6 +150,7 @@ class ClientCall:
         self.count = len(parts)
         """The client's commands or queries, which share an envelope or have one each."""
         self.largest = max(map(len, parts), default=0)
+        self.began = 0.0
         self.deadline = 0.0
         self.reads = kind in READS
         self.linearizable = True
@@ -259,9 +261,10 @@ class ClientCall:
         return ""
 
 
-def parsed(sender: Sender, request: Request, deadline: float) -> ClientCall:
+def parsed(sender: Sender, request: Request, now: float, deadline: float) -> ClientCall:
     """A request about data as a call.  Raises ValueError (msgspec's errors are such) when it makes no sense."""
     call = _PARSERS[request.op](sender, request)
+    call.began = now
     call.deadline = deadline
     return call
 

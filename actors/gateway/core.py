@@ -28,6 +28,7 @@ from actors.gateway.calls import (
     refusal,
 )
 from actors.gateway.effects import Answer, Effect, GatewayStats, ToGateway, ToRaft
+from actors.gateway.latency import Histogram
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
 from transport.client_protocol import Code, Request
@@ -68,6 +69,8 @@ class GatewayCore:
         # Answers that arrived before the news of a death may still be in the mailbox.
         self._settling_s = 2 * limits.tick_s
         self.stats = GatewayStats()
+        self.writes = Histogram()
+        self.reads = Histogram()
 
     @property
     def pending(self) -> int:
@@ -90,7 +93,7 @@ class GatewayCore:
         """A client proposes commands or asks a query."""
         self.stats.requests += 1
         try:
-            call = parsed(sender, request, now + self._clamped_s(request.timeout_ms))
+            call = parsed(sender, request, now, now + self._clamped_s(request.timeout_ms))
         except ValueError as error:
             self._refuse(sender, request.id, Code.BAD_REQUEST, f"a {request.op} request that does not decode: {error}")
             return
@@ -172,7 +175,7 @@ class GatewayCore:
                     self._drop_keys(call.base, len(call.keys))
                     self._close(call, len(call.keys))
             elif now >= call.deadline:
-                self._expire(call)
+                self._expire(now, call)
             elif call.give_up is not None and now >= call.give_up:
                 self._drop_keys(call.base, len(call.todo))
                 call.abandon(OUTCOME_UNKNOWN)
@@ -307,19 +310,21 @@ class GatewayCore:
             return
         if call.reads and not call.verdicts:
             call.watermark = self._watermark
-        self._finish(call)
+        self._finish(now, call)
 
-    def _expire(self, call: ClientCall) -> None:
+    def _expire(self, now: float, call: ClientCall) -> None:
         if call.phase is Phase.WAITING:
             self._waiting.pop(call, None)
             call.abandon(NO_LEADER)
         else:
             self._drop_keys(call.base, len(call.todo))
             call.abandon(OUTCOME_UNKNOWN)
-        self._finish(call)
+        self._finish(now, call)
 
-    def _finish(self, call: ClientCall) -> None:
+    def _finish(self, now: float, call: ClientCall) -> None:
         response = call.outcome()
+        if response.code == Code.OK:
+            (self.reads if call.reads else self.writes).add(now - call.began, call.count)
         if response.code == OUTCOME_UNKNOWN:
             self.stats.unknown_outcomes += 1
         self._answers.append(Answer(call.sender, response))

@@ -54,7 +54,7 @@ class Gateway(Actor):
         self._core = GatewayCore(self._limits, epoch=control.identity.boot, first_key=first_key)
         self._watches = Watches(self._limits, first_key)
         self._leaderless = Leaderless(context, control.identity)
-        self._admin = Admin(context, control, lambda: self._core.leader, self._leaderless)
+        self._admin = Admin(context, control, self._core, self._leaderless)
         self._operations = 0
         self._ticking = False
         self._raft_has_spoken = False

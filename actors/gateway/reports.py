@@ -12,10 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import asdict
+
+from actors.gateway.latency import BOUNDS_S
 from quorate.version import __version__
 
 if TYPE_CHECKING:
     from actors.gateway.control import Control
+    from actors.gateway.core import GatewayCore
     from actors.gossip.member import Member
     from actors.gossip.messages import MembersView
     from actors.identity import Identity
@@ -128,6 +132,17 @@ def _value_report(value: bytes) -> Json:
         return {"value": value.decode()}
     except UnicodeDecodeError:
         return {"value_base64": b64encode(value).decode()}
+
+
+def requests_report(core: GatewayCore) -> Json:
+    """The answer to `requests`: what clients asked of this gateway about data, and how long it took (see Histogram)."""
+    return {
+        "in_progress": core.pending,
+        **{name: value for name, value in asdict(core.stats).items() if name != "requests"},
+        "bounds_s": BOUNDS_S,
+        "writes": core.writes.report(),
+        "reads": core.reads.report(),
+    }
 
 
 def version_report() -> Json:

@@ -33,6 +33,7 @@ CORE_FOLDERS = {
 CORE_FILES = (
     "actors/gateway/calls.py",
     "actors/gateway/core.py",
+    "actors/gateway/latency.py",
     "actors/policy.py",
     "commands/agreement.py",
     "storage/kv.py",

@@ -23,6 +23,7 @@ from actors.asks import AskError, MailboxFull
 from actors.gateway.calls import LINEARIZABLE, STALE
 from actors.gateway.http_error import ApiError
 from actors.gateway.http_guard import GuardError, check_request
+from actors.gateway.http_page import add_page
 from actors.gateway.http_watch import WatchStream
 from actors.gateway.reports import pair_report
 from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
@@ -90,10 +91,16 @@ def make_app(gateway: Ref, bound: Address) -> web.Application:
     app.router.add_post("/v1/txn", _taking(api.transact))
     app.router.add_get("/v1/watch", _taking(api.watch, "key", "prefix", "since"))
     app.router.add_get("/v1/status", _taking(api.report("status")))
-    app.router.add_get("/v1/members", _taking(api.report("members")))
+    app.router.add_get("/v1/members", _taking(api.report("members", "why"), "why"))
     app.router.add_get("/v1/raft/peers", _taking(api.report("raft.peers")))
+    app.router.add_get("/v1/info", _taking(api.report("info")))
+    app.router.add_get("/v1/requests", _taking(api.report("requests")))
+    app.router.add_get("/v1/actors", _taking(api.report("actors.list")))
+    app.router.add_get("/v1/actors/mailboxes", _taking(api.report("actors.mailboxes")))
+    app.router.add_get("/v1/events", _taking(api.events, "cursor", "wait"))
     app.router.add_get("/health", _taking(api.health))
     app.router.add_get("/ready", _taking(api.ready))
+    add_page(app)
     return app
 
 
@@ -244,13 +251,26 @@ class HttpApi:
 
     # --- the server -------------------------------------------------------------------------------------------------
 
-    def report(self, op: str) -> Handler:
-        """A handler that answers with an operation of the gateway."""
+    def report(self, op: str, *names: str) -> Handler:
+        """A handler that answers with an operation of the gateway; parameters of these names are its arguments."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            return reply(await self._ask(request, op, {}))
+            given = {name: request.query[name] for name in names if name in request.query}
+            return reply(await self._ask(request, op, given))
 
         return answer
+
+    async def events(self, request: web.Request) -> web.Response:
+        """What came after `?cursor=`, without one what is kept; the answer has the next cursor, and what was missed.
+
+        `?wait=` seconds for something to come, as long as `timeout` allows.
+        """
+        asked = {
+            "cursor": request.query.get("cursor", ""),
+            "wait_s": float(_number(request, "wait", 0)),
+            "recent": True,
+        }
+        return reply(await self._ask(request, "event.watch", asked))
 
     async def health(self, request: web.Request) -> web.Response:
         """200 when this server and its cluster are well, else 503; the checks are in the body."""

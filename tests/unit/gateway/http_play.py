@@ -78,6 +78,11 @@ class Http:
         async with self._session.get(self._server.make_url(path)) as response:
             return response.status, await response.text()
 
+    async def status(self, path: str, headers: dict[str, str]) -> int:
+        """The status of one GET with these headers."""
+        async with self._session.get(self._server.make_url(path), headers=headers) as response:
+            return response.status
+
     async def headers(self, method: str, path: str) -> dict[str, str]:
         """The headers of the answer."""
         async with self._session.request(method, self._server.make_url(path)) as response:

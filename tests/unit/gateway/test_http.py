@@ -189,7 +189,16 @@ async def test_what_can_go_wrong_behind_it(http: Http, failure: Any, status: int
 
 
 @pytest.mark.parametrize(
-    ("path", "op"), [("/v1/status", "status"), ("/v1/members", "members"), ("/v1/raft/peers", "raft.peers")]
+    ("path", "op"),
+    [
+        ("/v1/status", "status"),
+        ("/v1/members", "members"),
+        ("/v1/raft/peers", "raft.peers"),
+        ("/v1/info", "info"),
+        ("/v1/requests", "requests"),
+        ("/v1/actors", "actors.list"),
+        ("/v1/actors/mailboxes", "actors.mailboxes"),
+    ],
 )
 async def test_reports(http: Http, path: str, op: str) -> None:
     """The JSON of the commands."""
@@ -208,7 +217,7 @@ async def test_health_and_ready(http: Http) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/", 404), ("GET", "/v1/kv/", 404), ("POST", "/v1/kv/a", 405)]
+    ("method", "path", "status"), [("GET", "/v1", 404), ("GET", "/v1/kv/", 404), ("POST", "/v1/kv/a", 405)]
 )
 async def test_other_paths_and_methods(http: Http, method: str, path: str, status: int) -> None:
     """Errors of the server below look like all others."""
@@ -260,3 +269,16 @@ def http_at(port: int) -> Any:
         return HttpActor(context, f"127.0.0.1:{port}")
 
     return make
+
+
+async def test_what_is_asked_for_is_handed_on(http: Http) -> None:
+    """`members --why` and the place in the events are parameters here."""
+    await http("GET", "/v1/members?why=two")
+    await http("GET", "/v1/events")
+    await http("GET", "/v1/events?cursor=1.1-7&wait=2")
+
+    asked = [decode_payload(request.payload) for request in http.gateway.requests]
+    assert asked[0] == {"why": "two"}
+    assert asked[1] == {"cursor": "", "wait_s": 0.0, "recent": True}
+    assert asked[2] == {"cursor": "1.1-7", "wait_s": 2.0, "recent": True}
+    assert (await http("GET", "/v1/events?wait=-1"))[0] == 400

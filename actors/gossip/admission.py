@@ -24,7 +24,6 @@ from actors.gossip.messages import (
     Join,
     Joined,
     JoinRefused,
-    Ping,
     Sync,
 )
 from actors.gossip.shared import INFO, WARNING
@@ -75,7 +74,7 @@ class Admission:
 
     def on_join(self, now: float, source: Source, join: Join) -> None:
         """Somebody asks to be let in, or was lost and is back."""
-        code, reason = self._refusal(source, join)
+        code, reason = self._refusal(now, source, join)
         if code:
             self._refuse(now, source, join, code, reason)
             return
@@ -119,7 +118,7 @@ class Admission:
             if refusal.code not in (MYSELF, NOT_READY):
                 self._shared.note_once(WARNING, f"{source.address} refused this server: {reason}")
             if refusal.code == NAME_TAKEN:
-                self._names.refused(now, reason)
+                self._names.refused(reason)
             return
         elsewhere = refusal.code == OTHER_CLUSTER and refusal.cluster_id != self.cluster_id
         member = self._roster.get(source.id)
@@ -145,7 +144,7 @@ class Admission:
         claims = [self._shared.broadcasts.aged(claim, now) for claim in self._roster]
         return [claims[start : start + CLAIMS_PER_PART] for start in range(0, len(claims), CLAIMS_PER_PART)]
 
-    def _refusal(self, source: Source, join: Join) -> tuple[str, str]:
+    def _refusal(self, now: float, source: Source, join: Join) -> tuple[str, str]:
         """The code and the line of a refusal, or two empty strings."""
         claim, own = join.claim, self._roster.own
         fault = fault_of(claim) or ("" if claim.id == source.id else "the claim is about another server")
@@ -164,9 +163,9 @@ class Admission:
             return NOT_READY, f"{own.name} at {own.address} has not joined a cluster itself yet"
         if self._own.is_leaving:
             return NOT_READY, f"{own.name} at {own.address} is leaving"
-        return self._name_taken(claim)
+        return self._name_taken(now, claim)
 
-    def _name_taken(self, claim: Claim) -> tuple[str, str]:
+    def _name_taken(self, now: float, claim: Claim) -> tuple[str, str]:
         namesake = self._roster.namesake(claim)
         known = self._roster.get(claim.id)
         # A live member may meet again under the name that it has: it is one of us already.
@@ -178,8 +177,8 @@ class Admission:
         )
         if namesake.status is not Status.ALIVE:
             return NOT_READY, taken
-        # See whether it still lives before the other asks again.
-        self._shared.send(namesake.address, Ping(self._shared.sequence(), namesake.id, []))
+        if not self._names.lives(now, namesake):
+            return NOT_READY, f"{taken}, and is asked whether it still lives"
         return NAME_TAKEN, f"{taken}. Start {claim.address} with another --name, or stop the other server"
 
     def _other_cluster(self, claim: Claim, cluster_id: str) -> str:

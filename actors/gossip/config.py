@@ -49,8 +49,6 @@ class GossipConfig:
         join_timeout_s: how long one attempt waits for an answer.
         join_retry_min_s, join_retry_max_s: attempts to one address start this far apart and back off to this, for ever.
             Failed members share the load: the distance is multiplied by n / 8 in clusters of more than 8.
-        name_patience_s: how long a server tries to be let in under a name that is said to be taken: whoever had it may
-            have been killed a moment ago.
         leave_timeout_s: how long a leave waits for acknowledgements.
         left_reap_s, failed_reap_s: when a member that left, or failed, is forgotten.
     """
@@ -75,7 +73,6 @@ class GossipConfig:
     join_timeout_s: float = 1.0
     join_retry_min_s: float = 0.2
     join_retry_max_s: float = 10.0
-    name_patience_s: float = 1.0
     leave_timeout_s: float = 3.0
     left_reap_s: float = 24 * 3600.0
     failed_reap_s: float = 72 * 3600.0
@@ -130,7 +127,6 @@ WAN = evolve(
     join_timeout_s=5.0,
     join_retry_min_s=1.0,
     join_retry_max_s=30.0,
-    name_patience_s=5.0,
     leave_timeout_s=6.0,
 )
 # Several servers of one machine share its cores, so patience is not cut as far as memberlist's local profile does:

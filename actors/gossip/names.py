@@ -1,12 +1,13 @@
 """A name belongs to one live server: what happens when two bear the same one.
 
-Whoever asks to be let in under a taken name is turned away (admission.py). Two can still come to bear one name: both
-were let in at once through different members, the cluster was split when the second came, or an old process goes on
-that others had given up and whose name has been given to another since. Then each of the two asks the others whom they
-know under that name, and the one whom fewer name yields (Serf's name resolution); where as many name either, the one
-with the higher id. Nothing is decided before two counts in a row had the same judges and the same outcome: the views of
-a partition that has just healed take a moment to become one. So one yields, and all say which. It keeps its id, its
-data and its vote, and comes back under another name.
+Whoever asks to be let in under a taken name is turned away (admission.py), once whoever has it has shown that it lives:
+it is asked, since it may have died without a word a moment ago, and be replaced already. Two can still come to bear one
+name: both were let in at once through different members, the cluster was split when the second came, or an old process
+goes on that others had given up and whose name has been given to another since. Then each of the two asks the others
+whom they know under that name, and the one whom fewer name yields (Serf's name resolution); where as many name either,
+the one with the higher id. Nothing is decided before two counts in a row had the same judges and the same outcome: the
+views of a partition that has just healed take a moment to become one. So one yields, and all say which. It keeps its
+id, its data and its vote, and comes back under another name.
 
 What lives here: the question, the count, and the end of a server that has lost its name or was never let in under it.
 What does not: who is known under a name (roster.py: whom this server has seen alive under it first).
@@ -31,8 +32,18 @@ if TYPE_CHECKING:
     from actors.gossip.shared import Shared
 
 ASKED_MAX = 64
+CHECKS_MAX = 64
 ROUNDS_PER_TIMEOUT = 4
 """How often who has not answered is asked again."""
+
+
+@define
+class Check:
+    """A member whose name another server wants was asked whether it lives."""
+
+    sequence: int
+    asked: float
+    answered: float = -inf
 
 
 @define
@@ -59,8 +70,8 @@ class Names:
         self._config = shared.config
         self._roster = shared.roster
         self._contest: Contest | None = None
+        self._checks: dict[str, Check] = {}
         self._was_let_in = False
-        self._refused_since = inf
 
     # --- being let in ---
 
@@ -68,11 +79,26 @@ class Names:
         """A member has welcomed this server, so a later refusal is not the end of it: others may have seen more."""
         self._was_let_in = True
 
-    def refused(self, now: float, reason: str) -> None:
-        """A member says that the name is taken. Whoever had it may just have died: it is worth another try or two."""
-        self._refused_since = min(self._refused_since, now)
-        if not self._was_let_in and now - self._refused_since >= self._config.name_patience_s:
+    def refused(self, reason: str) -> None:
+        """A member says that whoever has the name lives."""
+        if not self._was_let_in:
             self._shared.out.append(End(reason))
+
+    # --- letting others in ---
+
+    def lives(self, now: float, member: Claim) -> bool:
+        """Whether a member has shown of late that it lives; it is asked if not."""
+        check = self._checks.get(member.id)
+        if member.id == self._roster.own_id or (
+            check is not None and now - check.answered < self._config.join_retry_max_s
+        ):
+            return True
+        if check is None or now - check.asked >= self._config.join_timeout_s:
+            if len(self._checks) >= CHECKS_MAX:
+                self._checks.clear()
+            self._checks[member.id] = check = Check(self._shared.sequence(), now)
+            self._shared.send(member.address, NameAsk(check.sequence, member.name))
+        return False
 
     # --- bearing one name ---
 
@@ -95,7 +121,10 @@ class Names:
         self._shared.send(source.address, NameAnswer(ask.sequence, bearer.id if bearer is not None else ""))
 
     def on_answer(self, now: float, source: Source, answer: NameAnswer) -> None:
-        """A member says whom it knows under this server's name."""
+        """A member says whom it knows under a name; one whose own name that is shows by it that it lives."""
+        check = self._checks.get(source.id)
+        if check is not None and check.sequence == answer.sequence:
+            check.answered = now
         contest = self._contest
         if contest is None or contest.sequence != answer.sequence or source.id not in contest.answers:
             return

@@ -14,6 +14,7 @@ from storage.errors import CorruptFile, StorageError
 from storage.raft_db import HardState, RaftDb, RaftLoaded
 from storage.serf_db import KnownMember, SerfDb, SerfWrite
 from storage.snapshot_table import SnapshotSource
+from storage.sqlite_file import FORMAT
 from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, turn
 
 FLIPS = 600
@@ -180,8 +181,8 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 def test_another_format_asks_for_the_release_it_is_of(tmp_path: Path) -> None:
     """Nothing is wrong with the file, so the way out is another one."""
     db = new_journal(tmp_path)
-    db._file.connection.execute("PRAGMA user_version = 3")
+    db._file.connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
     db.close()
 
-    with pytest.raises(StorageError, match=r"format 3, .* format 2: use the release"):
+    with pytest.raises(StorageError, match=rf"format {FORMAT + 1}, .* format {FORMAT}: use the release"):
         RaftDb(tmp_path / "raft.db")

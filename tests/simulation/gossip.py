@@ -178,4 +178,4 @@ class SimGossip(Net):
             return
         source = Source(sender.id, sender.address)
         for at in self._network.arrivals(self.now, sender.id, target.id, message, at_most_once=False):
-            self.at(at, self._arrive, source, target, message)
+            self.at(at, self._arrive, source, sender.core.cluster_id, target, message)

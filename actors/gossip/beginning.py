@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from actors.gossip.member import Claim, fault_of
 from transport.errors import QuorateError
+from transport.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,5 +40,5 @@ def outlook(cluster_id: str, peers: Sequence[str], *, expect: int, remembered: i
     if not cluster_id:
         return f"joining through {named}; until a peer answers this server does nothing else"
     if remembered or peers:
-        return f"looking for cluster {cluster_id}: {remembered} remembered members, peers: {named or 'none'}"
+        return f"looking for cluster {cluster_id}: {counted(remembered, 'remembered member')}, peers: {named or 'none'}"
     return f"cluster {cluster_id}, alone so far"

@@ -30,6 +30,7 @@ from actors.gossip.member import (
 )
 from actors.gossip.shared import WARNING
 from actors.gossip.suspicion import Suspicion, Terms
+from transport.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -304,7 +305,7 @@ class Beliefs:
         if merged.liveness is Liveness.DEAD and known.liveness is not Liveness.DEAD:
             waited = f" after {now - suspicion.started:.1f} s of suspicion" if suspicion is not None else ""
             gone = sum(accusation.evidence in PROCESS_GONE for accusation in merged.accusers)
-            return f"{len(merged.accusers)} accusers, {gone} saw its process gone{waited}"
+            return f"{counted(len(merged.accusers), 'accuser')}, {gone} saw its process gone{waited}"
         return f"{merged.intent.name.lower()} announced at Lamport time {merged.lamport}"
 
 

@@ -18,9 +18,11 @@ Rules:
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from actors.actor import Actor, Context, Sender, handles
+from storage.commit_times import CommitTimes, PersistenceStatusRequest
 from storage.errors import StorageError, WriteError
 from storage.keyring_file import KeyringWrite, KeyringWritten, write_keyring
 from storage.raft_db import (
@@ -35,6 +37,7 @@ from storage.raft_db import (
     SnapshotStaged,
 )
 from storage.serf_db import SerfLoad, SerfLoaded, SerfWrite, SerfWritten, merged
+from transport.wire import Json
 
 if TYPE_CHECKING:
     from storage.data_dir import DataDir
@@ -62,6 +65,7 @@ class PersistenceActor(Actor):
         self._serf_write: SerfWrite | None = None
         """What the turn, and refused turns before it, have gathered for serf.db."""
         self._serf_writers: list[Sender] = []
+        self._commits: defaultdict[str, CommitTimes] = defaultdict(CommitTimes)
 
     async def on_start(self) -> None:
         """Open both files: what an incarnation knows it has read from the disk."""
@@ -160,6 +164,14 @@ class PersistenceActor(Actor):
             return KeyringWritten(str(error))
         return KeyringWritten()
 
+    # --- figures ----------------------------------------------------------------------------------------------------
+
+    @handles(PersistenceStatusRequest)
+    def status(self, msg: PersistenceStatusRequest, sender: Sender) -> Json:
+        """How long commits of this incarnation took, and how large the files are."""
+        commits = {file: times.report() for file, times in self._commits.items()}
+        return Json({"commits": commits, "bytes": self._data_dir.sizes()})
+
     def on_turn_end(self) -> None:
         """Commit what the turn has gathered for serf.db."""
         if self._serf_writers:
@@ -186,5 +198,6 @@ class PersistenceActor(Actor):
 
     def _note_time(self, file: str, began: float) -> None:
         elapsed_s = self.context.now() - began
+        self._commits[file].add(elapsed_s)
         if elapsed_s > SLOW_COMMIT_S:
             _log.warning("a commit of %s took %.0f ms: the disk is slow or busy", file, elapsed_s * 1000)

@@ -87,6 +87,15 @@ class DataDir:
         raft, serf = self._raft or self.open_raft(), self._serf or self.open_serf()
         return serf.cluster_id or raft.cluster_id
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes that each file takes with its write-ahead log."""
+        found = dict.fromkeys((RAFT_DB, SERF_DB), 0)
+        for file in found:
+            for part in (self.path / file, self.path / f"{file}-wal"):
+                with suppress(OSError):
+                    found[file] += part.stat().st_size
+        return found
+
     def keyring(self) -> Ring | None:
         """The keys that a rotation has left here, if any."""
         return read_keyring(self.path)

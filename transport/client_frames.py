@@ -19,6 +19,7 @@ CHANGES_NOTHING = frozenset(
         "members",
         "rtt",
         "info",
+        "metrics",
         "monitor",
         "keys.list",
         "keys.step",

@@ -34,6 +34,7 @@ from actors.gateway.arguments import (
 from actors.gateway.event_operations import EventOperations
 from actors.gateway.info import info_report
 from actors.gateway.messages import AdminForward
+from actors.gateway.metric_operations import MetricOperations
 from actors.gateway.reports import (
     health_report,
     member_rows,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from actors.gateway.control import Control, Faults
     from actors.gateway.core import GatewayCore
     from actors.gateway.leaderless import Leaderless
+    from actors.gateway.metrics import Samples
     from actors.gossip.messages import MembersView
 
 LOOK_TIMEOUT_S: Final = 1.0
@@ -90,9 +92,16 @@ Operation = Callable[[Any, float], Awaitable[Any]]
 
 
 class Admin:
-    """The operations of one gateway, whose data requests are with `core`."""
+    """The operations of one gateway, whose data requests are with `core`; own: what the gateway has counted."""
 
-    def __init__(self, context: Context, control: Control, core: GatewayCore, leaderless: Leaderless) -> None:
+    def __init__(
+        self,
+        context: Context,
+        control: Control,
+        core: GatewayCore,
+        leaderless: Leaderless,
+        own: Callable[[], Samples],
+    ) -> None:
         self._context = context
         self._control = control
         self._core = core
@@ -123,6 +132,7 @@ class Admin:
             "keys.step": (StepArguments, self._keys_step),
             "version": (Arguments, self._version),
             **EventOperations(self._ask).operations,
+            **MetricOperations(context, control, own).operations,
             "fault.cut": (CutArguments, self._fault_cut),
             "fault.heal": (Arguments, self._fault_heal),
             "fault.crash": (CrashArguments, self._fault_crash),

@@ -23,6 +23,7 @@ from actors.gateway.effects import Answer, Effect, ToRaft
 from actors.gateway.leaderless import Leaderless
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import AdminForward, Forward, Forwarded, Tick
+from actors.gateway.metrics import gateway_samples
 from actors.gateway.watches import WATCH, Watches
 from actors.gossip.messages import MemberChanged
 from actors.raft.messages import Follow, LeaderChanged, RaftStatusRequest, Read, Results, Stirred
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.gateway.control import Control
+    from actors.gateway.metrics import Samples
 
 FOLLOWED: Final = frozenset({"monitor", "event.watch", "query.follow"})
 """Operations that are asked again and again: a line about each would lead to the next."""
@@ -54,7 +56,7 @@ class Gateway(Actor):
         self._core = GatewayCore(self._limits, epoch=control.identity.boot, first_key=first_key)
         self._watches = Watches(self._limits, first_key)
         self._leaderless = Leaderless(context, control.identity)
-        self._admin = Admin(context, control, self._core, self._leaderless)
+        self._admin = Admin(context, control, self._core, self._leaderless, self._samples)
         self._operations = 0
         self._ticking = False
         self._raft_has_spoken = False
@@ -174,6 +176,9 @@ class Gateway(Actor):
     def on_admin(self, msg: AdminForward, sender: Sender) -> None:
         """From another gateway, which took the one hop already, or from the console of this server."""
         self._operate(msg, sender, 0, hop=not sender.address)
+
+    def _samples(self) -> Samples:
+        return gateway_samples(self._core.stats, self._core.pending, self._watches.count)
 
     def _operate(self, request: AdminForward, sender: Sender, request_id: int, *, hop: bool) -> None:
         if self._operations >= self._limits.admin_max:

@@ -21,6 +21,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from actors.asks import AskError, MailboxFull
 from actors.gateway.calls import LINEARIZABLE, STALE
+from actors.gateway.exposition import CONTENT_TYPE, exposition
+from actors.gateway.http_counts import HttpCounts
 from actors.gateway.http_error import ApiError
 from actors.gateway.http_guard import GuardError, check_request
 from actors.gateway.http_page import add_page
@@ -81,8 +83,11 @@ _CONSISTENCIES: Final = (LINEARIZABLE, STALE)
 
 def make_app(gateway: Ref, bound: Address) -> web.Application:
     """The application that serves the API at `bound` by asking `gateway`."""
-    api = HttpApi(gateway)
-    app = web.Application(middlewares=[_errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1)
+    counts = HttpCounts()
+    api = HttpApi(gateway, counts)
+    app = web.Application(
+        middlewares=[counts.middleware(), _errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1
+    )
     app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "revision", "consistency"))
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
     app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "revision", "consistency"))
@@ -100,6 +105,7 @@ def make_app(gateway: Ref, bound: Address) -> web.Application:
     app.router.add_get("/v1/events", _taking(api.events, "cursor", "wait"))
     app.router.add_get("/health", _taking(api.health))
     app.router.add_get("/ready", _taking(api.ready))
+    app.router.add_get("/metrics", _taking(api.metrics))
     add_page(app)
     return app
 
@@ -157,9 +163,9 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 class HttpApi:
     """The handlers."""
 
-    def __init__(self, gateway: Ref) -> None:
+    def __init__(self, gateway: Ref, counts: HttpCounts) -> None:
         self._gateway = gateway
-        self._streams = 0
+        self._counts = counts
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -212,9 +218,9 @@ class HttpApi:
         """
         if "key" in request.query and "prefix" in request.query:
             raise ApiError(400, Code.BAD_REQUEST, "a watch is of a key or of a prefix, not of both")
-        if self._streams >= STREAMS_MAX:
-            raise ApiError(503, Code.OVERLOADED, f"{self._streams} watches are open here; try again later")
-        self._streams += 1
+        if self._counts.streams >= STREAMS_MAX:
+            raise ApiError(503, Code.OVERLOADED, f"{self._counts.streams} watches are open here; try again later")
+        self._counts.streams += 1
         try:
             stream = WatchStream(
                 request.query.get("key", request.query.get("prefix", "")),
@@ -223,7 +229,7 @@ class HttpApi:
             )
             return await stream.run(request, partial(self._watched, request))
         finally:
-            self._streams -= 1
+            self._counts.streams -= 1
 
     async def _since(self, request: web.Request) -> int:
         last = request.headers.get("Last-Event-ID", "")
@@ -283,6 +289,12 @@ class HttpApi:
         lines = [f"[{'+' if check['ok'] else '-'}]{check['name']}: {check['detail']}" for check in report["checks"]]
         text = "\n".join([*lines, "ready" if report["ready"] else "not ready", ""])
         return web.Response(text=text, status=200 if report["ready"] else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text (docs/metrics.md)."""
+        samples = await self._ask(request, "metrics", {})
+        text = exposition(samples | self._counts.samples())
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     # --- the gateway ------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ class Election:
         self._voters: set[str] = set()
         self._transfer = False
         self._granted = False
+        self.campaigns = 0
+        """How often this server has stood for election, pre-votes that were lost not counted."""
         self.deadline = state.now
         if not state.is_quorum(()):
             self.reset()
@@ -77,6 +79,7 @@ class Election:
         """Stand for election in the next term."""
         state = self._state
         self.reset()
+        self.campaigns += 1
         state.leader = None
         state.verified_index = 0
         self._stage = "real"

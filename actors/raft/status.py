@@ -35,6 +35,7 @@ def raft_status(core: RaftCore, applier: Applier, disk: Disk) -> dict[str, Any]:
         "log_entries": len(state.journal) - 1,
         "configuration_index": state.configurations.latest_index,
         "configuration_committed": state.configurations.latest_index <= state.engine.commit,
+        "elections": core.election.campaigns,
         "established": core.leader.is_established,
         "voters": [s.name for s in configuration.servers if s.voter],
         "standbys": [s.name for s in configuration.servers if not s.voter],

@@ -7,7 +7,9 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from actors.gateway.metrics import DEFINITIONS, PREFIX
 from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
 from tests.support.server import Server
@@ -118,6 +120,24 @@ def test_the_cluster(shared: Cluster) -> None:
         status, ready = http(server, "GET", "/ready")
         assert status == 200
         assert ready.splitlines()[-1] == "ready"
+
+
+def test_metrics(shared: Cluster) -> None:
+    """Every metric of docs/metrics.md is there on the leader, and the figures are those of `status`."""
+    leader = shared.leader()
+    leader.put("http/metrics", "1")
+    status, text = http(leader, "GET", "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert status == 200
+    # No letter is dead in a healthy cluster.
+    assert {PREFIX + one.name for one in DEFINITIONS} - {"quorate_dead_letters"} <= set(families)
+    assert len(families["quorate_raft_peer_lag"].samples) == 3
+    members = {sample.labels["status"]: sample.value for sample in families["quorate_gossip_members"].samples}
+    assert members["alive"] == 3
+    counts = {(s.name, s.labels.get("le")): s.value for s in families["quorate_storage_commit_seconds"].samples}
+    assert counts["quorate_storage_commit_seconds_count", None] >= 1
+    (role,) = [s.labels["role"] for s in families["quorate_raft_role"].samples if s.value]
+    assert role == leader.status()["role"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Gateway:
         self.failure: tuple[str, str] | AskError | None = None
         self.age_ms = 250
         self.health: dict[str, Any] = dict(HEALTH)
+        self.metrics: dict[str, Any] = {}
 
     async def ask(self, msg: Request, *, timeout_s: float) -> Response:
         """One answer."""
@@ -46,7 +47,8 @@ class Gateway:
             return [self.store.apply(command) for command in payload]
         if msg.op == "read":
             return [self.store.read(payload[0]), 1, self.age_ms]
-        return self.health if msg.op == "health" else [{"op": msg.op}]
+        named = {"health": self.health, "metrics": self.metrics}
+        return named.get(msg.op, [{"op": msg.op}])
 
 
 class Http:

@@ -31,6 +31,8 @@ class Lookout:
         self.voters: set[int] = set()
         self.sights = 0
         self._cluster = cluster
+        self._seen: set[Server] = set()
+        """With those that leave: they have a vote until the leader has taken it from them."""
         self._down: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -58,12 +60,14 @@ class Lookout:
 
     def _watch(self) -> None:
         while not self._stop.wait(PERIOD_S):
+            self._seen.update(self._cluster.servers)
             for server in list(self._cluster.servers):
                 if server.name not in self._down:
                     self._look_through(server)
 
     def _look_through(self, server: Server) -> None:
-        excused = set(self._down)
+        # Before the question: who has left by the time of the answer ran when it had a vote.
+        excused, running = set(self._down), {each.name for each in self._seen if each.is_running}
         try:
             with server.client(ANSWER_TIMEOUT_S) as client:
                 members, peers = client.call("members"), client.call("raft.peers")
@@ -75,6 +79,5 @@ class Lookout:
         voters = {row["name"] for row in peers if row["voter"]}
         if any(row["name"] == server.name and row["role"] == "leader" for row in peers):
             self.voters.add(len(voters))
-            running = {each.name for each in self._cluster.running} & voters
-            if len(running) * 2 <= len(voters):
-                self.endangered.add(f"of {sorted(voters)} only {sorted(running)} ran")
+            if len(running & voters) * 2 <= len(voters):
+                self.endangered.add(f"of {sorted(voters)} only {sorted(running & voters)} ran")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SEEKS_MAX = 10_000
 ASKED_ATTEMPTS = 3
+AT_ONCE = 8
 NO_CONNECTION = "no connection"
 
 
@@ -90,6 +91,12 @@ class Seeker:
         """There is a cluster of a sudden: meet its members at once."""
         for seek in self._seeks.values():
             seek.next_at = now
+
+    def miss_all(self, now: float, members: list[Claim]) -> None:
+        """All of these, as after a restart: a few at a time, for the first that answers tells of the others."""
+        self._shared.rng.shuffle(members)
+        for number, member in enumerate(members):
+            self.miss(now + number // AT_ONCE * self._config.join_retry_min_s, member)
 
     def stop(self) -> None:
         """This server has left: look for nobody."""

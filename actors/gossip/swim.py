@@ -185,8 +185,7 @@ class Swim:
         for peer in peers:
             self._seeker.hint(now, peer)
         self._mustering.begin(now, peers)
-        for claim in self._roster.others():
-            self._seeker.miss(now, claim)
+        self._seeker.miss_all(now, list(self._roster.others()))
         return self._finish(now)
 
     def handle(self, now: float, source: Source, message: object) -> list[Effect]:

@@ -137,6 +137,8 @@ class Restart:
     """Members that somebody calls failed after that."""
     backward: int
     """Members that used an incarnation twice or a lower one."""
+    joins: float
+    """How often a member asked another to meet again."""
 
 
 @frozen
@@ -177,13 +179,15 @@ def mass_restart(seed: int, size: int, off_s: float) -> Restart:
         crowd.vanish(member)
     crowd.run(off_s)
     began = crowd.now
+    crowd.load["messages"].clear()
     for member in crowd.members:
         crowd.at(crowd.now + rng.random() * 2, member.start)
     whole_s = _until(crowd, lambda: all(_sees(one, {"alive": size}) for one in crowd.members), 120) - began
+    joins = crowd.load["messages"]["gossip.join"] / size
     crowd.news.clear()
     crowd.run(10)
     backward = sum(member.used != sorted(set(member.used)) for member in crowd.members)
-    return Restart(whole_s, len(_deaths(crowd)), backward)
+    return Restart(whole_s, len(_deaths(crowd)), backward, joins)
 
 
 def partition(seed: int, size: int, apart_s: float) -> Partition:

@@ -38,7 +38,7 @@ LOAD_S: Final = 60.0
 FLAT: Final = 1.2
 """How far the largest load may be above the smallest."""
 LEAVE_RUNS: Final = 30
-RESTARTED, RESTART_OFF_S = 300, 60.0
+RESTARTED, RESTART_OFF_S = 200, 60.0
 PARTED, APART_S = 60, 300.0
 HUGE_MEMBERS: Final = 10_000
 HUGE_S: Final = 20.0
@@ -107,6 +107,7 @@ def stories(jobs: int) -> dict[str, Any]:
             "whole_s": round(restarted.whole_s, 3),
             "failed_after": restarted.failed_after,
             "backward": restarted.backward,
+            "joins": round(restarted.joins, 1),
         },
         "partition": {
             "members": PARTED,

@@ -85,7 +85,7 @@ def _stories(rows: dict[str, Any]) -> str:
     left = f"{leaves['failed']} shown failed by anybody; the last leave known after {leaves['known_s']:.1f} s at most"
     back = (
         f"all see all alive {restart['whole_s']:.1f} s after the first start; {restart['backward']} incarnations went "
-        f"back, {restart['failed_after']} failed afterwards"
+        f"back, {restart['failed_after']} failed afterwards, {restart['joins']:.0f} joins a member"
     )
     whole = (
         f"all dead on both sides after {partition['lost_s']:.1f} s; whole again {partition['whole_s']:.1f} s after the "
@@ -101,12 +101,26 @@ def _stories(rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _huge(row: dict[str, Any]) -> str:
+    (messages, synced), (size, synced_size) = _split(row["messages"]), _split(row["bytes"])
+    return "\n".join(
+        (
+            "| 10,000 members | |",
+            "|---|---|",
+            f"| a join is known by 99 % | {row['known_99_s']:.2f} s |",
+            f"| one member sends in a second, at rest | {messages:.2f} messages, {size:.0f} bytes |",
+            f"| of push/pull | {synced:.3f} messages, {synced_size:.0f} bytes |",
+        )
+    )
+
+
 _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "detection": _detection,
     "starving": _starving,
     "spread": _spread,
     "load": _load,
     "stories": _stories,
+    "huge": _huge,
 }
 
 

@@ -127,6 +127,13 @@ def _kv() -> click.Command:
     return kv
 
 
+def _locks(name: str) -> click.Command:
+    from commands import locks
+
+    command: click.Command = getattr(locks, name)
+    return command
+
+
 def _actors() -> click.Command:
     from commands.actors import actors
 
@@ -188,6 +195,9 @@ root = LazyGroup(
         "monitor": _monitor,
         "raft": _raft,
         "kv": _kv,
+        "lock": partial(_locks, "lock"),
+        "elect": partial(_locks, "elect"),
+        "lease": partial(_locks, "lease"),
         "actors": _actors,
         "keys": _keys,
         "cluster": _cluster,

@@ -18,7 +18,10 @@ from quorate.version import __version__
 if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
-    from quorate.client import Client, Compacted, Conflict, Stale
+    from quorate.client import Client, Stale
+    from quorate.errors import Compacted, Conflict, LeaseLost
+    from quorate.lease import Lease
+    from quorate.lock import Lock
     from quorate.watch import Update, Watch
     from storage.kv_protocol import Compare, Delete, Get, Put
     from storage.state_machine import StateMachine
@@ -46,6 +49,9 @@ __all__ = [
     "Conflict",
     "Delete",
     "Get",
+    "Lease",
+    "LeaseLost",
+    "Lock",
     "NoLeader",
     "Node",
     "NodeConfig",
@@ -105,7 +111,7 @@ def _load(name: str) -> Any:
         from storage import kv_protocol
 
         return getattr(kv_protocol, name)
-    if name in ("Client", "Compacted", "Conflict", "Stale"):
+    if name in ("Client", "Compacted", "Conflict", "Lease", "LeaseLost", "Lock", "Stale"):
         from quorate import client
 
         return getattr(client, name)

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+from quorate.errors import Compacted, Conflict, LeaseLost
+from quorate.lease import Lease
+from quorate.lock import Lock, holder_of
 from quorate.watch import Asker, Watch
 from storage.kv_protocol import (
     COMMAND_BYTES_MAX,
@@ -20,17 +23,22 @@ from storage.kv_protocol import (
     Failed,
     Found,
     KvResult,
+    Leased,
     Op,
     Page,
     cas,
     decode_result,
     delete,
     get,
+    grant,
+    lease_of,
     list_keys,
     pairs_fault,
     put,
     put_if,
     put_many,
+    renew,
+    revoke,
     txn,
 )
 from transport.client import Client as TransportClient
@@ -38,25 +46,9 @@ from transport.client_errors import BadRequest, ClientError, NotFound, RequestFa
 from transport.stale import Stale
 from transport.text import counted, is_utf8, shortened
 
-__all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Stale", "Watch"]
+__all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale", "Watch"]
 
 T = TypeVar("T")
-
-
-class Conflict(ClientError):  # noqa: N818 - named by what is the case, as the store's codes are
-    """The key is not what the caller took it for.  Nothing was changed.  revision: the key's, 0 when there is none."""
-
-    def __init__(self, text: str, revision: int) -> None:
-        super().__init__(text)
-        self.revision = revision
-
-
-class Compacted(ClientError):  # noqa: N818 - as above
-    """What was asked for is so long ago that it is not known any more.  revision: the oldest that is."""
-
-    def __init__(self, text: str, revision: int) -> None:
-        super().__init__(text)
-        self.revision = revision
 
 
 class Machine(Protocol):
@@ -83,15 +75,24 @@ class KeyValue:
         self._machine = machine
 
     async def put(
-        self, key: str, value: bytes | str, *, revision: int | None = None, timeout_s: float | None = None
+        self,
+        key: str,
+        value: bytes | str,
+        *,
+        revision: int | None = None,
+        lease: int = 0,
+        timeout_s: float | None = None,
     ) -> int:
         """Set a key; returns the revision of the change.
 
-        revision: only if that is the key's, 0 for a key that must not exist; else Conflict is raised.
+        revision: only if that is the key's, 0 for a key that must not exist; else Conflict is raised.  lease: the key
+        goes when this lease ends; NotFound when it has.  Both at once are a transaction's business.
         """
         _check_text(key)
         raw = _raw(value)
-        command = put(key, raw) if revision is None else put_if(key, raw, revision)
+        if revision is not None and lease:
+            raise BadRequest("a revision and a lease at once: use txn")
+        command = put(key, raw, lease) if revision is None else put_if(key, raw, revision)
         return await self._change(command, timeout_s)
 
     async def put_many(self, pairs: Mapping[str, bytes | str], *, timeout_s: float | None = None) -> int:
@@ -208,6 +209,23 @@ class KeyValue:
             after = (await self.list(key, limit=1)).revision
         return Watch(self._machine, key, is_prefix=prefix, after=after, result=_result)
 
+    async def grant(self, ttl_s: float, *, timeout_s: float | None = None) -> int:
+        """Begin a lease that ends after so long unless it is renewed; returns its id.  See also Client.lease."""
+        command = grant(round(ttl_s * 1000))
+        return _result(await self._machine.propose(command, timeout_s=timeout_s), Leased).lease
+
+    async def renew(self, lease: int, *, timeout_s: float | None = None) -> None:
+        """Let a lease begin anew.  Raises NotFound when it has ended."""
+        _result(await self._machine.propose(renew(lease), timeout_s=timeout_s), Leased)
+
+    async def revoke(self, lease: int, *, timeout_s: float | None = None) -> None:
+        """End a lease now, with its keys.  Raises NotFound when it has ended."""
+        await self._change(revoke(lease), timeout_s)
+
+    async def lease(self, lease: int, *, timeout_s: float | None = None) -> Leased:
+        """A lease as it is.  Raises NotFound when it has ended."""
+        return _result(await self._machine.read(lease_of(lease), timeout_s=timeout_s), Leased)
+
     async def _change(self, command: bytes, timeout_s: float | None) -> int:
         return _result(await self._machine.propose(command, timeout_s=timeout_s), Changed).revision
 
@@ -219,6 +237,24 @@ class Client(TransportClient):
     def kv(self) -> KeyValue:
         """The key-value store."""
         return KeyValue(self)
+
+    def lease(self, ttl_s: float = 10.0) -> Lease:
+        """A lease that is kept alive: `async with client.lease() as lease: await kv.put(key, "", lease=lease.id)`."""
+        return Lease(self.kv, ttl_s)
+
+    def lock(self, name: str, *, ttl_s: float = 10.0, value: bytes | str = b"") -> Lock:
+        """A lock that one holds at a time, first come, first served: `async with client.lock("job") as lock: ...`.
+
+        ttl_s: for how long a holder is waited for that is heard no more.  value: what others see of the holder, so that
+        this is an election too: `client.holder("job")`.  Whatever the lock protects should check `lock.token`, or be in
+        a transaction with `lock.guard()`: a holder that was stopped does not know that it is one no more.
+        """
+        _check_text(name)
+        return Lock(self.kv, name, ttl_s=ttl_s, value=_raw(value))
+
+    async def holder(self, name: str) -> Found | None:
+        """Who holds a lock: its `value`, and the token as `revision`; None for nobody."""
+        return await holder_of(self.kv, name)
 
 
 def _listing(prefix: str, start: str, limit: int, revision: int = 0) -> bytes:

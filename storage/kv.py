@@ -29,24 +29,31 @@ from storage.kv_protocol import (
     Failed,
     Found,
     Get,
+    Grant,
     KvResult,
+    Leased,
+    LeaseOf,
     List,
     Op,
     Page,
     Put,
     PutIf,
     Query,
+    Renew,
+    Revoke,
     Txn,
     Watch,
     decode_command,
     decode_query,
     encode,
+    no_lease,
     not_found,
     put_fault,
     shown,
     txn_fault,
 )
-from storage.kv_snapshot import read_snapshot, write_snapshot
+from storage.kv_snapshot import LeasesSaved, read_snapshot, write_snapshot
+from storage.leases import LEASES_MAX, TTL_MAX_MS, TTL_MIN_MS, Lease, Leases
 from storage.record import change, found, head_of, revision_of, value_of
 from storage.sorted_map import SortedMap
 from storage.state_machine import StateMachine
@@ -62,6 +69,8 @@ class KeyValueStore(StateMachine):
         self._revision = 0
         self._records = SortedMap()
         self._history = History()
+        self._leases = Leases()
+        self.time_ms = 0
         self._handlers: dict[type, Callable[[Any], KvResult]] = {
             Put: self._put,
             Delete: self._delete,
@@ -69,6 +78,10 @@ class KeyValueStore(StateMachine):
             PutIf: self._put_if,
             DeleteIf: self._delete_if,
             Txn: self._txn,
+            Grant: self._grant,
+            Renew: self._renew,
+            Revoke: self._revoke,
+            LeaseOf: self._lease_of,
             Get: self._get,
             List: self._list,
             Watch: self._watch,
@@ -86,17 +99,30 @@ class KeyValueStore(StateMachine):
         """The result of a command, encoded."""
         return self._answer(decode_command, command)
 
+    def advance(self, time_ms: int) -> None:
+        """It is so late by the log: what has ended by now goes."""
+        self.time_ms = time_ms
+        for lease in self._leases.ended(time_ms):
+            self._end(lease)
+
+    @property
+    def next_end_ms(self) -> int | None:
+        """When the next lease ends, by the log's time."""
+        return self._leases.next_end_ms
+
     def read(self, query: bytes) -> bytes:
         """The result of a query, encoded."""
         return self._answer(decode_query, query)
 
     def snapshot(self) -> Iterable[bytes]:
         """All keys, values and revisions as of now, and the last changes."""
-        return write_snapshot(self._revision, len(self._records), self._records.freeze(), self._history.tail())
+        leases = LeasesSaved(self.time_ms, self._leases.last_id, self._leases.rows())
+        return write_snapshot(self._revision, len(self._records), self._records.freeze(), self._history.tail(), leases)
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything. Raises BadSnapshotError."""
-        self._revision, self._records, self._history = read_snapshot(chunks)
+        self._revision, self._records, self._history, saved = read_snapshot(chunks)
+        self.time_ms, self._leases = saved.time_ms, Leases(saved.last_id, saved.rows)
 
     def _answer(self, decode: Callable[[bytes], Command | Query], data: bytes) -> bytes:
         try:
@@ -108,7 +134,8 @@ class KeyValueStore(StateMachine):
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _put(self, command: Put) -> KvResult:
-        return put_fault(command.key, command.value) or self._set(command.key, command.value)
+        fault = put_fault(command.key, command.value) or self._lease_fault(command)
+        return fault or self._set(command.key, command.value, command.lease)
 
     def _delete(self, command: Delete) -> KvResult:
         return self._remove(command.key, self._revision + 1)
@@ -139,7 +166,7 @@ class KeyValueStore(StateMachine):
         return self._remove(command.key, self._revision + 1)
 
     def _txn(self, command: Txn) -> KvResult:
-        fault = txn_fault(command)
+        fault = txn_fault(command) or next(filter(None, map(self._lease_fault, command.then + command.otherwise)), None)
         if fault:
             return fault
         succeeded = all(map(self._holds, command.when))
@@ -164,6 +191,7 @@ class KeyValueStore(StateMachine):
             if type(op) is Put:
                 record = head + op.value
                 add(revision, key, records.put(key, record), record)
+                self._hang(key, op.lease)
                 self._revision = revision
                 results.append(None)
             elif type(op) is Get:
@@ -173,10 +201,11 @@ class KeyValueStore(StateMachine):
                 results.append(isinstance(self._remove(key, revision), Changed))
         return results
 
-    def _set(self, key: str, value: bytes) -> KvResult:
+    def _set(self, key: str, value: bytes, lease: int = 0) -> KvResult:
         self._revision += 1
         record = head_of(self._revision) + value
         self._history.add(self._revision, key, self._records.put(key, record), record)
+        self._hang(key, lease)
         return Changed(self._revision)
 
     def _remove(self, key: str, revision: int) -> KvResult:
@@ -185,7 +214,56 @@ class KeyValueStore(StateMachine):
             return not_found(key)
         self._revision = revision
         self._history.add(revision, key, before, None)
+        self._leases.detach(key)
         return Changed(revision)
+
+    # --- leases ---------------------------------------------------------------------------------------------------
+
+    def _grant(self, command: Grant) -> KvResult:
+        if not TTL_MIN_MS <= command.ttl_ms <= TTL_MAX_MS:
+            return Failed("bad_request", f"a lease of {command.ttl_ms} ms; {TTL_MIN_MS} to {TTL_MAX_MS} can be had")
+        if len(self._leases) >= LEASES_MAX:
+            return Failed("too_large", f"there are {LEASES_MAX} leases, which is the limit")
+        return self._leased(self._leases.grant(command.ttl_ms, self.time_ms))
+
+    def _renew(self, command: Renew) -> KvResult:
+        lease = self._leases.get(command.lease)
+        if lease is None:
+            return no_lease(command.lease)
+        self._leases.renew(lease, self.time_ms)
+        return self._leased(lease)
+
+    def _revoke(self, command: Revoke) -> KvResult:
+        lease = self._leases.get(command.lease)
+        if lease is None:
+            return no_lease(command.lease)
+        self._end(lease)
+        return Changed(self._revision)
+
+    def _lease_of(self, query: LeaseOf) -> KvResult:
+        lease = self._leases.get(query.lease)
+        return no_lease(query.lease) if lease is None else self._leased(lease)
+
+    def _leased(self, lease: Lease) -> KvResult:
+        return Leased(lease.id, lease.ttl_ms, max(0, lease.ends_ms - self.time_ms), len(lease.keys))
+
+    def _lease_fault(self, op: Op) -> Failed | None:
+        if type(op) is Put and op.lease and self._leases.get(op.lease) is None:
+            return no_lease(op.lease)
+        return None
+
+    def _hang(self, key: str, lease_id: int) -> None:
+        # As a rule there is no lease before or after, and this is in the way of every put.
+        if lease_id or self._leases.of_key(key):
+            self._leases.attach(key, self._leases.get(lease_id))
+
+    def _end(self, lease: Lease) -> None:
+        """Its keys go together, at one revision."""
+        revision = self._revision + 1
+        for key in self._leases.remove(lease):
+            self._remove(key, revision)
+
+    # --- messages -------------------------------------------------------------------------------------------------
 
     def _conflict(self, key: str, why: str) -> KvResult:
         revision = revision_of(self._records.get(key))

@@ -36,10 +36,11 @@ Test = Literal["==", "!=", "<", ">"]
 
 
 class Put(msgspec.Struct, tag="put", array_like=True, frozen=True, gc=False):
-    """Set a key, whatever it was."""
+    """Set a key, whatever it was.  lease: the key goes when this lease ends; 0: it stays."""
 
     key: str
     value: bytes
+    lease: int = 0
 
 
 class Delete(msgspec.Struct, tag="delete", array_like=True, frozen=True, gc=False):
@@ -105,6 +106,24 @@ class Txn(msgspec.Struct, tag="txn", array_like=True, frozen=True, gc=False, for
     otherwise: list[Op]
 
 
+class Grant(msgspec.Struct, tag="grant", array_like=True, frozen=True, gc=False):
+    """Begin a lease that ends after so long, unless it is renewed: TTL_MIN_MS to TTL_MAX_MS of the log's time."""
+
+    ttl_ms: int
+
+
+class Renew(msgspec.Struct, tag="renew", array_like=True, frozen=True, gc=False):
+    """Let a lease begin anew."""
+
+    lease: int
+
+
+class Revoke(msgspec.Struct, tag="revoke", array_like=True, frozen=True, gc=False):
+    """End a lease now, with its keys."""
+
+    lease: int
+
+
 # --- queries ----------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +144,12 @@ class Watch(msgspec.Struct, tag="watch", array_like=True, frozen=True, gc=False)
     after: int
 
 
+class LeaseOf(msgspec.Struct, tag="lease", array_like=True, frozen=True, gc=False):
+    """Ask for a lease."""
+
+    lease: int
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -142,6 +167,15 @@ class Found(msgspec.Struct, tag="found", array_like=True, frozen=True, gc=False)
     value: bytes
     revision: int
     """Of the key's last change."""
+
+
+class Leased(msgspec.Struct, tag="leased", array_like=True, frozen=True):
+    """A lease as it is.  left_ms: until it ends, by the log's time; keys: how many hang on it."""
+
+    lease: int
+    ttl_ms: int
+    left_ms: int
+    keys: int
 
 
 class Answered(msgspec.Struct, tag="answered", array_like=True, frozen=True):
@@ -190,9 +224,9 @@ class Failed(msgspec.Struct, tag="failed", array_like=True, frozen=True, gc=Fals
     """With "conflict": that of the key as it is, 0 when there is none.  With "compacted": the oldest that is known."""
 
 
-Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf | Txn
-Query: TypeAlias = Get | List | Watch
-KvResult: TypeAlias = Changed | Found | Answered | Page | Changes | Failed
+Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf | Txn | Grant | Renew | Revoke
+Query: TypeAlias = Get | List | Watch | LeaseOf
+KvResult: TypeAlias = Changed | Found | Leased | Answered | Page | Changes | Failed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode
@@ -200,9 +234,9 @@ decode_query = msgspec.msgpack.Decoder(Query).decode
 _decode_result: Callable[[bytes], KvResult] = msgspec.msgpack.Decoder(KvResult).decode
 
 
-def put(key: str, value: bytes) -> bytes:
-    """A command: set a key."""
-    return encode(Put(key, value))
+def put(key: str, value: bytes, lease: int = 0) -> bytes:
+    """A command: set a key; "not_found" when there is no such lease."""
+    return encode(Put(key, value, lease))
 
 
 def delete(key: str) -> bytes:
@@ -233,6 +267,26 @@ def put_many(pairs: Mapping[str, bytes]) -> bytes:
 def txn(when: Sequence[Compare], then: Sequence[Op], otherwise: Sequence[Op] = ()) -> bytes:
     """A command: do `then` if every comparison holds, else `otherwise`, all of it at one revision."""
     return encode(Txn(list(when), list(then), list(otherwise)))
+
+
+def grant(ttl_ms: int) -> bytes:
+    """A command: begin a lease."""
+    return encode(Grant(ttl_ms))
+
+
+def renew(lease: int) -> bytes:
+    """A command: let a lease begin anew; "not_found" when it has ended."""
+    return encode(Renew(lease))
+
+
+def revoke(lease: int) -> bytes:
+    """A command: end a lease with its keys; "not_found" when it has ended."""
+    return encode(Revoke(lease))
+
+
+def lease_of(lease: int) -> bytes:
+    """A query: a lease as it is; "not_found" when it has ended."""
+    return encode(LeaseOf(lease))
 
 
 def get(key: str, revision: int = 0) -> bytes:
@@ -312,6 +366,11 @@ def _count_fault(count: int) -> Failed | None:
     if 1 <= count <= TXN_OPS_MAX:
         return None
     return Failed("too_large" if count else "bad_request", f"{count} keys at once; the limit is 1 to {TXN_OPS_MAX}")
+
+
+def no_lease(lease: int) -> Failed:
+    """There is no such lease."""
+    return Failed("not_found", f"lease {lease} does not exist: it has ended, or there never was one")
 
 
 def not_found(key: str) -> Failed:

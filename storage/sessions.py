@@ -26,7 +26,7 @@ from attrs import frozen
 
 from storage.envelope import EXPIRED, MALFORMED, MANY, OPEN, RAW, SESSION, unwrap_queries
 from storage.session_snapshot import read_sessions, write_sessions
-from storage.state_machine import StateMachine
+from storage.state_machine import StateMachine, Timed
 from transport.session_protocol import (
     ANSWERED_BEFORE,
     NONCE_BYTES,
@@ -92,6 +92,9 @@ class SessionMachine(StateMachine):
     def __init__(self, inner: StateMachine, limits: SessionLimits | None = None) -> None:
         self._inner = inner
         self._limits = limits or SessionLimits()
+        self._timed = inner if isinstance(inner, Timed) else None
+        self.time_ms = 0
+        """The log's time (actors/raft/log_clock.py), kept for whoever leads after a snapshot."""
         self._last_number = 0
         self._sessions: dict[bytes, _Session] = {}
         """By id, the least recently used first."""
@@ -102,6 +105,17 @@ class SessionMachine(StateMachine):
     def session_count(self) -> int:
         """How many sessions there are."""
         return len(self._sessions)
+
+    def advance(self, time_ms: int) -> None:
+        """The commands that follow were proposed at this time of the log."""
+        self.time_ms = time_ms
+        if self._timed is not None:
+            self._timed.advance(time_ms)
+
+    @property
+    def next_end_ms(self) -> int | None:
+        """When something of the application's ends."""
+        return None if self._timed is None else self._timed.next_end_ms
 
     def apply(self, command: bytes) -> bytes:
         """Apply what is in an envelope; the result is in one too.
@@ -139,13 +153,13 @@ class SessionMachine(StateMachine):
     def snapshot(self) -> Iterable[bytes]:
         """The sessions as of now, then the application's snapshot."""
         records = [(name, one.acknowledged, one.outcomes.copy()) for name, one in self._sessions.items()]
-        return chain(write_sessions(self._last_number, records), self._inner.snapshot())
+        return chain(write_sessions(self._last_number, self.time_ms, records), self._inner.snapshot())
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything. Raises BadSnapshotError, with everything as before."""
-        last_number, records, rest = read_sessions(chunks)
+        last_number, time_ms, records, rest = read_sessions(chunks)
         self._inner.restore(rest)
-        self._last_number = last_number
+        self._last_number, self.time_ms = last_number, time_ms
         self._sessions = {name: _Session(acknowledged, outcomes) for name, acknowledged, outcomes in records}
         self._size = sum(session.size for session in self._sessions.values())
 

@@ -7,7 +7,7 @@ so it asks for no time, no randomness and no file. Commands and results are byte
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 SNAPSHOT_CHUNK_BYTES_MAX = 256 << 10
 
@@ -36,3 +36,18 @@ class StateMachine(Protocol):
 
         Raises BadSnapshotError, with the state as before, when the chunks are not a snapshot.
         """
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """What a state machine has besides, if something in it ends by time: the log's, as every server reads it."""
+
+    time_ms: int
+    """That of the last commands, a snapshot's included."""
+
+    def advance(self, time_ms: int) -> None:
+        """The commands that follow were proposed at this time of the log, which never goes back."""
+
+    @property
+    def next_end_ms(self) -> int | None:
+        """When something ends next, None for nothing: an entry will come then, with commands or without."""

@@ -17,9 +17,9 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from actors.raft.entries import ForeignEntryError, decode_commands
+from actors.raft.entries import ForeignEntryError, decode_commands, time_of
 from storage.log_table import Entry
-from storage.state_machine import StateMachine
+from storage.state_machine import StateMachine, Timed
 
 _log = logging.getLogger("quorate.raft")
 
@@ -38,6 +38,7 @@ class Applier:
 
     def __init__(self, machine: StateMachine) -> None:
         self._machine = machine
+        self._timed = machine if isinstance(machine, Timed) else None
         self._pending: deque[tuple[int, int, Sequence[int]]] = deque()
         self._reads: list[tuple[int, int, Query]] = []
         self._reads_seen = 0
@@ -50,6 +51,16 @@ class Applier:
         """The state machine itself, for a snapshot."""
         return self._machine
 
+    @property
+    def time_ms(self) -> int:
+        """The log's time, as far as it is applied."""
+        return 0 if self._timed is None else self._timed.time_ms
+
+    @property
+    def next_end_ms(self) -> int | None:
+        """When, by the log's time, something in the state machine ends."""
+        return None if self._timed is None else self._timed.next_end_ms
+
     def expect(self, index: int, term: int, keys: Sequence[int]) -> None:
         """The commands of these keys are the entry (index, term), in order."""
         # This server's log has another entry there now.  Who still has the first one may yet become leader and commit
@@ -61,6 +72,7 @@ class Applier:
     def replace(self, machine: StateMachine, index: int) -> None:
         """Go on with a state machine that was set to the snapshot at ``index``."""
         self._machine = machine
+        self._timed = machine if isinstance(machine, Timed) else None
         while self._pending and self._pending[0][0] <= index:
             self._resolve(self._pending.popleft()[2], UNKNOWN)
         self.applied = index
@@ -71,6 +83,7 @@ class Applier:
         """Apply committed entries, in order."""
         for data, index, term in entries:
             keys = self._claim(index, term)
+            self._advance(data)
             for position, command in enumerate(self._commands(data, index)):
                 code, result = self._apply_one(command, index)
                 if position < len(keys):
@@ -114,6 +127,11 @@ class Applier:
             return keys
         self._resolve(keys, NOT_APPLIED)
         return ()
+
+    def _advance(self, data: bytes) -> None:
+        time_ms = time_of(data)
+        if time_ms is not None and self._timed is not None and time_ms > self._timed.time_ms:
+            self._timed.advance(time_ms)
 
     def _commands(self, data: bytes, index: int) -> list[bytes]:
         try:

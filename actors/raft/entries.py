@@ -27,6 +27,8 @@ NO_OP: Final = b"\x01"
 """The entry that the engine writes when its server becomes leader."""
 
 _COMMANDS: Final = b"\x00"
+_TIME_BYTES: Final = 8
+_COMMANDS_FROM: Final = 1 + _TIME_BYTES
 _CONFIGURATION: Final = b"\x10"
 _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -46,9 +48,14 @@ def check_size(data: bytes) -> None:
         raise EntryTooLargeError(f"an entry of {len(data)} bytes is more than {ENTRY_BYTES_MAX}")
 
 
-def encode_commands(commands: Sequence[bytes]) -> bytes:
-    """Pack a batch of commands into one entry."""
-    return _COMMANDS + _encode(commands)
+def encode_commands(commands: Sequence[bytes], time_ms: int = 0) -> bytes:
+    """Pack a batch of commands into one entry, with the log's time (log_clock.py)."""
+    return _COMMANDS + time_ms.to_bytes(_TIME_BYTES, "big") + _encode(commands)
+
+
+def time_of(data: bytes) -> int | None:
+    """The log's time in an entry of commands, None in another one."""
+    return int.from_bytes(data[1:_COMMANDS_FROM], "big") if data[:1] == _COMMANDS else None
 
 
 def encode_configuration(configuration: bytes) -> bytes:
@@ -71,7 +78,7 @@ def decode_commands(data: bytes) -> list[bytes]:
     kind = data[:1]
     if kind == _COMMANDS:
         try:
-            return _decode_batch(data[1:])
+            return _decode_batch(memoryview(data)[_COMMANDS_FROM:])
         except msgspec.DecodeError as error:
             raise ForeignEntryError(f"an entry's commands do not decode: {error}") from None
     if kind in (NO_OP, _CONFIGURATION):

@@ -22,8 +22,9 @@ from actors.raft.chunk_post import ChunkPost
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
-from actors.raft.entries import WRAPPED_BYTES_MAX, batches, encode_commands
+from actors.raft.entries import WRAPPED_BYTES_MAX, batches
 from actors.raft.journal import RestoredLog
+from actors.raft.log_clock import LogClock
 from actors.raft.messages import (
     Append,
     AppendReply,
@@ -96,6 +97,7 @@ class RaftActor(Actor):
         self._snapshotting: Snapshotting
         self._chunks: ChunkPost
         self._turn: Turn
+        self._log_clock: LogClock
         self._addresses: dict[str, str] = {}
         self._proposals: list[tuple[int, bytes]] = []
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
@@ -116,6 +118,7 @@ class RaftActor(Actor):
         self._core = RaftCore(self._identity.id, _restored(loaded), self._timing, self.context.rng, now)
         self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._timing)
         self._chunks = ChunkPost(self.context, self._core, self._send)
+        self._log_clock = LogClock(self._core, self._applier)
         self._turn = self._make_turn()
         if loaded.cluster_id:
             self._identity.adopt_cluster(loaded.cluster_id)
@@ -263,6 +266,9 @@ class RaftActor(Actor):
             core.resume(self.context.now())
 
     def _propose(self) -> None:
+        if self._log_clock.is_end_due(self.context.now()) and not self._why_not_propose():
+            # Something in the state machine ends by time, and it is an entry that says how late it is.
+            self._core.propose(self.context.now(), self._log_clock.entry(self.context.now(), []))
         if not self._proposals:
             return
         proposals, self._proposals = self._proposals, []
@@ -275,7 +281,8 @@ class RaftActor(Actor):
             self._applier.refuse(too_large, "too_large")
             proposals = [item for item in proposals if len(item[1]) <= WRAPPED_BYTES_MAX]
         for batch in batches(proposals):
-            appended = self._core.propose(self.context.now(), encode_commands([command for _, command in batch]))
+            entry = self._log_clock.entry(self.context.now(), [command for _, command in batch])
+            appended = self._core.propose(self.context.now(), entry)
             keys = [key for key, _ in batch]
             if appended is None:
                 self._applier.refuse(keys, "overloaded")
@@ -374,7 +381,7 @@ class RaftActor(Actor):
 
     def _arm(self) -> None:
         """Have a Tick in the mailbox when the core wants one; one that comes too early does no harm."""
-        deadline = self._core.next_deadline()
+        deadline = min(self._core.next_deadline(), self._log_clock.next_deadline(self.context.now()))
         if deadline < self._armed_for:
             self._armed_for = deadline
             if self._timer is not None:

@@ -30,7 +30,7 @@ class Story:
 
     def rounds(self) -> Iterator[int]:
         """The rounds, each after some more writes: QUORATE_CHAOS_ROUNDS of them, one if that is not set."""
-        for number in range(int(os.environ.get("QUORATE_CHAOS_ROUNDS", "1"))):
+        for number in range(rounds_wanted()):
             self.load.more(self.rng.randint(*WRITES_BEFORE))
             yield number
 
@@ -39,6 +39,11 @@ class Story:
         took_s = self.load.serves_again()
         print(f"{what}: writes again after {took_s:.2f} s")
         return took_s
+
+
+def rounds_wanted() -> int:
+    """QUORATE_CHAOS_ROUNDS, one if that is not set."""
+    return int(os.environ.get("QUORATE_CHAOS_ROUNDS", "1"))
 
 
 @contextmanager

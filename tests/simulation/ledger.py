@@ -80,8 +80,9 @@ class Ledger:
             changed = decode_result(result)
             assert isinstance(changed, Changed | Answered)
             name, *arguments = msgspec.msgpack.decode(command)
-            puts = arguments[1] if name == "txn" else [[name, *arguments]]
-            self.revisions[changed.revision] = {key: value for _, key, *_, value in puts}
+            puts = [one[1:] for one in arguments[1]] if name == "txn" else [arguments]
+            place = 2 if name == "cas" else 1
+            self.revisions[changed.revision] = {one[0]: one[place] for one in puts}
 
     def snapshot(self, server_id: str, index: int, state: int) -> None:
         """A server has frozen or restored the state at an index."""

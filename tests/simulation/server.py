@@ -17,8 +17,9 @@ from actors.config import RaftTiming
 from actors.raft.applier import Answer, Applier, Query
 from actors.raft.configuration import Configuration
 from actors.raft.core import RaftCore
-from actors.raft.entries import encode_commands
+from actors.raft.entries import time_of
 from actors.raft.journal import RestoredLog, Write
+from actors.raft.log_clock import LogClock
 from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshotting import TAIL_BYTES_MAX
 from actors.raft.turn import Turn
@@ -83,6 +84,7 @@ class SimServer:
     effects: list[Effect] = field(factory=list)
     """What the state machine did since the last look."""
     applier: Applier = field(init=False)
+    log_clock: LogClock = field(init=False)
     conduct: Conduct = field(init=False)
     """Watches over the single steps of the core that is running, for who drives it through this."""
     submit: Callable[[Write], None] = field(init=False)
@@ -183,6 +185,7 @@ class SimServer:
         restored = restored or self.disk.load()
         self.running = RaftCore(self.id, restored, self.timing, random.Random(seed), self.clock(now))
         self.conduct = Conduct(self.running)
+        self.log_clock = LogClock(self.running, self.applier)
         if self.founds is not None and restored.snapshot is None and not restored.entries:
             self.running.found(self.clock(now), self.founds)
 
@@ -307,7 +310,7 @@ class SimServer:
             return
         appended = None
         if not self.is_disk_stuck:
-            appended = core.propose(local_now, encode_commands([command for _, command in commands]))
+            appended = core.propose(local_now, self.log_clock.entry(local_now, [command for _, command in commands]))
         if appended is None:
             self.applier.refuse(keys, "overloaded")
         else:
@@ -327,6 +330,8 @@ class SimServer:
         for entry in core.committed(entries_max):
             if entry[1] != core.applied_index + 1:
                 violated(Invariant.STATE_MACHINE_SAFETY, f"{self.id} is to apply {core.applied_index + 1} next")
+            if (time_of(entry[0]) or self.applier.time_ms) < self.applier.time_ms:
+                violated(Invariant.STATE_MACHINE_SAFETY, f"the log's clock goes back at {entry[1]}")
             heard = len(self.applier.answers)
             self.applier.apply((entry,))
             core.applied(self.applier.applied)

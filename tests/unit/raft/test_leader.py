@@ -34,7 +34,7 @@ def test_probes_take_no_room() -> None:
     assert (progress.sequence, len(progress.in_flight)) == (1000, 0)
 
 
-@pytest.mark.parametrize(("limit", "value"), [("WINDOW_MESSAGES", 2), ("WINDOW_BYTES", 10)])
+@pytest.mark.parametrize(("limit", "value"), [("WINDOW_MESSAGES", 2), ("WINDOW_BYTES", 20)])
 def test_no_more_than_a_window_is_on_its_way(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest waits for answers, and follows."""
     monkeypatch.setattr(leader_module, limit, value)

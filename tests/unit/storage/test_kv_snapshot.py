@@ -43,7 +43,7 @@ def test_chunks_are_bounded_and_full() -> None:
 
 def test_an_end_that_fills_its_chunk_is_still_bounded() -> None:
     """The checksum at the end may need a chunk of its own."""
-    header, lengths, head, checksum = 24, 8, 8, 4
+    header, lengths, head, checksum = 24 + 8, 8, 8, 4
     for missing in range(checksum + 2):
         store, other = KeyValueStore(), KeyValueStore()
         store.apply(put("k", bytes(SNAPSHOT_CHUNK_BYTES_MAX - header - lengths - 1 - head - missing)))
@@ -107,7 +107,7 @@ def test_nothing_damaged_is_restored(seed: int) -> None:
 )
 def test_a_checksum_alone_is_not_believed(keys: list[bytes], complaint: str) -> None:
     """Who can send a snapshot can make its checksum right."""
-    body = b"QKV2" + (5).to_bytes(8, "big") + len(keys).to_bytes(8, "big") + bytes(4)
+    body = b"QKV3" + (5).to_bytes(8, "big") + len(keys).to_bytes(8, "big") + bytes(4)
     for key in keys:
         body += len(key).to_bytes(4, "big") + (9).to_bytes(4, "big") + key + bytes(9)
     with pytest.raises(BadSnapshotError, match=complaint):
@@ -117,7 +117,7 @@ def test_a_checksum_alone_is_not_believed(keys: list[bytes], complaint: str) -> 
 def test_a_record_without_a_revision_is_refused() -> None:
     """It could not be read later."""
     body = (
-        b"QKV2" + (5).to_bytes(8, "big") + (1).to_bytes(8, "big") + bytes(4) + (1).to_bytes(4, "big") + bytes(4) + b"k"
+        b"QKV3" + (5).to_bytes(8, "big") + (1).to_bytes(8, "big") + bytes(4) + (1).to_bytes(4, "big") + bytes(4) + b"k"
     )
     with pytest.raises(BadSnapshotError, match="too short"):
         KeyValueStore().restore([body + zlib.crc32(body).to_bytes(4, "big")])

@@ -1,0 +1,191 @@
+"""Leases, locks and elections from the command line: lease grant, keep, revoke, show; lock; elect.
+
+What lives here: holding something while a command runs, or until one is interrupted.  What does not: how a lock is held
+(quorate/lock.py), and what its token is for (docs/locks.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from commands.options import TEXT, Remote, remote_command
+from storage.kv_protocol import Changed, Failed, Leased, decode_result, grant, lease_of, renew, revoke
+from storage.leases import TTL_MAX_MS, TTL_MIN_MS
+from transport.errors import QuorateError
+
+if TYPE_CHECKING:
+    from quorate.lock import Lock
+
+T = TypeVar("T")
+
+END_WAIT_S: Final = 5.0
+"""How long a command that lost its lock has to end after SIGTERM; then it is killed."""
+
+TTL: Final = click.FloatRange(TTL_MIN_MS / 1000, TTL_MAX_MS / 1000)
+
+
+class LeaseError(QuorateError):
+    """There is no such lease, or it cannot be had."""
+
+
+class CommandError(QuorateError):
+    """The command that was to run under a lock cannot be run."""
+
+    exit_code = 2
+
+
+ttl_option = click.option(
+    "--ttl",
+    "ttl_s",
+    type=TTL,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long a holder is waited for that is heard no more.",
+)
+
+
+@click.group(no_args_is_help=True)
+def lease() -> None:
+    """Leases: keys put with one go when it ends."""
+
+
+@lease.command("grant")
+@click.argument("ttl_s", type=TTL, metavar="SECONDS")
+@remote_command()
+def grant_lease(remote: Remote, ttl_s: float) -> None:
+    """Begin a lease that ends after SECONDS, unless it is kept; print its id."""
+    leased = _propose(remote, grant(round(ttl_s * 1000)))
+    remote.show(_report(leased), lambda report: str(report["lease"]))
+
+
+@lease.command("keep")
+@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@remote_command()
+def keep_lease(remote: Remote, lease_id: int) -> None:
+    """Let lease ID begin anew, once."""
+    remote.show(_report(_propose(remote, renew(lease_id))), _view)
+
+
+@lease.command("revoke")
+@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@remote_command()
+def revoke_lease(remote: Remote, lease_id: int) -> None:
+    """End lease ID now, with its keys."""
+    with remote.client() as client:
+        changed = _checked(client.propose(revoke(lease_id)), Changed)
+    remote.show({"lease": lease_id, "revision": changed.revision}, lambda report: f"lease {report['lease']} has ended")
+
+
+@lease.command("show")
+@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@remote_command()
+def show_lease(remote: Remote, lease_id: int) -> None:
+    """Show when lease ID ends, and how many keys hang on it."""
+    with remote.client() as client:
+        leased = _checked(client.read(lease_of(lease_id)), Leased)
+    remote.show(_report(leased), _view)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name", type=TEXT)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@ttl_option
+@remote_command()
+def lock(remote: Remote, name: str, command: Sequence[str], ttl_s: float) -> None:
+    """Run COMMAND while holding lock NAME: lock NAME -- COMMAND ARGUMENTS.  Without one, hold it until interrupted.
+
+    COMMAND finds QUORATE_LOCK_NAME, QUORATE_LOCK_KEY and the fencing token QUORATE_LOCK_TOKEN in its environment, and
+    its exit code becomes this one's.  When the lock is lost it is ended by SIGTERM, and the exit code is 1.
+    """
+    _run(_hold(remote, name, command, ttl_s, ""))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name", type=TEXT)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--value", type=TEXT, default="", help="What others see of the winner (default: the host's name).")
+@ttl_option
+@remote_command()
+def elect(remote: Remote, name: str, command: Sequence[str], value: str, ttl_s: float) -> None:
+    """Stand for office NAME, and run COMMAND once elected.  Without one, hold office until interrupted.
+
+    The same as `lock`, with a name of the holder that `kv list lock/NAME/` shows.
+    """
+    _run(_hold(remote, name, command, ttl_s, value or os.uname().nodename))
+
+
+def _run(held: Coroutine[Any, Any, int]) -> None:
+    code = asyncio.run(held)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+async def _hold(remote: Remote, name: str, command: Sequence[str], ttl_s: float, value: str) -> int:
+    from quorate.client import Client
+
+    async with (
+        Client(remote.address, key=remote.key_file, timeout_s=remote.timeout_s) as client,
+        client.lock(name, ttl_s=ttl_s, value=value) as held,
+    ):
+        if command:
+            return await _execute(name, held, command)
+        remote.show({"name": name, "key": held.key, "token": held.token}, lambda report: f"token {report['token']}")
+        await asyncio.Event().wait()
+        return 0
+
+
+async def _execute(name: str, held: Lock, command: Sequence[str]) -> int:
+    names = {"QUORATE_LOCK_NAME": name, "QUORATE_LOCK_KEY": held.key, "QUORATE_LOCK_TOKEN": str(held.token)}
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=os.environ | names)
+    except OSError as error:
+        raise CommandError(f"cannot run {command[0]}: {error.strerror}") from None
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    return code if code >= 0 else 128 - code
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), END_WAIT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _propose(remote: Remote, command: bytes) -> Leased:
+    with remote.client() as client:
+        return _checked(client.propose(command), Leased)
+
+
+def _checked(result: bytes, kind: type[T]) -> T:
+    decoded = decode_result(result)
+    if isinstance(decoded, Failed):
+        raise LeaseError(decoded.message)
+    if not isinstance(decoded, kind):
+        raise LeaseError(f"the server runs another state machine: it answered with {type(decoded).__name__}")
+    return decoded
+
+
+def _report(leased: Leased) -> dict[str, Any]:
+    return {
+        "lease": leased.lease,
+        "ttl_s": leased.ttl_ms / 1000,
+        "left_s": leased.left_ms / 1000,
+        "keys": leased.keys,
+    }
+
+
+def _view(report: dict[str, Any]) -> str:
+    return f"lease {report['lease']} of {report['ttl_s']:g} s ends in {report['left_s']:g} s; keys: {report['keys']}"

@@ -1,0 +1,113 @@
+"""Leases and locks on real servers: one holder at a time, first come first served, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from quorate import Client, LeaseLost, NotFound, Put
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+TTL_S = 2.0
+
+
+def addresses(cluster: Cluster) -> list[str]:
+    """All servers."""
+    return [server.address for server in cluster.servers]
+
+
+async def until(what: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that a server knows."""
+    for _ in range(1_200):
+        if await what():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come about within a minute")
+
+
+async def test_a_lock_is_held_by_one_and_passed_on_in_order(shared: Cluster) -> None:
+    """Each waits for the one before; tokens rise; nobody is left in the queue."""
+    order: list[int] = []
+    held: list[int] = []
+    tokens: list[int] = []
+
+    async with Client(*addresses(shared)) as client, Client(*reversed(addresses(shared))) as other:
+
+        async def worker(number: int) -> None:
+            async with (client if number % 2 else other).lock("passed on", value=str(number)) as lock:
+                held.append(number)
+                assert held == [number]
+                order.append(number)
+                tokens.append(lock.token)
+                holder = await client.holder("passed on")
+                assert holder is not None
+                assert (holder.value, holder.revision) == (str(number).encode(), lock.token)
+                held.remove(number)
+
+        workers = []
+        for number in range(6):
+            workers.append(asyncio.create_task(worker(number)))
+            await until(lambda number=number: queued(client, "passed on", number, order))  # type: ignore[misc]
+        await asyncio.gather(*workers)
+        assert await client.holder("passed on") is None
+
+    assert order == sorted(order)
+    assert tokens == sorted(set(tokens))
+
+
+async def queued(client: Client, name: str, number: int, order: list[int]) -> bool:
+    """Whether a worker is in the queue, or has been."""
+    page = await client.kv.list(f"lock/{name.replace(' ', '%20')}/")
+    return number in order or any(item.value == str(number).encode() for item in page.items)
+
+
+async def test_a_lease_that_nobody_renews_takes_its_keys_along(shared: Cluster) -> None:
+    """Not before its time, and on every server; also while nobody writes anything."""
+    async with Client(*addresses(shared)) as client:
+        lease = await client.kv.grant(TTL_S)
+        began = asyncio.get_running_loop().time()
+        await client.kv.put("leased/key", "x", lease=lease)
+        assert (await client.kv.lease(lease)).keys == 1
+
+        async def is_gone() -> bool:
+            return await client.kv.get("leased/key") is None
+
+        await until(is_gone)
+        assert asyncio.get_running_loop().time() - began >= TTL_S * 0.9
+        with pytest.raises(NotFound):
+            await client.kv.renew(lease)
+
+
+async def test_a_lock_outlives_the_leader(cluster: Cluster) -> None:
+    """The lease is kept alive across the election; the holder never loses the lock, and nobody else gets it."""
+    cluster.form(3)
+    async with Client(*addresses(cluster), timeout_s=20) as client:
+        async with client.lock("kept", ttl_s=4.0) as lock:
+            await asyncio.to_thread(cluster.leader().kill)
+            for _ in range(12):
+                await asyncio.sleep(0.5)
+                assert lock.is_held
+                answer = await client.kv.txn([lock.guard()], [Put("guarded", b"mine")])
+                assert answer.succeeded
+        assert await client.holder("kept") is None
+
+
+async def test_a_lock_that_is_taken_away_ends_the_work_under_it(shared: Cluster) -> None:
+    """The body is cancelled, and what it was guarding is safe from it: the token does not fit any more."""
+    async with Client(*addresses(shared)) as client:
+
+        async def work() -> None:
+            async with client.lock("taken", ttl_s=TTL_S) as lock:
+                await client.kv.delete(lock.key)
+                answer = await client.kv.txn([lock.guard()], [Put("guarded/taken", b"late")])
+                assert not answer.succeeded
+                await client.kv.revoke(int(lock.key.rpartition("/")[2], 16))
+                await asyncio.sleep(60)
+
+        with pytest.raises(LeaseLost):
+            await work()
+        assert await client.kv.get("guarded/taken") is None

@@ -83,7 +83,10 @@ def test_a_joined_server_comes_by_command(cluster: Cluster) -> None:
     outcome = loner.cli("join", member.address)
 
     assert outcome.code == 1
-    assert "cluster" in outcome.out + outcome.err
+    assert "two clusters never merge" in outcome.out + outcome.err
+    for server in (member, loner):
+        server.wait_log("two clusters never merge")
+        assert [row["name"] for row in server.ask("members")] == [server.name]
     assert member.status()["cluster_id"] != loner.status()["cluster_id"]
     unreachable = loner.cli("join", f"127.0.0.1:{cluster.port(9)}")
     assert unreachable.code == 1

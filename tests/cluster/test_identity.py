@@ -1,4 +1,4 @@
-"""Id, name and address are three things: servers that move, namesakes, an address that passes on, two clusters."""
+"""Id, name and address are three things: servers that move, namesakes, an address that passes on."""
 
 from __future__ import annotations
 
@@ -104,22 +104,3 @@ def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
         peers = {peer["id"]: peer["name"] for peer in server.ask("raft.peers")}
         assert row["id"] not in peers
         assert sorted(peers.values()) == sorted([*(other.name for other in others), "new"])
-
-
-def test_two_clusters_meet_and_stay_two(cluster: Cluster) -> None:
-    """A server of one cluster is told to join the other: both say that they never merge, and both go on."""
-    ours, theirs = cluster.add(), cluster.add()
-    theirs.options = ()
-    for server in (ours, theirs):
-        server.start()
-        cluster.agree([server])
-
-    refused = ours.cli("join", theirs.address)
-
-    assert refused.code == 1
-    assert "two clusters never merge" in refused.out + refused.err
-    theirs.wait_log("two clusters never merge")
-    ours.wait_log("two clusters never merge")
-    for server in (ours, theirs):
-        assert [member["name"] for member in server.ask("members")] == [server.name]
-        server.put("k", server.name)

@@ -170,6 +170,19 @@ def _recover() -> click.Command:
     return recover
 
 
+def _backup(name: str) -> click.Command:
+    from commands import backup
+
+    command: click.Command = getattr(backup, name)
+    return command
+
+
+def _completion() -> click.Command:
+    from commands.completion import completion
+
+    return completion
+
+
 def _version() -> click.Command:
     from commands.version import version
 
@@ -202,8 +215,11 @@ root = LazyGroup(
         "keys": _keys,
         "cluster": _cluster,
         "console": _console,
+        "backup": partial(_backup, "backup"),
+        "restore": partial(_backup, "restore"),
         "check": _check,
         "recover": _recover,
+        "completion": _completion,
         "version": _version,
     },
     """Quorate: a cluster that forms itself, and a key-value store that survives its servers.

@@ -116,7 +116,7 @@ def test_the_cluster(shared: Cluster) -> None:
         status, peers = http(server, "GET", "/v1/raft/peers")
         assert (status, [row["voter"] for row in peers]) == (200, [True] * 3)
         status, health = http(server, "GET", "/health")
-        assert (status, health["healthy"]) == (200, True)
+        assert (status, health["healthy"]) == (200, True), health
         status, ready = http(server, "GET", "/ready")
         assert status == 200
         assert ready.splitlines()[-1] == "ready"

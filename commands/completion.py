@@ -1,0 +1,23 @@
+"""The command completion: the script that makes a shell complete this command line."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.option("--name", default="quorate", show_default=True, metavar="COMMAND", help="What is typed to run it.")
+def completion(shell: str, name: str) -> None:
+    """Print what makes SHELL complete commands and options.
+
+    In ~/.bashrc or ~/.zshrc: eval "$(quorate completion bash)"; for fish: quorate completion fish | source.
+    """
+    made = get_completion_class(shell)
+    assert made is not None, "click has these three"
+    root = click.get_current_context().find_root().command
+    variable = f"_{name}_COMPLETE".replace("-", "_").replace(".", "_").upper()
+    click.echo(made(root, {}, name, variable).source())

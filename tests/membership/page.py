@@ -82,7 +82,8 @@ def _load(rows: list[dict[str, Any]]) -> str:
 
 def _stories(rows: dict[str, Any]) -> str:
     leaves, restart, partition = rows["leaves"], rows["restart"], rows["partition"]
-    left = f"{leaves['failed']} shown failed by anybody; the last leave known after {leaves['known_s']:.1f} s at most"
+    known = max(0.1, leaves["known_s"])
+    left = f"{leaves['failed']} shown failed by anybody; each known to all who stay within {known:.1f} s"
     back = (
         f"all see all alive {restart['whole_s']:.1f} s after the first start; {restart['backward']} incarnations went "
         f"back, {restart['failed_after']} failed afterwards, {restart['joins']:.0f} joins a member"

@@ -1,8 +1,8 @@
 """The HTTP actor: takes the address, serves the API, and gives the address back.
 
-What lives here: the life of one aiohttp server.  What does not: paths and bodies (http_api.py).  aiohttp takes a tenth
-of a second and more to import, so it is imported here at the top, before a server's event loop runs: within it, the
-other members would take the pause for a failure.
+What lives here: the life of one aiohttp server.  What does not: paths (http_app.py) and bodies (http_api.py).  aiohttp
+takes a tenth of a second and more to import, so it is imported here at the top, before a server's event loop runs:
+within it, the other members would take the pause for a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp.web import AppRunner
 
 from actors.actor import Actor, Context
-from actors.gateway.http_api import make_app
+from actors.gateway.http_app import make_app
 from actors.gateway.http_door import Door, connections_max
 from actors.gateway.http_guard import request_log
 from transport.address import Address, parse_address

@@ -1,7 +1,8 @@
 """The HTTP API: paths to the gateway's operations, and its answers to status codes.
 
 What lives here: one handler a path.  Every handler asks the gateway actor, as a client over ZeroMQ would, and JSON is
-the same that `--format json` prints.  What does not: taking the port (http.py), and the store itself (storage/kv.py).
+the same that `--format json` prints.  What does not: which path has which (http_app.py), the document about them
+(openapi.py), taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
 arrive in time; 409 a lost race, with the key's `revision` as it is; 410 so long ago that it is not known any more, with
@@ -17,22 +18,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from actors.asks import AskError, MailboxFull
 from actors.gateway.calls import LINEARIZABLE, STALE
 from actors.gateway.exposition import CONTENT_TYPE, exposition
 from actors.gateway.http_counts import HttpCounts
 from actors.gateway.http_error import ApiError
-from actors.gateway.http_guard import GuardError, check_request
-from actors.gateway.http_page import add_page
 from actors.gateway.http_watch import WatchStream
+from actors.gateway.openapi import DOCUMENT
 from actors.gateway.reports import pair_report
 from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
 from actors.gateway.watches import WATCH
 from storage.kv_protocol import (
     LIST_LIMIT_MAX,
-    VALUE_BYTES_MAX,
     Failed,
     Found,
     KvResult,
@@ -51,7 +50,6 @@ from transport.text import shortened
 
 if TYPE_CHECKING:
     from actors.ref import Ref
-    from transport.address import Address
 
 TIMEOUT_S: Final = 5.0
 TIMEOUT_MAX_S: Final = 60.0
@@ -61,7 +59,6 @@ ANSWER_MARGIN_S: Final = 0.5
 BODY_TIMEOUT_S: Final = 20.0
 """How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
-RETRY_AFTER_S: Final = 1
 STREAMS_MAX: Final = 2_000
 """Watches over HTTP at the same time."""
 
@@ -76,82 +73,8 @@ _STATUS: Final = {
     Code.TIMEOUT: 504,
     Code.OUTCOME_UNKNOWN: 504,
 }
-_HEADERS: Final = {408: {"Connection": "close"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}
 _KV_STATUS: Final = {"bad_request": 400, "not_found": 404, "conflict": 409, "compacted": 410, "too_large": 413}
 _CONSISTENCIES: Final = (LINEARIZABLE, STALE)
-
-
-def make_app(gateway: Ref, bound: Address) -> web.Application:
-    """The application that serves the API at `bound` by asking `gateway`."""
-    counts = HttpCounts()
-    api = HttpApi(gateway, counts)
-    app = web.Application(
-        middlewares=[counts.middleware(), _errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1
-    )
-    app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "revision", "consistency"))
-    # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
-    app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "revision", "consistency"))
-    app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"))
-    app.router.add_delete("/v1/kv/{key:.+}", _taking(api.delete_key, "revision"))
-    app.router.add_post("/v1/txn", _taking(api.transact))
-    app.router.add_get("/v1/watch", _taking(api.watch, "key", "prefix", "since"))
-    app.router.add_get("/v1/status", _taking(api.report("status")))
-    app.router.add_get("/v1/members", _taking(api.report("members", "why"), "why"))
-    app.router.add_get("/v1/raft/peers", _taking(api.report("raft.peers")))
-    app.router.add_get("/v1/info", _taking(api.report("info")))
-    app.router.add_get("/v1/requests", _taking(api.report("requests")))
-    app.router.add_get("/v1/actors", _taking(api.report("actors.list")))
-    app.router.add_get("/v1/actors/mailboxes", _taking(api.report("actors.mailboxes")))
-    app.router.add_get("/v1/events", _taking(api.events, "cursor", "wait"))
-    app.router.add_get("/health", _taking(api.health))
-    app.router.add_get("/ready", _taking(api.ready))
-    app.router.add_get("/metrics", _taking(api.metrics))
-    add_page(app)
-    return app
-
-
-def _taking(handler: Handler, *parameters: str) -> Handler:
-    """The handler, which takes these parameters and `timeout`, each once: a condition misspelt would be none at all."""
-    known = ("timeout", *parameters)
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        for name in request.query:
-            if name not in known:
-                why = f"unknown parameter {shortened(name)}: {request.method} here takes {', '.join(known)}"
-                raise ApiError(400, Code.BAD_REQUEST, why)
-            if len(request.query.getall(name)) > 1:
-                raise ApiError(400, Code.BAD_REQUEST, f"{name} is given twice")
-        return await handler(request)
-
-    return answer
-
-
-def _errors_as_json(bound: Address) -> Middleware:
-    """Refuse what is not for this server, and give every error the same form, aiohttp's own included."""
-
-    @web.middleware
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            check_request(request, bound)
-            return await handler(request)
-        except GuardError as error:
-            return reply({"error": error.code, "message": str(error)}, status=error.status)
-        except (ApiError, web.HTTPException) as error:
-            return _as_json(request, error)
-
-    return answer
-
-
-def _as_json(request: web.Request, error: ApiError | web.HTTPException) -> web.StreamResponse:
-    if isinstance(error, ApiError):
-        return reply(error.body, error.status, _HEADERS.get(error.status))
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return reply(_too_large(), status=413)
-    if error.status < web.HTTPBadRequest.status_code:
-        raise error
-    code = error.reason.lower().replace(" ", "_")
-    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return reply({"error": code, "message": f"{request.method} {request.path}: {error.reason}"}, error.status, allowed)
 
 
 def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -296,6 +219,10 @@ class HttpApi:
         text = exposition(samples | self._counts.samples())
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
+    async def document(self, _request: web.Request) -> web.Response:
+        """The description of this API."""
+        return reply(DOCUMENT)
+
     # --- the gateway ------------------------------------------------------------------------------------------------
 
     async def _ask(self, request: web.Request, op: str, payload: Any, *, timeout_s: float | None = None) -> Any:
@@ -366,7 +293,3 @@ def _timeout_s(request: web.Request) -> float:
             400, "bad_request", f"timeout is seconds, more than 0 and at most {TIMEOUT_MAX_S:g}, not {text!r}"
         )
     return timeout_s
-
-
-def _too_large() -> dict[str, str]:
-    return {"error": "too_large", "message": f"the value is larger than {VALUE_BYTES_MAX} bytes, which is the limit"}

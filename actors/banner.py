@@ -41,9 +41,10 @@ def banner(config: NodeConfig, identity: Identity) -> str:
         return "\n".join(lines)
     bind = format_address(parse_address(identity.address).host, second_port(config))
     key = f" --key {quote(str(config.key_file))}" if config.key_file else ""
+    app = f" --app {config.app}" if config.app else ""
     lines.append(
         f"one more  {PROGRAM} start --bind {bind} --peer {identity.address} "
-        f"--data-dir {quote(f'{config.data_dir}-2')}{key}"
+        f"--data-dir {quote(f'{config.data_dir}-2')}{key}{app}"
     )
     return "\n".join(lines)
 

@@ -78,8 +78,10 @@ def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:
 class NodeConfig:
     """One server's settings; the names are those of the command line (DESIGN §10).
 
-    data_dir: where raft.db and serf.db live.  bind: the address listened on.  advertise: the address told to others
-    ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster starts.
+    data_dir: where raft.db and serf.db live.  app: the state machine as MODULE:CLASS, the same on every server; "" for
+    the key-value store, or for what the Node is given.  bind: the address listened on.  advertise: the address told to
+    others ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster
+    starts.
     http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  monitor_port: the first of the console's
     three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
     bootstrap_expect: so many servers, this one and its peers, start a cluster together; 0 to join one.
@@ -109,6 +111,7 @@ class NodeConfig:
     log_format: str = "text"
     replay: bool = False
     event_handlers: tuple[str, ...] = ()
+    app: str = ""
     fault_hooks: bool = False
 
     @property

@@ -18,7 +18,8 @@ class Identity:
     """One server's identity.
 
     id: random and stable over restarts (64 bits in hex).  boot: how often this server has been started on its data
-    directory; it tells frames of two runs apart.  address: the advertised ``HOST:PORT``.
+    directory; it tells frames of two runs apart.  address: the advertised ``HOST:PORT``.  app: what the state machine
+    is called (actors/app.py), which is the same on every server of a cluster.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Identity:
     boot: int
     tags: Mapping[str, str] = field(factory=dict)
     cluster_id: str = ""
+    app: str = ""
     _listeners: list[Callable[[str], None]] = field(factory=list, init=False, repr=False)
 
     def adopt_cluster(self, cluster_id: str) -> bool:

@@ -21,6 +21,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from attrs import evolve
+
+from actors.app import app_name, load_app
 from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.banner import banner
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
@@ -70,14 +73,19 @@ _log = logging.getLogger("quorate.node")
 
 
 class Node:
-    """One server inside this process and event loop.  ``machine()`` makes an empty state machine."""
+    """One server inside this process and event loop.
 
-    def __init__(self, config: NodeConfig, machine: Callable[[], StateMachine] = KeyValueStore) -> None:
+    ``machine()`` makes an empty state machine; None takes that of ``config.app``, or the key-value store.  Raises
+    ConfigError or AppError, one clear line each.
+    """
+
+    def __init__(self, config: NodeConfig, machine: Callable[[], StateMachine] | None = None) -> None:
         config.check()
         self.config = config
         self.identity: Identity
         self.system: System
-        self._machine = machine
+        self._machine = machine or (load_app(config.app) if config.app else KeyValueStore)
+        self._app = app_name(self._machine)
         self._held: HeldRing
         self._data_dir: DataDir
         self._is_open = False
@@ -103,7 +111,7 @@ class Node:
         self._is_open = True
         try:
             self.logs.open()
-            known = self._data_dir.identify(config.name or _default_name(config))
+            known = self._data_dir.identify(config.name or _default_name(config), self._app)
             self.identity = self._identify(known)
             self._held = HeldRing(self._choose_ring(key) if key else None)
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
@@ -205,7 +213,9 @@ class Node:
 
     def _identify(self, known: SerfState) -> Identity:
         config = self.config
-        identity = Identity(known.id, known.name, config.advertised, known.boot, dict(config.tags), known.cluster_id)
+        identity = Identity(
+            known.id, known.name, config.advertised, known.boot, dict(config.tags), known.cluster_id, self._app
+        )
         if not identity.cluster_id and config.knows_only_itself:
             raise ConfigError(
                 f"--peer {config.peers[0]} is this server itself, which nobody lets in: leave --peer out to start a "
@@ -241,7 +251,7 @@ class Node:
                 partial(
                     GossipActor,
                     identity=identity,
-                    config=gossip_config(config.timing_profile),
+                    config=evolve(gossip_config(config.timing_profile), app=self._app),
                     peers=config.peers,
                     process=Process(system.loop_lag_s, self._fail),
                     expect=0 if identity.cluster_id else config.bootstrap_expect,

@@ -117,6 +117,13 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     "times (in the environment: one a line).",
 )
 @_option("--replay", is_flag=True, help="When joining, hear the latest user events too, not only those to come.")
+@_option(
+    "--app",
+    type=GIVEN,
+    metavar="MODULE:CLASS",
+    help="The state machine, if it is not the key-value store: a class with the methods of quorate.StateMachine. The "
+    "same on every server.",
+)
 @_option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="How much is logged.")
 @_option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="json: an object a line.")
 @_option("--fault-hooks", is_flag=True, hidden=True)

@@ -14,7 +14,11 @@ class Counter:
         self.count = 0
 
     def apply(self, command: bytes) -> bytes:
-        """Add a number; called once for every committed command."""
+        """Add a number; called once for every committed command.  What is wrong with one is an answer, the same one
+        on every server: an exception would say nothing to whoever asked.
+        """
+        if not command.lstrip(b"-").isdigit():
+            return b"error: no number"
         self.count += int(command)
         return str(self.count).encode()
 

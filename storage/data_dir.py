@@ -21,7 +21,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from storage.errors import CorruptFile, DataDirError, StorageError
+from storage.errors import CorruptFile, DataDirError, OtherAppError, StorageError
 from storage.keyring_file import read_keyring, remove_keyring
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb
@@ -75,10 +75,18 @@ class DataDir:
         """Whether this server ever belonged to a cluster: it then looks for that one and founds no other."""
         return bool(self._cluster_id)
 
-    def identify(self, name: str) -> SerfState:
-        """Count a start of the server under this name; returns who it is and whom it knew."""
+    def identify(self, name: str, app: str = "") -> SerfState:
+        """Count a start of the server under this name; returns who it is and whom it knew.
+
+        Raises OtherAppError when what is here was made by the state machine of another app.
+        """
         serf = self._serf or self.open_serf()
-        serf.begin(name)
+        if serf.app not in ("", app) and self.has_cluster:
+            raise OtherAppError(
+                f"data directory {self.path} holds what the app {serf.app} has made, and this server runs {app}: give "
+                "the same --app as before, or another --data-dir"
+            )
+        serf.begin(name, app)
         return evolve(serf.load(), cluster_id=self._cluster_id)
 
     @property

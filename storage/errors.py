@@ -19,6 +19,12 @@ class DataDirError(StorageError):
     """The data directory cannot be used: not writable, not a directory, or in use by another server."""
 
 
+class OtherAppError(DataDirError):
+    """The data directory holds what another state machine has made."""
+
+    exit_code = 2
+
+
 class CorruptFile(StorageError):  # noqa: N818 - the name says what the user has
     """A file does not hold what was written to it. It is never repaired or replaced silently."""
 

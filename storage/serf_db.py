@@ -25,7 +25,7 @@ _SCHEMA = (
         "CREATE TABLE self (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, name TEXT NOT NULL,"
         " boot INTEGER NOT NULL, incarnation INTEGER NOT NULL, clock INTEGER NOT NULL, cluster_id TEXT NOT NULL,"
         " has_left INTEGER NOT NULL, tags BLOB NOT NULL, given_tags BLOB NOT NULL, event_clock INTEGER NOT NULL,"
-        " query_clock INTEGER NOT NULL, crc INTEGER NOT NULL)"
+        " query_clock INTEGER NOT NULL, app TEXT NOT NULL, crc INTEGER NOT NULL)"
     ),
     (
         "CREATE TABLE members (id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, status TEXT NOT NULL,"
@@ -77,6 +77,8 @@ class SerfState:
     """The highest Lamport time of a user event that was heard."""
     query_clock: int = 0
     """The same of a query."""
+    app: str = ""
+    """What the state machine is called whose commands are in raft.db, "" before the first start."""
 
 
 @message("serf.write", retry=False)
@@ -165,6 +167,7 @@ class _Self:
     given_tags: bytes
     event_clock: int
     query_clock: int
+    app: str
 
 
 class SerfDb:
@@ -184,7 +187,7 @@ class SerfDb:
     @staticmethod
     def create(path: Path, server_id: str) -> None:
         """Make a serf.db that knows nobody."""
-        fresh = _Self(server_id, "", 0, 0, 0, "", 0, _encode({}), _encode({}), 0, 0)
+        fresh = _Self(server_id, "", 0, 0, 0, "", 0, _encode({}), _encode({}), 0, 0, "")
         SqliteFile.create(path, _SCHEMA, lambda connection: _put_self(connection, fresh))
 
     @property
@@ -197,9 +200,14 @@ class SerfDb:
         """The cluster this server belongs to, "" for none yet."""
         return self._self.cluster_id
 
-    def begin(self, name: str) -> None:
-        """Count a start of the server, under this name."""
-        self._commit(evolve(self._self, boot=self._self.boot + 1, name=name), [], [])
+    @property
+    def app(self) -> str:
+        """What its state machine is called, "" before the first start."""
+        return self._self.app
+
+    def begin(self, name: str, app: str) -> None:
+        """Count a start of the server, under this name and with this state machine."""
+        self._commit(evolve(self._self, boot=self._self.boot + 1, name=name, app=app), [], [])
 
     def load(self) -> SerfState:
         """Everything the file holds. Raises CorruptFile when any record is not what was written."""
@@ -219,6 +227,7 @@ class SerfDb:
             _decode_tags(me.given_tags),
             me.event_clock,
             me.query_clock,
+            me.app,
         )
 
     def write(self, write: SerfWrite) -> None:
@@ -240,6 +249,7 @@ class SerfDb:
                 given_tags=me.given_tags if write.given_tags is None else _encode(write.given_tags),
                 event_clock=max(me.event_clock, write.event_clock or 0),
                 query_clock=max(me.query_clock, write.query_clock or 0),
+                app=me.app,
             ),
             write.upsert,
             write.remove,
@@ -263,7 +273,7 @@ class SerfDb:
     def _read_self(self) -> _Self:
         rows = self._file.connection.execute(
             "SELECT id, name, boot, incarnation, clock, cluster_id, has_left, tags, given_tags, event_clock,"
-            " query_clock, crc FROM self"
+            " query_clock, app, crc FROM self"
         ).fetchall()
         if len(rows) != 1:
             raise CorruptFile(self._path, "the row with the identity of the server is missing")
@@ -285,7 +295,7 @@ class SerfDb:
 def _put_self(connection: sqlite3.Connection, me: _Self) -> None:
     fields = astuple(me)
     connection.execute(
-        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*fields, record_checksum(*fields)),
     )
 

@@ -49,6 +49,7 @@ def info_report(
             "address": identity.address,
             "cluster_id": identity.cluster_id,
             "version": __version__,
+            "app": identity.app,
             "profile": config.timing_profile,
             "data_dir": str(config.data_dir),
             "boot": identity.boot,

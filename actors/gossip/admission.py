@@ -19,6 +19,7 @@ from actors.gossip.messages import (
     MYSELF,
     NAME_TAKEN,
     NOT_READY,
+    OTHER_APP,
     OTHER_CLUSTER,
     UNSOUND,
     Join,
@@ -27,7 +28,7 @@ from actors.gossip.messages import (
     Sync,
 )
 from actors.gossip.shared import INFO, WARNING
-from transport.text import escaped
+from transport.text import escaped, shortened
 
 if TYPE_CHECKING:
     from actors.gossip.beliefs import Beliefs
@@ -159,6 +160,11 @@ class Admission:
             )
         if join.cluster_id and self.cluster_id and join.cluster_id != self.cluster_id:
             return OTHER_CLUSTER, self._other_cluster(claim, join.cluster_id)
+        if join.app != self._shared.config.app:
+            return OTHER_APP, (
+                f"{claim.name} at {claim.address} runs the app {shortened(join.app)} and {own.name} at {own.address} "
+                f"runs {self._shared.config.app}: all servers of a cluster run the same (start --app)"
+            )
         if not self.cluster_id:
             return NOT_READY, f"{own.name} at {own.address} has not joined a cluster itself yet"
         if self._own.is_leaving:

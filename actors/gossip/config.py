@@ -51,6 +51,7 @@ class GossipConfig:
             Failed members share the load: the distance is multiplied by n / 8 in clusters of more than 8.
         leave_timeout_s: how long a leave waits for acknowledgements.
         left_reap_s, failed_reap_s: when a member that left, or failed, is forgotten.
+        app: what the state machine is called (actors/app.py); a server with another one is not let in.
     """
 
     probe_interval_s: float = 1.0
@@ -76,6 +77,7 @@ class GossipConfig:
     leave_timeout_s: float = 3.0
     left_reap_s: float = 24 * 3600.0
     failed_reap_s: float = 72 * 3600.0
+    app: str = ""
 
     def suspicion_min_s(self, n: int) -> float:
         """The shortest suspicion that others had no hand in, in a cluster of n."""

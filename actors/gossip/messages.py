@@ -17,6 +17,7 @@ from transport.wire import message
 
 # Why a join was refused; words on the wire.
 OTHER_CLUSTER = "other_cluster"
+OTHER_APP = "other_app"
 NAME_TAKEN = "name_taken"
 NOT_READY = "not_ready"
 MYSELF = "myself"
@@ -143,11 +144,15 @@ class NoticeAck:
 @message("gossip.join", urgent=True)
 @frozen
 class Join:
-    """Let me in, or let us meet again. cluster_id: "" for a server that has none yet. nonce: names the attempt."""
+    """Let me in, or let us meet again.
+
+    cluster_id: "" for a server that has none yet. nonce: names the attempt. app: what the state machine is called.
+    """
 
     nonce: int
     cluster_id: str
     claim: Claim
+    app: str = ""
 
 
 @message("gossip.joined", urgent=True)
@@ -182,7 +187,7 @@ class Muster:
     """Between servers that start a cluster together (muster.py).
 
     expect: how many servers the sender expects; 0: it was started to join. ready: the cluster it is ready to found, or
-    "". asked: the address that the question was sent to, in its answer too.
+    "". asked: the address that the question was sent to, in its answer too. app: what the state machine is called.
     """
 
     expect: int
@@ -190,6 +195,7 @@ class Muster:
     ready: str
     asked: str
     is_answer: bool
+    app: str = ""
 
 
 # --- between servers: names ------------------------------------------------------------------------------------------

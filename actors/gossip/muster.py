@@ -31,6 +31,7 @@ from actors.gossip.effects import Found
 from actors.gossip.member import ADDRESS_CHARS_MAX, Claim, fault_of
 from actors.gossip.messages import Muster
 from actors.gossip.shared import INFO, WARNING
+from transport.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,7 +100,7 @@ class Mustering:
             self._shared.send(peer, self._word(peer, is_answer=False))
 
     def _word(self, asked: str, *, is_answer: bool) -> Muster:
-        return Muster(self._expect, self._shared.roster.own, self._ready, asked, is_answer)
+        return Muster(self._expect, self._shared.roster.own, self._ready, asked, is_answer, self._shared.config.app)
 
     # --- what others say ---
 
@@ -123,6 +124,13 @@ class Mustering:
 
     def _hear(self, word: Muster) -> None:
         claim = word.claim
+        if word.app != self._shared.config.app:
+            self._shared.note_once(
+                WARNING,
+                f"{claim.name} at {claim.address} runs the app {shortened(word.app)}, and this server runs "
+                f"{self._shared.config.app}: no cluster is started; give all the same --app",
+            )
+            return
         if word.is_answer and word.asked in self._peers:
             self._peers[word.asked] = claim.id
         if claim.id in self._peers.values():

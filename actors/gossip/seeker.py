@@ -238,7 +238,7 @@ class Seeker:
         self._shared.counts["join attempts"] += 1
         if seek.attempts == 1:
             self._shared.note(INFO, f"asking {seek.address} to {'join' if not self.cluster_id else 'meet again'}")
-        self._shared.send(seek.address, Join(seek.nonce, self.cluster_id, self._roster.own))
+        self._shared.send(seek.address, Join(seek.nonce, self.cluster_id, self._roster.own, self._shared.config.app))
 
     def _fail(self, now: float, seek: Seek, error: str) -> None:
         seek.nonce = 0

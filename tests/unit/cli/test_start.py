@@ -48,6 +48,7 @@ EVERYTHING = NodeConfig(
     dead_server_timeout=600.0,
     log_level="debug",
     log_format="json",
+    app="examples.counter:Counter",
 )
 
 
@@ -58,7 +59,7 @@ def test_every_option_on_the_command_line(play: Play, started: list[NodeConfig])
         "--peer", "127.0.0.1:1", "--peer", "127.0.0.1:2", "--key", "k", "--insecure", "--http", "off",
         "--monitor-port", "20101", "--tag", "zone=b", "--tag", "rack=7", "--profile", "wan", "--max-voters", "3",
         "--bootstrap-expect", "3", "--min-voters", "2", "--dead-server-timeout", "600",
-        "--log-level", "debug", "--log-format", "json",
+        "--log-level", "debug", "--log-format", "json", "--app", "examples.counter:Counter",
     )  # fmt: skip
 
     assert started == [EVERYTHING]
@@ -85,6 +86,7 @@ def test_every_option_in_a_file(play: Play, started: list[NodeConfig], tmp_path:
         dead-server-timeout = 600
         log-level = "debug"
         log-format = "json"
+        app = "examples.counter:Counter"
         [tag]
         zone = "b"
         rack = 7
@@ -117,6 +119,7 @@ def test_every_option_in_the_environment(play: Play, started: list[NodeConfig]) 
         "QUORATE_DEAD_SERVER_TIMEOUT": "600",
         "QUORATE_LOG_LEVEL": "debug",
         "QUORATE_LOG_FORMAT": "json",
+        "QUORATE_APP": "examples.counter:Counter",
     }
     assert play.run("start", env=environment).exit_code == 0
 

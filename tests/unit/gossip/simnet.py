@@ -12,6 +12,8 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
+from attrs import evolve
+
 from actors.gossip.admission import Source
 from actors.gossip.config import LOCAL, GossipConfig
 from actors.gossip.dispatches import Dispatching
@@ -63,6 +65,7 @@ class Host:
         self._address = f"{name}:7946"
         self.peers = tuple(peers)
         self.expect = expect
+        self.app = ""
         self.disk = Disk()
         self.disk.cluster_id = cluster_id
         self.replays = False
@@ -106,7 +109,7 @@ class Host:
         """The core of a run."""
         return Swim(
             own,
-            config=self.net.config,
+            config=evolve(self.net.config, app=self.app),
             rng=random.Random(self.net.rng.getrandbits(64)),
             cluster_id=self.disk.cluster_id,
             clock=clock,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage.data_dir import ID_BYTES, DataDir
-from storage.errors import CorruptFile, DataDirError, StorageError
+from storage.errors import CorruptFile, DataDirError, OtherAppError, StorageError
 from storage.raft_db import RaftDb
 from storage.serf_db import SerfDb, SerfWrite
 from tests.unit.storage.journals import entries, turn
@@ -68,6 +68,21 @@ class TestIdentity:
             assert again.has_cluster
             assert again.identify("x").cluster_id == "c1"
             again.close()
+
+    def test_another_app_is_refused_what_this_one_has_made(self, tmp_path: Path) -> None:
+        """Its commands mean something else to another state machine; before there are any, nothing is lost."""
+        data_dir = DataDir.open(tmp_path)
+        data_dir.identify("x", "Carts")
+        data_dir.identify("x", "Counter")
+        data_dir.open_raft().write(turn(cluster_id="c1"))
+
+        with pytest.raises(
+            OtherAppError, match="holds what the app Counter has made, and this server runs Carts"
+        ) as no:
+            data_dir.identify("x", "Carts")
+        assert no.value.exit_code == 2
+        assert data_dir.identify("x", "Counter").boot == 3
+        data_dir.close()
 
 
 class TestOneProcess:

@@ -39,14 +39,15 @@ def test_a_fresh_file_knows_nothing_but_the_id(path: Path) -> None:
 def test_everything_written_is_there_at_the_next_start(path: Path) -> None:
     """Failed members too: they may be the only ones that come back."""
     db = SerfDb(path)
-    db.begin("one")
+    db.begin("one", "Counter")
     db.write(SerfWrite(incarnation=7, clock=40, cluster_id="c1", upsert=[member(2), member(1, "failed")]))
     db.write(SerfWrite(left=True, name="uno", tags={"zone": "b"}, given_tags={"zone": "a"}))
     db.close()
 
     assert reopened(path) == SerfState(
-        "server-1", "uno", 1, 7, 40, "c1", True, [member(1, "failed"), member(2)], {"zone": "b"}, {"zone": "a"}
-    )
+        "server-1", "uno", 1, 7, 40, "c1", True, [member(1, "failed"), member(2)], {"zone": "b"}, {"zone": "a"}, 0, 0,
+        "Counter",
+    )  # fmt: skip
 
 
 def test_what_a_write_does_not_name_stays(path: Path) -> None:

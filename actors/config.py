@@ -82,7 +82,8 @@ class NodeConfig:
     the key-value store, or for what the Node is given.  bind: the address listened on.  advertise: the address told to
     others ("" takes ``bind``).  peers: servers to join; without one and with an empty data directory a new cluster
     starts.
-    http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  monitor_port: the first of the console's
+    http: ``HOST:PORT``, ``off``, or "" for the base port + 1 on loopback.  http_tokens: the file of those who may
+    use it; None for everybody.  monitor_port: the first of the console's
     three ports, 0 for none.  profile: ``lan``, ``wan``, ``local`` or "" for local on loopback, else lan.
     bootstrap_expect: so many servers, this one and its peers, start a cluster together; 0 to join one.
     max_voters: further servers stay standbys.  min_voters, dead_server_timeout: a server that has failed for so many
@@ -100,6 +101,7 @@ class NodeConfig:
     key_file: Path | None = field(default=None, converter=optional(Path))
     insecure: bool = False
     http: str = ""
+    http_tokens: Path | None = field(default=None, converter=optional(Path))
     monitor_port: int = 0
     tags: Mapping[str, str] = Factory(dict)
     profile: str = ""
@@ -237,10 +239,10 @@ class NodeConfig:
     def _check_exposure(self) -> None:
         """Refuse what would open a door that nobody asked to be open."""
         http = self.http_address
-        if http is not None and not self.insecure and not parse_address(http).is_loopback:
+        if http is not None and not (self.insecure or self.http_tokens or parse_address(http).is_loopback):
             raise ConfigError(
                 f"refusing to serve HTTP on {http}: it knows no keys, so whoever reaches it may read and write; "
-                "put a proxy in front of a loopback address, or give --insecure if that is what you want"
+                "give --http-tokens FILE (`tokens generate` makes one), or --insecure if that is what you want"
             )
         if parse_address(self.bind).is_loopback:
             return

@@ -286,7 +286,9 @@ class Node:
             # Here, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
             from actors.gateway.http import HttpActor
 
-            children.append(ChildSpec("http", partial(HttpActor, address=config.http_address)))
+            children.append(
+                ChildSpec("http", partial(HttpActor, address=config.http_address, tokens=config.http_tokens))
+            )
         if config.monitor_port:
             children.append(
                 ChildSpec("console", partial(ConsoleActor, server=self.identity.name, first_port=config.monitor_port))

@@ -146,6 +146,12 @@ def _keys() -> click.Command:
     return keys
 
 
+def _tokens() -> click.Command:
+    from commands.tokens import tokens
+
+    return tokens
+
+
 def _cluster() -> click.Command:
     from commands.cluster import cluster
 
@@ -213,6 +219,7 @@ root = LazyGroup(
         "lease": partial(_locks, "lease"),
         "actors": _actors,
         "keys": _keys,
+        "tokens": _tokens,
         "cluster": _cluster,
         "console": _console,
         "backup": partial(_backup, "backup"),

@@ -75,6 +75,7 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
 @_option(
     "--http", type=GIVEN, metavar="HOST:PORT|off", help="Where HTTP listens; the port after --bind's if not given."
 )
+@_option("--http-tokens", type=FILE, help="HTTP asks for a bearer token of this file: tokens generate makes it.")
 @_option(
     "--monitor-port", type=click.IntRange(0, 65_535), default=0, help="Serve the console on three ports from here."
 )

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import logging
 import socket
+from pathlib import Path
 from typing import Final
 
 from aiohttp.web import AppRunner
@@ -19,6 +20,7 @@ from actors.actor import Actor, Context
 from actors.gateway.http_app import make_app
 from actors.gateway.http_door import Door, connections_max
 from actors.gateway.http_guard import request_log
+from actors.gateway.http_tokens import Tokens
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
 
@@ -36,18 +38,23 @@ class HttpError(QuorateError):
 
 
 class HttpActor(Actor):
-    """Serves HTTP while it lives; `address` is HOST:PORT."""
+    """Serves HTTP while it lives; `address` is HOST:PORT, `tokens` the file that says who may do what."""
 
-    def __init__(self, context: Context, address: str) -> None:
+    def __init__(self, context: Context, address: str, tokens: Path | None = None) -> None:
         super().__init__(context)
+        self._tokens = tokens
         self._address = parse_address(address)
         self._runner: AppRunner | None = None
         self._listener: asyncio.Server | None = None
 
     async def on_start(self) -> None:
-        """Take the address.  Raises HttpError, for the person who starts the server, when that is impossible."""
+        """Take the address.  Raises HttpError, for the person who starts the server, when that is impossible.
+
+        The tokens are read now, so that a restart of this actor takes what their file says by then.
+        """
+        tokens = Tokens.load(self._tokens) if self._tokens is not None else None
         self._runner = AppRunner(
-            make_app(self.context.ref("gateway"), self._address),
+            make_app(self.context.ref("gateway"), self._address, tokens),
             access_log=None,
             logger=request_log,
             handle_signals=False,

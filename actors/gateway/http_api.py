@@ -4,10 +4,11 @@ What lives here: one handler a path.  Every handler asks the gateway actor, as a
 the same that `--format json` prints.  What does not: which path has which (http_app.py), the document about them
 (openapi.py), taking the port (http.py), and the store itself (storage/kv.py).
 
-An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 404 no such key; 408 the body did not
-arrive in time; 409 a lost race, with the key's `revision` as it is; 410 so long ago that it is not known any more, with
-the oldest `revision` that is; 413 too large; 415 an encoded body; 421 meant for another host; 503 certainly not done,
-try again (Retry-After); 504 the outcome is unknown: look before trying again.
+An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 401 no token, or an unknown one; 403 the
+token does not reach so far; 404 no such key; 408 the body did not arrive in time; 409 a lost race, with the key's
+`revision` as it is; 410 so long ago that it is not known any more, with the oldest `revision` that is; 413 too large;
+415 an encoded body; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is
+unknown: look before trying again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from actors.gateway.http_error import ApiError
 from actors.gateway.http_watch import WatchStream
 from actors.gateway.openapi import DOCUMENT
 from actors.gateway.reports import pair_report
-from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
+from actors.gateway.txn_json import TransactionError, answer_report, keys_of, parse_txn
 from actors.gateway.watches import WATCH
 from storage.kv_protocol import (
     LIST_LIMIT_MAX,
@@ -49,6 +50,7 @@ from transport.stale import age_s
 from transport.text import shortened
 
 if TYPE_CHECKING:
+    from actors.gateway.http_tokens import Tokens
     from actors.ref import Ref
 
 TIMEOUT_S: Final = 5.0
@@ -86,8 +88,9 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 class HttpApi:
     """The handlers."""
 
-    def __init__(self, gateway: Ref, counts: HttpCounts) -> None:
+    def __init__(self, gateway: Ref, counts: HttpCounts, tokens: Tokens | None) -> None:
         self._gateway = gateway
+        self._tokens = tokens
         self._counts = counts
 
     # --- keys -------------------------------------------------------------------------------------------------------
@@ -131,6 +134,8 @@ class HttpApi:
             command = parse_txn(await _body(request))
         except TransactionError as error:
             raise ApiError(400, Code.BAD_REQUEST, f"no transaction: {error}") from None
+        if self._tokens is not None:
+            self._tokens.check_keys(request, keys_of(command))
         answer = await self._ask(request, "propose", [command])
         return reply(answer_report(_checked(answer[0])))
 

@@ -21,19 +21,24 @@ from transport.client_protocol import Code
 from transport.text import shortened
 
 if TYPE_CHECKING:
+    from actors.gateway.http_tokens import Tokens
     from actors.ref import Ref
     from transport.address import Address
 
 RETRY_AFTER_S: Final = 1
-_HEADERS: Final = {408: {"Connection": "close"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},
+    503: {"Retry-After": str(RETRY_AFTER_S)},
+}
 
 
-def make_app(gateway: Ref, bound: Address) -> web.Application:
-    """The application that serves the API at `bound` by asking `gateway`."""
+def make_app(gateway: Ref, bound: Address, tokens: Tokens | None = None) -> web.Application:
+    """The application that serves the API at `bound` by asking `gateway`; tokens: who may, None for everybody."""
     counts = HttpCounts()
-    api = HttpApi(gateway, counts)
+    api = HttpApi(gateway, counts, tokens)
     app = web.Application(
-        middlewares=[counts.middleware(), _errors_as_json(bound)], client_max_size=VALUE_BYTES_MAX + 1
+        middlewares=[counts.middleware(), _errors_as_json(bound, tokens)], client_max_size=VALUE_BYTES_MAX + 1
     )
     app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "revision", "consistency"))
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
@@ -74,13 +79,15 @@ def _taking(handler: Handler, *parameters: str) -> Handler:
     return answer
 
 
-def _errors_as_json(bound: Address) -> Middleware:
+def _errors_as_json(bound: Address, tokens: Tokens | None) -> Middleware:
     """Refuse what is not for this server, and give every error the same form, aiohttp's own included."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_request(request, bound)
+            if tokens is not None:
+                tokens.check(request)
             return await handler(request)
         except GuardError as error:
             return reply({"error": error.code, "message": str(error)}, status=error.status)

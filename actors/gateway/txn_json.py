@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from actors.gateway.reports import pair_report
-from storage.kv_protocol import Answered, Compare, Delete, Found, Get, Op, Put, Test, txn
+from storage.kv_protocol import Answered, Compare, Delete, Found, Get, Op, Put, Test, Txn, decode_command, txn
 from transport.text import shortened
 
 
@@ -97,6 +97,13 @@ def parse_txn(text: bytes) -> bytes:
         [one.made() for one in parsed.then],
         [one.made() for one in parsed.otherwise],
     )
+
+
+def keys_of(command: bytes) -> set[str]:
+    """The keys that a transaction is about, to compare, read or write."""
+    decoded = decode_command(command)
+    assert isinstance(decoded, Txn), "parse_txn makes transactions"
+    return {one.key for part in (decoded.when, decoded.then, decoded.otherwise) for one in part}
 
 
 def answer_report(answered: Answered) -> dict[str, Any]:

@@ -7,7 +7,6 @@ which server is asked and what happens when it dies (transport/client.py), and h
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from itertools import groupby
 from operator import attrgetter
@@ -72,15 +71,22 @@ class Watch:
             self.revision = max(self.revision, answer.revision)
 
     async def _ask(self) -> Changes:
+        try:
+            return await self._ask_once()
+        except _PASSING:
+            if not self._client.is_open:
+                raise
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(_PASSING),
             wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MAX_S),
             stop=lambda _: not self._client.is_open,
             reraise=True,
-            sleep=asyncio.sleep,
         ):
             with attempt:
-                query = watch(self._key, self.revision, is_prefix=self._is_prefix)
-                encoded = await self._client.call(WATCH, query, timeout_s=WAIT_S)
-                answer: Changes = self._understood(encoded, Changes)
+                answer = await self._ask_once()
+        return answer
+
+    async def _ask_once(self) -> Changes:
+        query = watch(self._key, self.revision, is_prefix=self._is_prefix)
+        answer: Changes = self._understood(await self._client.call(WATCH, query, timeout_s=WAIT_S), Changes)
         return answer

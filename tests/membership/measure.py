@@ -21,8 +21,8 @@ T = TypeVar("T")
 DETECTION_RUNS: Final = 30
 DETECTION_MEMBERS: Final = 100
 DETECTION_P50_S, DETECTION_P99_S = 10.0, 12.5
-STARVING_RUNS: Final = 4
-STARVED_AMONG: Final = 40
+STARVING_RUNS: Final = 10
+STARVED_AMONG: Final = 60
 HUNGERS: Final = (
     Hunger(stopped_s=4, running_s=0.5),
     Hunger(late_s=3),

@@ -47,7 +47,7 @@ def _detection(rows: list[dict[str, Any]]) -> str:
 
 def _starving(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| of 40 members 5 % are starved: each | runs | with Lifeguard: healthy, any | without: healthy, any |",
+        "| of 60 members 5 % are starved: each | runs | with Lifeguard: healthy, any | without: healthy, any |",
         "|---|---|---|---|",
     ]
     lines += [

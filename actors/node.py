@@ -19,7 +19,8 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from attrs import evolve
 
@@ -73,7 +74,7 @@ _log = logging.getLogger("quorate.node")
 
 
 class Node:
-    """One server inside this process and event loop.
+    """One server inside this process and event loop: `async with Node(config) as node` starts and stops it.
 
     ``machine()`` makes an empty state machine; None takes that of ``config.app``, or the key-value store.  Raises
     ConfigError or AppError, one clear line each.
@@ -99,6 +100,15 @@ class Node:
         self._failure: QuorateError | None = None
 
     # --- life -----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
 
     async def start(self) -> None:
         """Start every actor.  Raises QuorateError with one clear line; nothing stays behind then."""

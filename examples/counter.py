@@ -38,13 +38,9 @@ class Counter:
 async def main() -> None:
     """Run a server in this program, add seven, and stop; the count goes on where it was the next time."""
     config = NodeConfig(data_dir=Path("counter-data"), bind="127.0.0.1:7976", http="off")
-    node = Node(config, Counter)
-    await node.start()
-    try:
+    async with Node(config, Counter) as node:
         print("after a write:", (await node.propose(b"7")).decode())
         print("read back:", (await node.read(b"")).decode())
-    finally:
-        await node.stop()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ ANSWER_MARGIN_S: Final = 0.5
 BODY_TIMEOUT_S: Final = 20.0
 """How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
-STREAMS_MAX: Final = 2_000
+STREAMS_MAX: Final = 1_536
 """Watches over HTTP at the same time."""
 
 _STATUS: Final = {

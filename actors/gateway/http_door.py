@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 if TYPE_CHECKING:
     from aiohttp.web import Server
 
-CONNECTIONS_MAX: Final = 512
+CONNECTIONS_MAX: Final = 2_048
 SHARE_OF_FILES: Final = 4
 """HTTP takes at most one in so many of the files that this process may open."""
 

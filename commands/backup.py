@@ -10,22 +10,21 @@ data stays out: leases, sessions, members, keys of the cluster.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
 from commands.options import Remote, remote_command, to_json
+from commands.whole_file import whole_file
 from quorate.version import __version__
 from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
 from storage.kv_protocol import COMMAND_BYTES_MAX, TXN_OPS_MAX, Compare, Put
-from storage.sqlite_file import sync
 from transport.text import counted
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ BATCH_BYTES_MAX: Final = COMMAND_BYTES_MAX // 4
 
 PROGRESS_S: Final = 0.5
 PROGRESS_LINES_S: Final = 10.0
-_OWNER_ONLY: Final = 0o600
 _COPY_BYTES: Final = 1 << 20
 
 
@@ -148,20 +146,8 @@ def _written(name: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(name)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise BackupError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+    with whole_file(Path(name)) as file:
+        yield file
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------

@@ -183,6 +183,18 @@ def _backup(name: str) -> click.Command:
     return command
 
 
+def _debug() -> click.Command:
+    from commands.debug import debug
+
+    return debug
+
+
+def _top() -> click.Command:
+    from commands.top import top
+
+    return top
+
+
 def _completion() -> click.Command:
     from commands.completion import completion
 
@@ -212,6 +224,7 @@ root = LazyGroup(
         "query": partial(_events, "query"),
         "reachability": partial(_events, "reachability"),
         "monitor": _monitor,
+        "top": _top,
         "raft": _raft,
         "kv": _kv,
         "lock": partial(_locks, "lock"),
@@ -226,6 +239,7 @@ root = LazyGroup(
         "restore": partial(_backup, "restore"),
         "check": _check,
         "recover": _recover,
+        "debug": _debug,
         "completion": _completion,
         "version": _version,
     },

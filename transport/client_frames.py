@@ -20,6 +20,8 @@ CHANGES_NOTHING = frozenset(
         "rtt",
         "info",
         "metrics",
+        "requests",
+        "links",
         "monitor",
         "keys.list",
         "keys.step",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quorate.errors import Compacted, Conflict, LeaseLost
     from quorate.lease import Lease
     from quorate.lock import Lock
+    from quorate.sync_client import SyncClient
     from quorate.watch import Update, Watch
     from storage.kv_protocol import Compare, Delete, Get, Put
     from storage.state_machine import StateMachine
@@ -65,6 +66,7 @@ __all__ = [
     "SessionExpired",
     "Stale",
     "StateMachine",
+    "SyncClient",
     "TooLarge",
     "Unreachable",
     "Update",
@@ -103,6 +105,10 @@ def _load(name: str) -> Any:
         from transport.errors import QuorateError
 
         return QuorateError
+    if name == "SyncClient":
+        from quorate.sync_client import SyncClient
+
+        return SyncClient
     if name in ("Update", "Watch"):
         from quorate import watch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket as net
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import zmq
 
@@ -57,7 +57,7 @@ class SyncClient:
         self._connected = False
         self._last_id = 0
 
-    def __enter__(self) -> SyncClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,19 +90,19 @@ class SyncClient:
             raise Unreachable(f"{self._address} closed the connection") from None
         return self._await_answer(request, time.monotonic() + wait_s + ANSWER_MARGIN_S)
 
-    def propose(self, command: bytes) -> bytes:
+    def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
         """Have one command applied, and return its result.  Raises as `call` does."""
-        (result,) = self.call("propose", [command])
+        (result,) = self.call("propose", [command], timeout_s=timeout_s)
         return bytes(result)
 
-    def read(self, query: bytes) -> bytes:
+    def read(self, query: bytes, *, timeout_s: float | None = None) -> bytes:
         """The linearizable answer to a query.  Raises as `call` does."""
-        result, _, _ = self.call("read", [query, "linearizable"])
+        result, _, _ = self.call("read", [query, "linearizable"], timeout_s=timeout_s)
         return bytes(result)
 
-    def read_stale(self, query: bytes) -> Stale[bytes]:
+    def read_stale(self, query: bytes, *, timeout_s: float | None = None) -> Stale[bytes]:
         """What this server has, with its age.  Raises as `call` does."""
-        result, _, age_ms = self.call("read", [query, "stale"])
+        result, _, age_ms = self.call("read", [query, "stale"], timeout_s=timeout_s)
         return Stale(bytes(result), age_s(age_ms))
 
     def _connect(self, deadline: float) -> None:

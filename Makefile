@@ -4,11 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+PAGE_READY := $(VENV)/.page-ready
 ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate mutate chaos linearizable lint format check bench bench-serf snapshots growth failover gossip-scale clean
+.PHONY: help setup demo test unit simulate mutate chaos linearizable page lint format check bench bench-serf snapshots growth failover gossip-scale clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +47,10 @@ linearizable: ROUNDS = 30
 linearizable: $(READY) ## Chaos on real servers under the linearizability checker: ROUNDS=30 of SECONDS=60
 	@$(RUN) -m tests.chaos --rounds $(ROUNDS) --seconds $(SECONDS)
 
+page: $(PAGE_READY) ## The status page in a real Chromium (Debian: chromium and chromium-driver), in two minutes
+	@$(RUN) -m tests.page.needs
+	@$(RUN) -m pytest tests/page -m page
+
 lint: $(READY)  ## Style and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -81,6 +86,10 @@ gossip-scale: $(READY) ## Gossip of up to 3,000 simulated members: detection, lo
 
 $(BENCH_READY): $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+$(PAGE_READY): $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[page]'
 	@touch $@
 
 clean:          ## Remove the virtual environment and what the tools left

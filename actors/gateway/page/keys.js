@@ -100,7 +100,8 @@ function build(item) {
   return row;
 }
 
-const preview = (item) => (item.value ?? `(base64) ${item.value_base64}`).slice(0, PREVIEW_CHARS);
+const preview = (item) =>
+  (item.value?.slice(0, PREVIEW_CHARS) ?? `(base64) ${item.value_base64.slice(0, PREVIEW_CHARS)}`).replace(/\s*\n\s*/g, " ⏎ ");
 
 // --- one value ---
 

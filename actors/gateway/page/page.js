@@ -73,8 +73,8 @@ function showVerdict(health, status) {
   const { alive, voters } = livingVoters();
   const needed = Math.floor(voters / 2) + 1;
   if (status && !status.quorum) {
-    const why = voters ? `${alive} of ${counted(voters, "voter")} ${alive === 1 ? "is" : "are"} alive, ${needed} must be. ` : "";
-    notice("bad", "No quorum", `${why}Writes and linearizable reads cannot be served until a majority is back; stale reads go on.`);
+    const why = `${alive} of ${counted(voters, "voter")} ${alive === 1 ? "is" : "are"} alive, ${needed} must be`;
+    notice("bad", "No quorum", `${why}: no writes and no linearizable reads until then.`);
   } else if (!health.healthy) {
     notice("bad", "Unhealthy", sentence(failing));
   } else if (!health.ready) {
@@ -89,24 +89,17 @@ function showVerdict(health, status) {
 
 const sentence = (checks) => `${checks.map((check) => check.detail).join("; ")}.`;
 
-const spare = (number) =>
-  number > 0 ? `${counted(number, "more voter")} may fail.` : "None may fail now: without one voter more there is no quorum.";
+const spare = (number) => `${number > 0 ? counted(number, "further voter") : "No further voter"} may fail.`;
 
 function showGone() {
   sampleNothing();
-  if (gone) {
-    sayOrEmpty(byId("since"), `for ${duration((Date.now() - gone) / 1000)}`);
-    return;
+  if (!gone) {
+    gone = answeredAt;
+    addEvent("gone", `no answer from ${server}`, new Date());
+    notice("gone", `No answer from ${server}`, `since ${clock(gone)}. Shown is what it said last; it is asked again every second.`);
+    document.body.dataset.state = "gone";
   }
-  gone = answeredAt;
-  addEvent("gone", `no answer from ${server}`, new Date());
-  notice(
-    "gone",
-    `No answer from ${server}`,
-    `since ${clock(gone)}. What is shown is from then. It is asked again every second; another server's page may know more.`,
-  );
-  document.body.dataset.state = "gone";
-  sayOrEmpty(byId("since"), `for ${duration((Date.now() - gone) / 1000)}`);
+  sayOrEmpty(byId("since"), `${duration((Date.now() - gone) / 1000)} so far.`);
 }
 
 function showBack() {

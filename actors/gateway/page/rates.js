@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { milliseconds, short } from "./dom.js";
 
-const throughput = new Chart("throughput", ["writes here", "reads here", "log entries, whole cluster"], { format: short, floor: 10 });
+const throughput = new Chart("throughput", ["writes here", "reads here", "log entries, cluster"], { format: short, floor: 10 });
 const latency = new Chart("latency", ["write p50", "write p99", "read p99"], { format: milliseconds, floor: 1 });
 
 let before = null;

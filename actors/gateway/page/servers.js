@@ -62,12 +62,14 @@ function buildServer(server) {
     row.append(cell);
   }
   const [name, , , , , , , why] = row.cells;
-  name.append(make("span", "name"), make("span", "here", "this server"), make("span", "mono quiet address"), make("span", "tags"));
+  // The blanks are for those who hear or copy the row.
+  name.append(make("span", "name"), " ", make("span", "here", "this server"), " ", make("span", "mono quiet address"), " ", make("span", "tags"));
   const button = make("button", "", "Why?");
   button.type = "button";
   button.addEventListener("click", () => toggle(row.dataset.name));
   why.append(button);
-  row.cells[1].append(make("span", "state"), make("span", "quiet for"));
+  row.cells[1].append(make("span", "state"), " ", make("span", "quiet for"));
+  row.cells[6].append(make("span", "clamped"));
   row.dataset.name = server.name;
   return row;
 }
@@ -90,7 +92,8 @@ function updateServer(row, server) {
   set(lag, "data-behind", peer?.lag > 0 ? "yes" : "no");
   say(match, count(peer?.match_index));
   say(rtt, member?.local ? NONE : milliseconds(member?.rtt_ms));
-  say(reason, peer?.reason);
+  say(reason.children[0], peer?.reason);
+  set(reason, "title", peer?.reason ? visible(peer.reason) : null);
   const button = why.children[0];
   button.disabled = !member;
   set(button, "aria-expanded", String(open.has(server.name)));

@@ -4,6 +4,7 @@ import { Gone, get } from "./api.js";
 import { NONE, byId, count, duration, make, milliseconds, reconcile, say, sayOrEmpty, set, visible } from "./dom.js";
 
 const COLUMNS = ["server", "state", "role", "lag", "match", "rtt", "reason", "why"];
+const LAG_SEEN = 100; // A few entries are on their way at any time.
 const NUMBERS = new Set(["lag", "match", "rtt"]);
 const WIDE = new Set(["match", "rtt", "reason"]);
 
@@ -89,7 +90,7 @@ function updateServer(row, server) {
   say(raft, server.role === "none" ? "not in Raft" : peer && !peer.voter && server.role !== "standby" ? `${server.role}, no vote` : server.role);
   set(raft, "data-role", server.role ?? "");
   say(lag, peer?.snapshot ? arriving(peer.snapshot) : count(peer?.lag));
-  set(lag, "data-behind", peer?.lag > 0 ? "yes" : "no");
+  set(lag, "data-behind", peer?.lag >= LAG_SEEN ? "yes" : "no");
   say(match, count(peer?.match_index));
   say(rtt, member?.local ? NONE : milliseconds(member?.rtt_ms));
   say(reason.children[0], peer?.reason);

@@ -9,7 +9,7 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate mutate chaos linearizable page lint format check bench bench-serf snapshots growth failover gossip-scale clean
+.PHONY: help setup demo test unit simulate mutate chaos linearizable page lint format check bench bench-serf snapshots growth failover gossip-scale reference clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -91,6 +91,9 @@ $(BENCH_READY): $(READY)
 $(PAGE_READY): $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[page]'
 	@touch $@
+
+reference: $(READY) ## Make the reference of commands and configuration anew, in docs/
+	@$(RUN) scripts/reference.py
 
 clean:          ## Remove the virtual environment and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

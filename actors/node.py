@@ -10,6 +10,8 @@ all behind it start again.  ``edge`` is *one for one*: what serves people and cl
     edge  events, http, console, gateway
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import logging
@@ -20,7 +22,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
@@ -62,6 +64,9 @@ from transport.keys import ClusterKey, load
 from transport.links import check_free
 from transport.ring import Ring, starting_ring
 from transport.stale import Stale, age_s
+
+if TYPE_CHECKING:
+    from actors.gateway.http import HttpActor
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
@@ -127,6 +132,9 @@ class Node:
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
             # then founding goes on (the raft actor founds only on an empty log).
             found_cluster = not config.peers and all(member.id == known.id for member in known.members)
+            if config.http_address is not None:
+                # It takes long, and from here on it is measured how late the event loop is.
+                _http_actor()
             self.system = System(
                 server_id=lambda: self.identity.id,
                 address=lambda: self.identity.address,
@@ -293,11 +301,8 @@ class Node:
             )
         ]
         if config.http_address is not None:
-            # Here, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
-            from actors.gateway.http import HttpActor
-
             children.append(
-                ChildSpec("http", partial(HttpActor, address=config.http_address, tokens=config.http_tokens))
+                ChildSpec("http", partial(_http_actor(), address=config.http_address, tokens=config.http_tokens))
             )
         if config.monitor_port:
             children.append(
@@ -362,6 +367,13 @@ async def run(config: NodeConfig) -> int:
         return await node.wait()
     finally:
         await node.stop()
+
+
+def _http_actor() -> type[HttpActor]:
+    # Imported late, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
+    from actors.gateway.http import HttpActor
+
+    return HttpActor
 
 
 def _default_name(config: NodeConfig) -> str:

@@ -178,7 +178,7 @@ class Gateway(Actor):
         self._operate(msg, sender, 0, hop=not sender.address)
 
     def _samples(self) -> Samples:
-        return gateway_samples(self._core.stats, self._core.pending, self._watches.count)
+        return gateway_samples(self._core, self._watches.count)
 
     def _operate(self, request: AdminForward, sender: Sender, request_id: int, *, hop: bool) -> None:
         if self._operations >= self._limits.admin_max:

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import asdict, frozen
 
-from actors.gateway.effects import GatewayStats
+from actors.gateway.latency import BOUNDS_S, Histogram
+
+if TYPE_CHECKING:
+    from actors.gateway.core import GatewayCore
 
 PREFIX: Final = "quorate_"
 ROLES: Final = ("leader", "follower", "candidate", "standby")
@@ -86,6 +90,12 @@ DEFINITIONS: Final = (
     Metric("gateway_retried", "counter", "Attempts made again."),
     Metric("gateway_unknown_outcomes", "counter", "Writes answered with an unknown outcome."),
     Metric("gateway_late_answers", "counter", "Answers that nobody waited for any more."),
+    Metric(
+        "gateway_request_seconds",
+        "histogram",
+        "How long clients' requests for data took, as far as this server saw.",
+        {"kind": "read, write"},
+    ),
     Metric("gateway_watches", "gauge", "Watches that wait for a change."),
     Metric(
         "http_requests",
@@ -151,10 +161,21 @@ def storage_samples(storage: Json) -> Samples:
     }
 
 
-def gateway_samples(stats: GatewayStats, pending: int, watches: int) -> Samples:
+def gateway_samples(core: GatewayCore, watches: int) -> Samples:
     """From the gateway itself."""
-    counted = {f"gateway_{name}": _one(count) for name, count in asdict(stats).items()}
-    return {**counted, "gateway_pending": _one(pending), "gateway_watches": _one(watches)}
+    return {
+        **{f"gateway_{name}": _one(count) for name, count in asdict(core.stats).items()},
+        "gateway_pending": _one(core.pending),
+        "gateway_request_seconds": [(["read"], _durations(core.reads)), (["write"], _durations(core.writes))],
+        "gateway_watches": _one(watches),
+    }
+
+
+def _durations(histogram: Histogram) -> Json:
+    report = histogram.report()
+    totals = accumulate(report["buckets"])
+    buckets = [list(pair) for pair in zip(BOUNDS_S, totals, strict=False)]
+    return {"buckets": buckets, "count": report["requests"], "sum_s": report["sum_s"]}
 
 
 def _one(value: float) -> list[Sample]:

@@ -46,6 +46,8 @@ async def test_a_gateway_gathers_what_its_neighbours_say() -> None:
         assert samples["gossip_members"][:2] == [[["alive"], 1], [["suspect"], 1]]
         assert samples["gossip_probes"] == [[[], 7]]
         assert samples["gateway_requests"] == [[[], 1]]
+        counts = {kind: times["count"] for (kind,), times in samples["gateway_request_seconds"]}
+        assert counts == {"read": 0, "write": 1}
         assert "storage_bytes" not in samples
         assert set(samples) <= {one.name for one in DEFINITIONS}
         server.answers = False

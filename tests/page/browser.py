@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 
 WIDE: Final = (1280, 1000)
 NARROW: Final = (400, 900)
-COLOURS: Final = 64
+COLOURS: Final = 200
 
 ARGUMENTS: Final = (
     "--headless",

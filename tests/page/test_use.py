@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.page.browser import NARROW, WIDE, Browser
 from tests.support.cluster import Cluster
+from tests.support.command import run
 
 pytestmark = [pytest.mark.page, pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -55,6 +57,9 @@ CLIPPED = """
     const cells = [...document.querySelectorAll("#servers-table :is(td, th)")];
     return cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent);
 """
+
+TYPED = "return document.getElementById('token').value"
+KEYS_SAID = "return document.getElementById('keys-said').textContent"
 
 STOP = """
     const focus = document.activeElement;
@@ -168,6 +173,32 @@ def test_what_hostile_people_chose_stays_text(browser: Browser, shared: Cluster)
         None,
         0,
     ]
+
+
+def test_a_token(browser: Browser, cluster: Cluster, tmp_path: Path) -> None:
+    """Where a server asks for a token, so does the page; a wrong one is refused, one for a prefix shows its keys."""
+    tokens = tmp_path / "tokens"
+    token = run("tokens", "generate", str(tokens), "--name", "shop", "--prefix", "shop/").out.strip()
+    server = cluster.add("--http-tokens", str(tokens))
+    server.start()
+    cluster.agree()
+    server.put("shop/a", "1")
+    server.put("bank/b", "2")
+    browser.open(server)
+    seen = browser.wait("that it needs a token", lambda seen: seen["title"] == "A token is needed")
+    assert (seen["servers"], seen["keys"]) == ([], [])
+
+    for given, title in (("wrong", "A token is needed"), (token, "Healthy")):
+        browser.run("document.getElementById('token').focus()")
+        browser.press(given, Keys.ENTER)
+        browser.wait(title, lambda seen, title=title, given=given: seen["title"] == title and not browser.run(TYPED))
+    browser.wait("its server", lambda seen: len(seen["servers"]) == 1)
+    browser.wait("why there are no keys", lambda _: "keys that begin with 'shop/'" in browser.run(KEYS_SAID))
+    browser.run("document.getElementById('prefix').focus()")
+    browser.press("shop/")
+    browser.wait("the keys of the token", lambda seen: [row[0] for row in seen["keys"]] == ["shop/a"])
+    server.put("shop/c", "3")
+    browser.wait("one more", lambda seen: [row[0] for row in seen["keys"]] == ["shop/a", "shop/c"])
 
 
 def test_light_and_dark(browser: Browser, shared: Cluster) -> None:

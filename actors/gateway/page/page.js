@@ -20,7 +20,7 @@ let wake = () => {};
 
 async function run() {
   for (;;) {
-    if (!isPaused) await look();
+    if (!isPaused) await look().catch(showFault);
     const period = document.hidden ? HIDDEN_PERIOD_MS : PERIOD_MS;
     await new Promise((resolve) => {
       wake = resolve;
@@ -29,19 +29,21 @@ async function run() {
   }
 }
 
-/** Ask for everything once.  The first question decides whether there is a server at all. */
+/** Ask for everything once.  The first questions decide whether there is a server at all, and whether it tells us. */
 async function look() {
   let health;
+  let status;
   try {
+    // Anybody may ask how it is, but not for the rest where tokens are needed.
     health = await get("health", {}, [503]);
+    status = await part(get("v1/status"));
   } catch (error) {
     if (error instanceof Gone) showGone();
     else showRefusal(error);
     return;
   }
   showBack();
-  const [status, requests] = await Promise.all([
-    part(get("v1/status")),
+  const [requests] = await Promise.all([
     part(get("v1/requests")),
     part(get("v1/members")).then((rows) => rows && showMembers(rows)),
     part(get("v1/raft/peers")).then((rows) => rows && showPeers(rows)),
@@ -60,10 +62,12 @@ async function part(asked) {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Gone || error instanceof Refused) return null;
+    if (error instanceof Gone || (error instanceof Refused && !wantsToken(error))) return null;
     throw error;
   }
 }
+
+const wantsToken = (error) => error.status === 401 || error.status === 403;
 
 // --- what it all means ---
 
@@ -118,10 +122,16 @@ function showBack() {
 function showRefusal(error) {
   sampleNothing();
   answeredAt = new Date();
-  const wantsToken = error.status === 401 || error.status === 403;
-  byId("token-form").hidden = !wantsToken;
-  notice(wantsToken ? "warn" : "bad", wantsToken ? "A token is needed" : `${server} answers with an error`, `${error.message}.`);
+  const forToken = wantsToken(error);
+  byId("token-form").hidden = !forToken;
+  notice(forToken ? "warn" : "bad", forToken ? "A token is needed" : `${server} answers with an error`, `${error.message}.`);
   document.body.dataset.state = "refused";
+}
+
+/** What no answer should lead to: it is said, and the next look may go better. */
+function showFault(error) {
+  console.error(error);
+  notice("bad", "This page has failed", `${error.message}.`);
 }
 
 function notice(level, title, text) {

@@ -126,7 +126,7 @@ class SessionMachine(StateMachine):
         if kind == SESSION:
             return self._apply_session(command)
         if kind == RAW:
-            return RAW + self._inner.apply(command[1:])
+            return RAW + _sound(self._inner.apply(command[1:]))
         if kind == OPEN and len(command) == 1 + NONCE_BYTES:
             return OPEN + self._open(command[1:])
         return MALFORMED + b"the command is in no envelope of this release"
@@ -134,7 +134,7 @@ class SessionMachine(StateMachine):
     def read(self, query: bytes) -> bytes:
         """Answer the query, or the queries, in an envelope."""
         if query[:1] != MANY:
-            return self._inner.read(query[1:])
+            return _sound(self._inner.read(query[1:]))
         outcomes: list[Outcome] = []
         size = 0
         for one in unwrap_queries(query):
@@ -142,7 +142,7 @@ class SessionMachine(StateMachine):
                 outcomes.append(NOT_NOW)
                 continue
             try:
-                outcome: bytes | Failure = self._inner.read(one)
+                outcome: bytes | Failure = _sound(self._inner.read(one))
             except Exception as error:
                 _log.exception("a query failed")
                 outcome = Failure(str(error))
@@ -153,7 +153,8 @@ class SessionMachine(StateMachine):
     def snapshot(self) -> Iterable[bytes]:
         """The sessions as of now, then the application's snapshot."""
         records = [(name, one.acknowledged, one.outcomes.copy()) for name, one in self._sessions.items()]
-        return chain(write_sessions(self._last_number, self.time_ms, records), self._inner.snapshot())
+        chunks = map(_sound, self._inner.snapshot())
+        return chain(write_sessions(self._last_number, self.time_ms, records), chunks)
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything. Raises BadSnapshotError, with everything as before."""
@@ -200,7 +201,7 @@ class SessionMachine(StateMachine):
         if ahead >= limits.sequences_max or session.size >= limits.session_bytes_max:
             return NOT_NOW
         try:
-            outcome: bytes | Failure = self._inner.apply(command)
+            outcome: bytes | Failure = _sound(self._inner.apply(command))
         except Exception as error:
             # Its text may differ between servers, and what is remembered must not.
             _log.exception("a command of a session failed")
@@ -215,6 +216,13 @@ class SessionMachine(StateMachine):
         ):
             oldest = next(iter(self._sessions))
             self._size -= self._sessions.pop(oldest).size
+
+
+def _sound(answer: object) -> bytes:
+    """What an application has answered.  Raises TypeError: kept, anything but bytes could not be read again."""
+    if type(answer) is not bytes:
+        raise TypeError(f"the state machine answered with {type(answer).__name__}, not with bytes")
+    return answer
 
 
 def _cost(outcome: bytes | Failure) -> int:

@@ -6,7 +6,7 @@ server (snapshots.py) and the transaction that makes it count (raft.db: snapshot
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from attrs import evolve
 
@@ -88,18 +88,25 @@ class Snapshotting:
         if last is not None and self._applier.applied <= last.index:
             self._answer({"ok": True, "index": last.index, "reason": "nothing new since the last snapshot"})
             return False
+        try:
+            view = self._applier.machine.snapshot()
+        except Exception as fault:
+            self.give_up(self._applier.applied, _fault_of_machine(fault))
+            return False
         self._is_under_way = True
-        self._context.spawn(self._make(self._applier.applied, self._applier.machine.snapshot()), name="snapshot")
+        self._context.spawn(self._make(self._applier.applied, iter(view)), name="snapshot")
         return True
 
-    async def _make(self, index: int, view: Iterable[bytes]) -> None:
+    async def _make(self, index: int, view: Iterator[bytes]) -> None:
         covered, self._applier.bytes_since_snapshot = self._applier.bytes_since_snapshot, 0
         term = self._core.state.journal.term_at(index)
         configuration = self._core.state.configurations.at(index).encode()
         persistence = self._context.ref("persistence")
         count = size = 0
-        error = ""
-        for chunk in view:
+        while True:
+            chunk, error = _next_chunk(view)
+            if chunk is None:
+                break
             stage = SnapshotStage(self._context.incarnation, count, chunk)
             staged: SnapshotStaged = await persistence.ask(stage, timeout_s=STAGE_TIMEOUT_S)
             error = staged.error
@@ -131,3 +138,17 @@ class Snapshotting:
         for asker in self._askers:
             self._context.reply(asker, Json(value))
         self._askers.clear()
+
+
+def _next_chunk(view: Iterator[bytes]) -> tuple[bytes | None, str]:
+    """The next chunk, None behind the last one, and why there is none."""
+    try:
+        return next(view, None), ""
+    except Exception as fault:
+        return None, _fault_of_machine(fault)
+
+
+def _fault_of_machine(fault: Exception) -> str:
+    """A mistake in an application's class: the server lives on, and its log grows until the class is mended."""
+    _log.error("the state machine cannot make a snapshot", exc_info=fault)
+    return f"the state machine raised {type(fault).__name__}: {fault}"

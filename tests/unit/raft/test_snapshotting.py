@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from actors.actor import Context
 from actors.config import RaftTiming
 from actors.raft.applier import Applier
-from actors.raft.snapshotting import PAUSE_AFTER_FAILURE_S, Snapshotting
+from actors.raft.snapshotting import PAUSE_AFTER_FAILURE_S, Snapshotting, _next_chunk
 from storage.raft_db import SnapshotSave
 from storage.state_machine import StateMachine
 from tests.unit.raft.stage import Stage
@@ -96,6 +96,27 @@ def test_none_is_made_on_the_way_through_a_long_log() -> None:
     assert context.spawned == 0
 
     applier.applied = 1_001
+    snapshotting.consider()
+    assert context.spawned == 1
+
+
+def test_a_state_machine_that_cannot_make_a_snapshot_does_not_take_the_server_down() -> None:
+    """It is said why, at once or in the midst of it, and it is tried again after a while."""
+    snapshotting, context, applier = bench(snapshot_size=0)
+
+    def fails() -> Iterable[bytes]:
+        raise ValueError("boom")
+
+    applier.machine.snapshot = fails  # type: ignore[method-assign]
+    applier.applied = 500
+    snapshotting.consider()
+    snapshotting.consider()
+    assert context.spawned == 0
+    assert _next_chunk(map(int, ["7", "x"])) == (7, "")  # type: ignore[arg-type, comparison-overlap]
+    assert _next_chunk(map(int, ["x"]))[1].startswith("the state machine raised ValueError: ")  # type: ignore[arg-type]
+
+    del applier.machine.snapshot
+    context.time += PAUSE_AFTER_FAILURE_S
     snapshotting.consider()
     assert context.spawned == 1
 

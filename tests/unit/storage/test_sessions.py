@@ -192,6 +192,26 @@ def test_a_failure_of_the_state_machine_is_an_outcome() -> None:
     assert bench.restored().diary.lines == [b"a", b"b"]
 
 
+def test_what_is_not_bytes_is_a_failure_and_is_not_kept() -> None:
+    """An application's method that forgets its answer: kept, it would make a snapshot that no server can start from."""
+    bench = Bench()
+    session = bench.open()
+    bench.diary.apply = lambda command: None  # type: ignore[method-assign, assignment, return-value]
+    bench.diary.read = lambda query: "text"  # type: ignore[method-assign, assignment, return-value]
+
+    assert bench.send(session, 1, b"a") == [Failure("the state machine raised TypeError")]
+    with pytest.raises(TypeError, match="answered with NoneType, not with bytes"):
+        bench.machine.apply(RAW + b"a")
+    with pytest.raises(TypeError, match="answered with str, not with bytes"):
+        bench.machine.read(RAW + b"0")
+    (answer,) = decode_outcomes(bench.machine.read(wrap_queries([b"0"])))
+    assert answer == Failure("the state machine answered with str, not with bytes")
+    assert bench.restored().diary.lines == []
+    bench.diary.snapshot = lambda: ["text"]  # type: ignore[method-assign, list-item]
+    with pytest.raises(TypeError, match="answered with str"):
+        list(bench.machine.snapshot())
+
+
 @pytest.mark.parametrize("command", [b"", b"\x77x", OPEN + b"short", SESSION, SESSION + b"\x94", MALFORMED, EXPIRED])
 def test_what_is_in_no_envelope_is_answered_and_not_applied(command: bytes) -> None:
     """It can only come from a server of another release, and must not stop this one."""

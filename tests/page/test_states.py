@@ -107,6 +107,20 @@ def test_the_server_of_the_page_is_gone(browser: Browser, cluster: Cluster, how:
     assert seen["keys"] == before["keys"]
 
 
+def test_an_actor_that_was_restarted(browser: Browser, cluster: Cluster) -> None:
+    """Its row counts the restart and says what the error was, and it runs again."""
+    (server,) = cluster.form(1).servers
+    browser.open(server)
+    browser.wait("a healthy cluster", lambda seen: seen["title"] == "Healthy")
+    server.crash("reconciler")
+
+    def restarted(seen: dict[str, list[list[str]]]) -> bool:
+        state, restarts = next(row[1:3] for row in seen["actors"] if row[0] == "reconciler")
+        return state.startswith("running\n") and restarts == "1"
+
+    browser.wait("the restart", restarted)
+
+
 def test_throughput_and_latency(browser: Browser, shared: Cluster) -> None:
     """Writes through this server show as such, with their time; those through another as entries of the log."""
     here, there, _ = shared.servers

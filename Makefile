@@ -92,8 +92,8 @@ $(PAGE_READY): $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[page]'
 	@touch $@
 
-reference: $(READY) ## Make the reference of commands and configuration anew, in docs/
-	@$(RUN) scripts/reference.py
+reference: $(READY) ## Make the references of commands, configuration, HTTP and metrics anew, in docs/
+	@$(RUN) -m scripts.reference
 
 clean:          ## Remove the virtual environment and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,7 @@
 """The reference of the command line and of the configuration file, made from the commands themselves: `make reference`.
 
-What lives here: turning click's commands into Markdown.  What does not: any word of it; those are in commands/.  A test
-holds docs/reference-cli.md and docs/reference-config.md to what this makes.
+What lives here: turning click's commands into Markdown.  What does not: any word of it, which are in commands/; HTTP
+(http_reference.py) and metrics (actors/gateway/metrics.py).  A test holds the files in docs/ to what this makes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Final
 
 import click
 
+from actors.gateway.metrics import reference as metrics_reference
 from commands.config_file import CLIENT_TABLE
 from commands.options import environment, remote_command
 from commands.root import root
 from commands.start import start
+from scripts.http_reference import http_reference
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 CLI_HEAD: Final = """\
@@ -185,9 +187,11 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     (DOCS / "reference-cli.md").write_text(cli_reference(), "utf-8")
     (DOCS / "reference-config.md").write_text(config_reference(), "utf-8")
+    (DOCS / "reference-http.md").write_text(http_reference(), "utf-8")
+    (DOCS / "metrics.md").write_text(metrics_reference(), "utf-8")
 
 
 if __name__ == "__main__":

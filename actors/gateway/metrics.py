@@ -206,7 +206,7 @@ def _labels(one: Metric) -> str:
 
 _HEAD: Final = """# Metrics
 
-<!-- made by python -m actors.gateway.metrics -->
+<!-- made by make reference -->
 
 `GET /metrics` of every server, in Prometheus' text format:
 
@@ -228,6 +228,3 @@ What to watch: `quorate_raft_quorum == 0` for more than some seconds; `quorate_r
 `rate(quorate_raft_elections_total[5m])` above a few; `quorate_storage_failing == 1`;
 `rate(quorate_actor_restarts_total[1h]) > 0`; `quorate_gossip_members{status="failed"}`.
 """
-
-if __name__ == "__main__":
-    print(reference(), end="")

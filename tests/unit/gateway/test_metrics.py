@@ -10,12 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from actors.config import NodeConfig
 from actors.gateway.exposition import exposition
 from actors.gateway.http_counts import UNMATCHED
-from actors.gateway.metrics import DEFINITIONS, PREFIX, reference
+from actors.gateway.metrics import DEFINITIONS, PREFIX
 from storage.commit_times import LIMITS_S, CommitTimes
 from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, Server
 from tests.unit.gateway.http_play import Http
-from tests.unit.project.sources import ROOT
 
 
 def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
@@ -25,11 +24,6 @@ def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
         for sample in family.samples:
             found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
     return found
-
-
-def test_the_page_is_made_from_the_definitions() -> None:
-    """`python -m actors.gateway.metrics > docs/metrics.md` makes it anew."""
-    assert (ROOT / "docs" / "metrics.md").read_text("utf-8") == reference()
 
 
 @story

@@ -1,4 +1,4 @@
-"""The reference in docs/ says what the commands say, no more and no less."""
+"""The reference in docs/ says what the commands, routes and metrics say, no more and no less."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from actors.gateway.metrics import reference as metrics_reference
 from commands.config_file import CLIENT_TABLE, defaults
 from commands.server import COMMANDS
 from commands.start import start
+from scripts.http_reference import http_reference
 from scripts.reference import CONFIG_HEAD, cli_reference, config_reference
 from tests.unit.project.sources import ROOT
 
 
-@pytest.mark.parametrize(("file", "made"), [("cli", cli_reference), ("config", config_reference)])
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [
+        ("reference-cli", cli_reference),
+        ("reference-config", config_reference),
+        ("reference-http", http_reference),
+        ("metrics", metrics_reference),
+    ],
+)
 def test_the_reference_is_up_to_date(file: str, made: Callable[[], str]) -> None:
-    """Whoever changes a command makes it anew."""
-    written = (ROOT / "docs" / f"reference-{file}.md").read_text("utf-8")
+    """Whoever changes a command, a route or a metric makes it anew."""
+    written = (ROOT / "docs" / f"{file}.md").read_text("utf-8")
 
     assert written == made(), "run: make reference"
 

@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
@@ -235,24 +236,26 @@ def _batches(backup: BackupReader) -> Iterator[list[Pair]]:
 @contextmanager
 def _read(name: str) -> Iterator[BinaryIO]:
     """The file, which can be read twice: what comes through a pipe is kept aside first."""
-    if name != STDIO:
+    with ExitStack() as opened:
         try:
-            file = open(name, "rb")  # noqa: SIM115 - what else may go wrong is not about opening it
+            file = sys.stdin.buffer if name == STDIO else opened.enter_context(open(name, "rb"))
+            if not file.seekable() or name == STDIO:
+                file = opened.enter_context(_kept(file))
         except OSError as error:
             raise BackupError(f"cannot read {name}: {error.strerror or error}") from None
-        with file:
-            yield file
-        return
-    try:
-        with tempfile.TemporaryFile() as kept:
-            while piece := sys.stdin.buffer.read(_COPY_BYTES):
-                kept.write(piece)
+        yield file
+
+
+@contextmanager
+def _kept(pipe: BinaryIO) -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile() as kept:
+        try:
+            copyfileobj(pipe, kept, _COPY_BYTES)
             kept.seek(0)
-            yield kept
-    except OSError as error:
-        raise BackupError(
-            f"cannot keep what stdin brings in {tempfile.gettempdir()}: {error.strerror or error}"
-        ) from None
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise BackupError(f"cannot keep what the pipe brings in {where}: {error.strerror or error}") from None
+        yield kept
 
 
 # --- both -------------------------------------------------------------------------------------------------------------

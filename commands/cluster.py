@@ -18,7 +18,7 @@ from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
-from commands.options import FORMATS, Seconds, environment, to_json
+from commands.options import FORMATS, GIVEN, Seconds, environment, to_json
 from commands.paths import FILE, FOLDER
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
@@ -66,6 +66,7 @@ def cluster() -> None:
     envvar=environment("--key"),
     help="The cluster key; see 'keys generate'.",
 )
+@click.option("--app", type=GIVEN, metavar="MODULE:CLASS", help="The state machine; see 'start'.")
 @click.option("--log-level", help="How much the servers' logs say.  [default: info]")
 @click.option("--timeout", type=Seconds(), default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
 @format_option

@@ -88,11 +88,13 @@ class Settings(msgspec.Struct, frozen=True):
     key: str = ""
     max_voters: int = VOTERS_MAX_DEFAULT
     log_level: str = "info"
+    app: str = ""
 
     def arguments(self) -> list[str]:
         """The options of `start` that are the same for every server."""
         arguments = ["--max-voters", str(self.max_voters), "--log-level", self.log_level]
-        return [*arguments, "--key", self.key] if self.key else arguments
+        given = {"--key": self.key, "--app": self.app}
+        return [*arguments, *(word for option in given.items() if option[1] for word in option)]
 
 
 class _State(msgspec.Struct):

@@ -26,7 +26,7 @@ from attrs import frozen
 
 from storage.envelope import EXPIRED, MALFORMED, MANY, OPEN, RAW, SESSION, unwrap_queries
 from storage.session_snapshot import read_sessions, write_sessions
-from storage.state_machine import StateMachine, Timed
+from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine, Timed
 from transport.session_protocol import (
     ANSWERED_BEFORE,
     NONCE_BYTES,
@@ -153,7 +153,7 @@ class SessionMachine(StateMachine):
     def snapshot(self) -> Iterable[bytes]:
         """The sessions as of now, then the application's snapshot."""
         records = [(name, one.acknowledged, one.outcomes.copy()) for name, one in self._sessions.items()]
-        chunks = map(_sound, self._inner.snapshot())
+        chunks = map(_sound_chunk, self._inner.snapshot())
         return chain(write_sessions(self._last_number, self.time_ms, records), chunks)
 
     def restore(self, chunks: Iterable[bytes]) -> None:
@@ -223,6 +223,17 @@ def _sound(answer: object) -> bytes:
     if type(answer) is not bytes:
         raise TypeError(f"the state machine answered with {type(answer).__name__}, not with bytes")
     return answer
+
+
+def _sound_chunk(chunk: object) -> bytes:
+    """A chunk of an application's.  Raises TypeError, or ValueError: a larger one could not be sent to others."""
+    sound = _sound(chunk)
+    if len(sound) > SNAPSHOT_CHUNK_BYTES_MAX:
+        raise ValueError(
+            f"a chunk of its snapshot has {len(sound)} bytes, at most {SNAPSHOT_CHUNK_BYTES_MAX} are allowed: give it "
+            "in parts"
+        )
+    return sound
 
 
 def _cost(outcome: bytes | Failure) -> int:

@@ -78,3 +78,11 @@ def test_too_many_servers_for_the_ports(tmp_path: Path) -> None:
         pytest.raises(LocalClusterError, match="lower --base-port"),
     ):
         cluster.up(3, Settings(base_port=65_530))
+
+
+def test_every_server_is_started_with_the_same_options() -> None:
+    """What is not chosen is left to `start`."""
+    assert Settings().arguments() == ["--max-voters", "5", "--log-level", "info"]
+    assert Settings(app="own:Counter", key="k", max_voters=3).arguments() == [
+        *("--max-voters", "3", "--log-level", "info", "--key", "k", "--app", "own:Counter")
+    ]

@@ -212,6 +212,17 @@ def test_what_is_not_bytes_is_a_failure_and_is_not_kept() -> None:
         list(bench.machine.snapshot())
 
 
+def test_a_chunk_that_no_link_would_carry_is_refused() -> None:
+    """Kept, it would be a snapshot that no other server could ever be sent."""
+    bench = Bench()
+    bench.diary.lines = [bytes(256 << 10)]
+    assert bench.restored().diary.lines == bench.diary.lines
+
+    bench.diary.lines = [bytes((256 << 10) + 1)]
+    with pytest.raises(ValueError, match="a chunk of its snapshot has 262145 bytes, at most 262144 are allowed"):
+        list(bench.machine.snapshot())
+
+
 @pytest.mark.parametrize("command", [b"", b"\x77x", OPEN + b"short", SESSION, SESSION + b"\x94", MALFORMED, EXPIRED])
 def test_what_is_in_no_envelope_is_answered_and_not_applied(command: bytes) -> None:
     """It can only come from a server of another release, and must not stop this one."""

@@ -243,6 +243,9 @@ def test_a_narrow_window(browser: Browser, shared: Cluster) -> None:
     assert [row[1].split("\n")[0] for row in seen["servers"]] == ["alive"] * 3
     assert sorted(row[2] for row in seen["servers"]) == ["follower", "follower", "leader"]
     assert browser.run(CLIPPED) == []
+    browser.run("document.querySelector('#servers-table button').click()")
+    browser.wait("why", lambda seen: [row for row in seen["servers"] if len(row) == 1 and "alive" in row[0]])
+    assert browser.run(CLIPPED) == []
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])

@@ -9,6 +9,7 @@ const NUMBERS = new Set(["lag", "match", "rtt"]);
 const WIDE = new Set(["match", "rtt", "reason"]);
 
 const body = byId("servers-table").tBodies[0];
+const head = byId("servers-table").tHead.rows[0];
 const open = new Map(); // Names whose story is shown, each with what is known of it.
 
 let members = [];
@@ -138,7 +139,6 @@ async function load(name) {
 function buildStory() {
   const row = make("tr", "story");
   const cell = make("td");
-  cell.colSpan = COLUMNS.length;
   cell.append(make("p"), make("ol"));
   row.append(cell);
   return row;
@@ -146,6 +146,8 @@ function buildStory() {
 
 function updateStory(row, server) {
   const [said, list] = row.cells[0].children;
+  // A narrow window hides columns, and a cell over more of them than there are would make new ones.
+  row.cells[0].colSpan = [...head.cells].filter((cell) => cell.offsetParent !== null).length;
   const story = open.get(server.name);
   const steps = story?.why ?? [];
   const leader = server.peer?.reason ? ` The leader: ${server.peer.reason}.` : "";

@@ -12,6 +12,7 @@ import click
 from actors.gateway.reports import pair_report, update_report
 from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
 from actors.views import table
+from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, Text, remote_command, to_json
 from storage.kv_protocol import (
     COMMAND_BYTES_MAX,
@@ -20,12 +21,9 @@ from storage.kv_protocol import (
     VALUE_BYTES_MAX,
     Answered,
     Changed,
-    Failed,
     Found,
-    KvResult,
     Page,
     cas,
-    decode_result,
     delete,
     get,
 )
@@ -197,26 +195,18 @@ def _read(remote: Remote, query: bytes, consistency: str, kind: type[T]) -> tupl
     """The answer, and the age of a stale one for the JSON; it is said on stderr too, a missing key's included."""
     with remote.client() as client:
         if consistency != STALE:
-            return _checked_result(decode_result(client.read(query)), kind), {}
+            return answer_of(client.read(query), kind, KvError), {}
         stale = client.read_stale(query)
     if stale.age_s is None:
         click.echo("stale: the server has heard no leader since it was started", err=True)
     else:
         click.echo(f"stale: up to date {stale.age_s:g} s ago, as far as the server knows", err=True)
-    return _checked_result(decode_result(stale.answer), kind), {"age_s": stale.age_s}
+    return answer_of(stale.answer, kind, KvError), {"age_s": stale.age_s}
 
 
 def _propose(remote: Remote, command: bytes, kind: type[T]) -> T:
     with remote.client() as client:
-        return _checked_result(decode_result(client.propose(command)), kind)
-
-
-def _checked_result(result: KvResult, kind: type[T]) -> T:
-    if isinstance(result, Failed):
-        raise KvError(result.message)
-    if not isinstance(result, kind):
-        raise KvError(f"the server runs another state machine: it answered with {type(result).__name__}")
-    return result
+        return answer_of(client.propose(command), kind, KvError)
 
 
 def _bytes(text: str) -> bytes:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, remote_command
-from storage.kv_protocol import Changed, Failed, Leased, decode_result, grant, lease_of, renew, revoke
+from storage.kv_protocol import Changed, Leased, grant, lease_of, renew, revoke
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
 from transport.errors import QuorateError
 
 if TYPE_CHECKING:
     from quorate.lock import Lock
 
-T = TypeVar("T")
 
 END_WAIT_S: Final = 5.0
 """How long a command that lost its lock has to end after SIGTERM; then it is killed."""
@@ -78,7 +78,7 @@ def keep_lease(remote: Remote, lease_id: int) -> None:
 def revoke_lease(remote: Remote, lease_id: int) -> None:
     """End lease ID now, with its keys."""
     with remote.client() as client:
-        changed = _checked(client.propose(revoke(lease_id)), Changed)
+        changed = answer_of(client.propose(revoke(lease_id)), Changed, LeaseError)
     remote.show({"lease": lease_id, "revision": changed.revision}, lambda report: f"lease {report['lease']} has ended")
 
 
@@ -88,7 +88,7 @@ def revoke_lease(remote: Remote, lease_id: int) -> None:
 def show_lease(remote: Remote, lease_id: int) -> None:
     """Show when lease ID ends, and how many keys hang on it."""
     with remote.client() as client:
-        leased = _checked(client.read(lease_of(lease_id)), Leased)
+        leased = answer_of(client.read(lease_of(lease_id)), Leased, LeaseError)
     remote.show(_report(leased), _view)
 
 
@@ -166,16 +166,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _propose(remote: Remote, command: bytes) -> Leased:
     with remote.client() as client:
-        return _checked(client.propose(command), Leased)
-
-
-def _checked(result: bytes, kind: type[T]) -> T:
-    decoded = decode_result(result)
-    if isinstance(decoded, Failed):
-        raise LeaseError(decoded.message)
-    if not isinstance(decoded, kind):
-        raise LeaseError(f"the server runs another state machine: it answered with {type(decoded).__name__}")
-    return decoded
+        return answer_of(client.propose(command), Leased, LeaseError)
 
 
 def _report(leased: Leased) -> dict[str, Any]:

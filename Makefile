@@ -9,7 +9,7 @@ ROUNDS ?= 20
 SECONDS ?= 60
 SEEDS ?= 0-1999
 
-.PHONY: help setup demo test unit simulate mutate chaos linearizable page lint format check bench bench-serf snapshots growth failover gossip-scale reference clean
+.PHONY: help setup demo test unit simulate mutate live chaos linearizable page lint format check bench bench-serf snapshots growth failover gossip-scale reference clean
 
 help:           ## Show the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,7 +41,10 @@ mutate: $(READY) ## Switch each part of the guard off in turn: all of them have 
 	@$(RUN) -m tests.simulation.mutate
 
 chaos: $(READY) ## The chaos tests for long: ROUNDS=20 rounds of each story
-	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -rP
+	@QUORATE_CHAOS_ROUNDS=$(ROUNDS) $(RUN) -m pytest tests/chaos -m chaos -rP
+
+live: $(READY)  ## All stories of real servers, also the long ones that make test leaves out (12 minutes)
+	@$(RUN) -m pytest tests/cluster tests/chaos -m "cluster or chaos"
 
 linearizable: ROUNDS = 30
 linearizable: $(READY) ## Chaos on real servers under the linearizability checker: ROUNDS=30 of SECONDS=60

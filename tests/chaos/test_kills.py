@@ -25,6 +25,7 @@ def test_the_leader_is_killed(cluster: Cluster, seed: int) -> None:
             cluster.agree()
 
 
+@pytest.mark.long
 def test_the_leader_is_killed_twice_in_a_row(cluster: Cluster, seed: int) -> None:
     """The successor dies too, as soon as the first victim is back: its copy has to be good for the majority."""
     with chaos(cluster, seed) as story:

@@ -86,6 +86,7 @@ def changing(cluster: Cluster, seed: int) -> Iterator[Changes]:
         assert not lookout.endangered
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("_round", ROUNDS)
 def test_three_become_five_become_three_others(cluster: Cluster, seed: int, _round: int) -> None:
     """3 → 5 → 3: two join while others are killed, two of the first three leave while others are killed. Then the last

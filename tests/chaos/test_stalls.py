@@ -58,6 +58,7 @@ def _failed(cluster: Cluster) -> Counter[str]:
     return Counter(name for server in cluster.servers for name in FAILED_LINE.findall(server.log_text()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", SIZES)
 def test_stalls_cost_nobody_its_place(cluster: Cluster, seed: int, size: int) -> None:
     """SIGSTOP of the leader, of a follower and of all at once, under load: no vote is taken from anybody."""

@@ -34,6 +34,7 @@ def reasons(server: Server) -> dict[str, str]:
     return {peer["name"]: peer["reason"] for peer in server.ask("raft.peers")}
 
 
+@pytest.mark.long
 def test_f9_a_standby_takes_the_vote_of_a_lost_voter_under_load(cluster: Cluster, seed: int) -> None:
     """F9, F2: three of four vote; a killed one is replaced within seconds, cleaned up later, and back as a newcomer."""
     servers = formed(cluster, 4, "--max-voters", "3", "--dead-server-timeout", "6")

@@ -64,5 +64,6 @@ def test_b3_servers_that_expect_different_numbers(cluster: Cluster) -> None:
         server.start()
 
     one.wait_log("expects 2 servers and this server expects 3")
+    third.wait_log("expects 2 servers and this server expects 3")
     other.wait_log("expects 3 servers and this server expects 2")
     assert {server.status()["cluster_id"] for server in cluster.servers} == {""}

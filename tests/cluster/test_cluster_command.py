@@ -134,6 +134,7 @@ def test_a_paused_server_is_there_and_silent(cli: Tool) -> None:
     assert (row["state"], row["role"]) == ("running", "leader")
 
 
+@pytest.mark.long
 def test_a_cut_off_leader_is_replaced_and_follows_when_healed(cli: Tool) -> None:
     """`partition` cuts real links: the majority elects another leader, and `heal` brings the old one back."""
     rows = cli.up(3)

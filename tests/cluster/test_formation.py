@@ -52,6 +52,7 @@ def test_three_servers_agree(cluster: Cluster) -> None:
         assert sorted(row["role"] for row in peers) == ["follower", "follower", "leader"]
 
 
+@pytest.mark.long
 def test_a_server_waits_for_its_peer(cluster: Cluster) -> None:
     """A joiner whose peer is not there founds no second cluster: it says whom it tries, and joins when it comes."""
     founder, joiner = cluster.add(), cluster.add()

@@ -169,6 +169,7 @@ def test_a_body_over_the_limit(shared: Cluster) -> None:
     assert http(server, "GET", "/v1/kv/http/large")[0] == 404
 
 
+@pytest.mark.long
 def test_without_a_quorum(cluster: Cluster) -> None:
     """A server left alone is unhealthy and not ready, refuses writes as not done, and still answers stale reads."""
     cluster.form(3)

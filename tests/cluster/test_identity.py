@@ -64,6 +64,7 @@ def test_39_a_taken_name_is_refused_and_the_process_ends(cluster: Cluster) -> No
     assert [member["status"] for member in cluster.servers[0].ask("members")] == ["alive"] * 3
 
 
+@pytest.mark.long
 def test_4_an_old_process_whose_name_was_given_away_yields(cluster: Cluster) -> None:
     """Stopped (SIGSTOP), replaced under its name, and woken: it ends with 1 and says so; the new one stays."""
     cluster.form(3)
@@ -87,6 +88,7 @@ def test_4_an_old_process_whose_name_was_given_away_yields(cluster: Cluster) -> 
     assert new.is_running
 
 
+@pytest.mark.long
 def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
     """A server with an empty data directory at a dead one's address: it takes its place among the voters."""
     cluster.form(3)

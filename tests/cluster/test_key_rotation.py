@@ -95,6 +95,7 @@ def test_a_rotation_under_load(cluster: Cluster, tmp_path: Path) -> None:
         assert stat.S_IMODE((server.data_dir / "keyring").stat().st_mode) == 0o600
 
 
+@pytest.mark.long
 def test_servers_that_were_off_or_killed(cluster: Cluster, tmp_path: Path) -> None:
     """One is off all the time, one is killed in the middle: both come back, and a forgotten file locks out nobody."""
     old, new = generate(tmp_path / "old.key"), generate(tmp_path / "new.key")
@@ -140,6 +141,7 @@ def test_servers_that_were_off_or_killed(cluster: Cluster, tmp_path: Path) -> No
     assert entry.get("k") == b"v"
 
 
+@pytest.mark.long
 def test_what_a_rotation_refuses(cluster: Cluster, tmp_path: Path) -> None:
     """A client's proof, a foreign key, a second rotation, a full disk: one line, and no harm; and a way by hand."""
     old, new, third = (generate(tmp_path / f"{name}.key") for name in ("old", "new", "third"))

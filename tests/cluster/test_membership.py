@@ -101,6 +101,7 @@ def test_a_server_that_lives_is_not_forced_out(cluster: Cluster) -> None:
     assert sorted(one.status()["voters"]) == ["s0", "s1", "s2"]
 
 
+@pytest.mark.long
 def test_34_a_pruned_server_is_forgotten_by_all_and_by_raft(cluster: Cluster) -> None:
     """`force-leave --prune` of a dead voter: in nobody's list, in no configuration; it may come back as it was."""
     cluster.form(3)
@@ -123,6 +124,7 @@ def test_34_a_pruned_server_is_forgotten_by_all_and_by_raft(cluster: Cluster) ->
     cluster.agree()
 
 
+@pytest.mark.long
 def test_three_of_five_leave_at_once(cluster: Cluster) -> None:
     """The leader among them. Each hands over what it has, gets out of Raft and says goodbye; nobody is ever failed."""
     cluster.form(5)
@@ -172,6 +174,7 @@ def test_the_last_server_may_leave(cluster: Cluster) -> None:
     assert server.wait_exit() == 0
 
 
+@pytest.mark.long
 def test_a_server_cannot_leave_without_a_quorum(cluster: Cluster) -> None:
     """Nobody can take it out: `leave` says so, and the server stays."""
     cluster.form(3)

@@ -59,6 +59,7 @@ def test_q3_one_of_three_is_left(cluster: Cluster) -> None:
     assert sorted(survivor.status()["voters"]) == ["s0", "s3", "s4"]
 
 
+@pytest.mark.long
 def test_q3_all_three_have_moved(cluster: Cluster) -> None:
     """RecoverNetworkChange: each is recovered with the same names and new addresses, and they are one cluster."""
     cluster.form(3)
@@ -83,6 +84,7 @@ def test_q3_all_three_have_moved(cluster: Cluster) -> None:
     cluster.servers[2].put("k", "w")
 
 
+@pytest.mark.long
 def test_servers_that_have_moved_need_no_recovery(cluster: Cluster) -> None:
     """With their data and one peer that answers they find together at their new addresses, and keep their votes."""
     cluster.form(3)

@@ -109,6 +109,7 @@ async def test_no_step_is_lost_or_made_twice_while_leaders_are_killed(cluster: C
     assert revision == sum(counters.counts), f"seed {SEED}"
 
 
+@pytest.mark.long
 async def test_no_batch_is_lost_torn_or_made_twice_while_leaders_are_killed(cluster: Cluster) -> None:
     """put_many is one command: applied once, whole, at a revision that belongs to it alone."""
     await asyncio.to_thread(cluster.form)

@@ -122,6 +122,18 @@ def test_the_installed_command_runs_a_server(installed: Path, tmp_path: Path) ->
             server.kill()
 
 
+def test_the_installed_command_runs_an_app_of_the_folder(installed: Path, tmp_path: Path) -> None:
+    """From where it was started, though an installed command has another folder first; its names are its own."""
+    quorate, port = installed.parent / "quorate", free_ports(2)
+    (tmp_path / "storage.py").write_text((ROOT / "examples" / "counter.py").read_text("utf-8"))
+    ask = f"from quorate import SyncClient\nwith SyncClient('127.0.0.1:{port}') as client: print(client.propose(b'7'))"
+    run(quorate, "cluster", "up", "1", "--base-port", str(port), "--app", "storage:Counter", cwd=tmp_path)
+    said = run(installed, "-c", ask, cwd=tmp_path)
+    run(quorate, "cluster", "down", cwd=tmp_path)
+
+    assert said == "b'7'\n"
+
+
 def test_the_installed_command_starts_a_local_cluster(installed: Path, tmp_path: Path) -> None:
     """Its servers are processes of the installed package, whatever lies in the folder they are started from."""
     quorate = installed.parent / "quorate"

@@ -18,7 +18,7 @@ from quorate.version import __version__
 if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
-    from quorate.client import Client, Stale
+    from quorate.client import Client, KeyValue, Stale
     from quorate.errors import Compacted, Conflict, LeaseLost
     from quorate.lease import Lease
     from quorate.lock import Lock
@@ -50,6 +50,7 @@ __all__ = [
     "Conflict",
     "Delete",
     "Get",
+    "KeyValue",
     "Lease",
     "LeaseLost",
     "Lock",
@@ -117,7 +118,7 @@ def _load(name: str) -> Any:
         from storage import kv_protocol
 
         return getattr(kv_protocol, name)
-    if name in ("Client", "Compacted", "Conflict", "Lease", "LeaseLost", "Lock", "Stale"):
+    if name in ("Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale"):
         from quorate import client
 
         return getattr(client, name)

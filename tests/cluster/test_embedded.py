@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate import Node, NodeConfig, Unreachable
+from quorate import KeyValue, Node, NodeConfig, Unreachable
 from storage.kv_protocol import put
 from tests.ports import free_ports
 
@@ -30,6 +30,18 @@ async def test_a_node_that_does_not_run(tmp_path: Path) -> None:
 
     with pytest.raises(Unreachable, match="does not run"):
         await node.read(b"")
+
+
+async def test_the_store_of_a_node(tmp_path: Path) -> None:
+    """A node without a state machine of its own has the key-value store, used without a connection."""
+    async with Node(NodeConfig(tmp_path / "data", bind=f"127.0.0.1:{free_ports(1)}", http="off")) as node:
+        kv = KeyValue(node)
+        await kv.put("a", "1")
+        found = await kv.get("a")
+        assert found is not None
+        assert (found.value, (await kv.get_stale("a")).answer) == (b"1", found)
+        with pytest.raises(TypeError, match="only a client can watch"):
+            await kv.watch("a")
 
 
 def test_settings_as_programs_write_them() -> None:

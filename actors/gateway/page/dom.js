@@ -43,6 +43,9 @@ export function set(element, name, value) {
  */
 export function reconcile(parent, items, { key, build, update }) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const wanted = new Set(items.map(key));
+  // What goes, goes first: else what stays would be moved, and an element that is moved loses the focus.
+  for (const [id, element] of old) if (!wanted.has(id)) element.remove();
   items.forEach((item, position) => {
     const id = key(item);
     let element = old.get(id);
@@ -50,11 +53,9 @@ export function reconcile(parent, items, { key, build, update }) {
       element = build(item);
       element.dataset.key = id;
     }
-    old.delete(id);
     if (parent.children[position] !== element) parent.insertBefore(element, parent.children[position] ?? null);
     update(element, item);
   });
-  for (const element of old.values()) element.remove();
 }
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });

@@ -64,8 +64,9 @@ async function load() {
 
 function show(page) {
   following = page.next ?? "";
-  // A button that has the focus and is switched off loses it: it goes to the list, where the new keys are.
-  const wasTurning = document.activeElement === first || document.activeElement === next;
+  // A button that is switched off loses the focus, and so does a key that goes: it moves to where the new keys are.
+  const focus = document.activeElement;
+  const wasHere = focus === first || focus === next || body.contains(focus);
   first.disabled = start === "";
   next.disabled = following === "";
   const range = page.items.length ? `${counted(page.items.length, "key")}${following ? ", and more" : ""}` : "No keys here";
@@ -81,7 +82,7 @@ function show(page) {
     },
   });
   rove(buttons().includes(document.activeElement) ? document.activeElement : buttons().find((button) => button.tabIndex === 0));
-  if (wasTurning && document.activeElement === document.body) (buttons()[0] ?? prefix).focus();
+  if (wasHere && document.activeElement === document.body) (buttons()[0] ?? prefix).focus();
   const same = page.items.find((item) => item.key === chosen);
   if (same) showValue(same);
   else if (chosen !== null) void choose(chosen);

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("quorate.events")
 
 _CHUNK_BYTES: Final = 4096
+_END_S: Final = 1.0
+"""How long a handler that was killed may hold its pipes."""
 
 
 @frozen
@@ -135,6 +137,10 @@ class Runner:
             # Its time is up, or this server stops. What it has started may hold its output, and goes with it.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    # To the end of its pipes, which are closed then.
+                    await process.communicate()
             if not isinstance(error, TimeoutError):
                 raise
             return Outcome(b"", f"was killed after {self._limits.time_s:g} s")

@@ -33,6 +33,7 @@ def crash(story: Story, server: Server, actor: str) -> None:
     story.recovered(f"{actor} of {server} crashed")
 
 
+@pytest.mark.long
 def test_actors_are_killed_in_every_role(cluster: Cluster, seed: int) -> None:
     """`actors kill` of every actor of the leader and of a follower, in any order: no number of kills is too many."""
     with chaos(cluster, seed) as story:

@@ -55,6 +55,7 @@ def test_links_are_cut_one_way(cluster: Cluster, seed: int) -> None:
                 cluster.agree()
 
 
+@pytest.mark.long
 def test_the_leader_hears_nobody(cluster: Cluster, seed: int) -> None:
     """A leader whom all hear and that hears none gets no majority's answer: it steps down, and another one leads."""
     with chaos(cluster, seed) as story:

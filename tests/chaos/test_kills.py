@@ -54,6 +54,7 @@ def test_a_follower_is_killed(cluster: Cluster, seed: int) -> None:
             cluster.agree()
 
 
+@pytest.mark.long
 def test_a_joiner_comes_while_the_leader_dies(cluster: Cluster, seed: int) -> None:
     """A fourth server joins at the moment the leader is killed: it becomes a voter of the cluster all the same."""
     with chaos(cluster, seed) as story:

@@ -94,6 +94,7 @@ async def kill_leaders(cluster: Cluster, counters: Counters, rounds: int) -> Non
         counters.stop.set()
 
 
+@pytest.mark.long
 async def test_no_step_is_lost_or_made_twice_while_leaders_are_killed(cluster: Cluster) -> None:
     """No caller hears of it: each write is tried again under its number and answered with its first result."""
     await asyncio.to_thread(cluster.form)

@@ -64,6 +64,7 @@ async def test_a_lagging_server_gets_a_snapshot(cluster: Cluster) -> None:
     assert not re.search("Traceback", lagging.log_text())
 
 
+@pytest.mark.long
 async def test_the_transfer_of_a_snapshot_outlives_the_link_and_the_receiver(cluster: Cluster) -> None:
     """Cut off and killed in the middle, the receiver finds what it had on its disk, and gets the rest alone."""
     cluster.form(3)

@@ -16,6 +16,7 @@ from math import inf
 from actors.raft.applier import Applier
 from actors.raft.core import RaftCore
 from actors.raft.entries import encode_commands, time_of
+from actors.raft.journal import FRESH_ANCHOR_INDEX
 
 END_RETRY_S = 0.1
 """An entry that ends something is proposed again after so long, if that has not been applied by then."""
@@ -32,6 +33,12 @@ class LogClock:
         self._since = 0.0
         self._end_entry_at = -inf
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the log's time can be told: not while the snapshot that holds it is still being restored."""
+        anchor = self._core.state.journal.anchor_index
+        return anchor == FRESH_ANCHOR_INDEX or self._applier.applied >= anchor
+
     def entry(self, now: float, commands: Sequence[bytes]) -> bytes:
         """An entry with these commands, for a leader that appends it now."""
         return encode_commands(commands, self._now_ms(now))
@@ -46,7 +53,7 @@ class LogClock:
     def next_deadline(self, now: float) -> float:
         """When an entry has to be written at the latest; infinity where nothing ends, or another server leads."""
         end_ms = self._applier.next_end_ms
-        if end_ms is None or not self._core.state.engine.is_leader:
+        if end_ms is None or not self._core.state.engine.is_leader or not self.is_known:
             return inf
         return max(now + (end_ms - self._now_ms(now)) / 1000, self._end_entry_at + END_RETRY_S)
 

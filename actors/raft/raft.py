@@ -293,7 +293,8 @@ class RaftActor(Actor):
         core = self._core
         if not core.state.engine.is_leader or core.handover.is_under_way:
             return "not_leader"
-        return "" if core.takes_proposals and not self._disk.error else "overloaded"
+        is_ready = core.takes_proposals and not self._disk.error and self._log_clock.is_known
+        return "" if is_ready else "overloaded"
 
     def _send(self, peer: str, msg: object) -> None:
         address = self._address(peer)

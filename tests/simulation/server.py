@@ -309,7 +309,7 @@ class SimServer:
             self.applier.refuse(keys, "not_leader")
             return
         appended = None
-        if not self.is_disk_stuck:
+        if not self.is_disk_stuck and self.log_clock.is_known:
             appended = core.propose(local_now, self.log_clock.entry(local_now, [command for _, command in commands]))
         if appended is None:
             self.applier.refuse(keys, "overloaded")

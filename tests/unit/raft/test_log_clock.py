@@ -67,3 +67,20 @@ def test_the_end_of_a_lease_asks_for_an_entry() -> None:
     assert clock.is_end_due(began + 5.0 + END_RETRY_S)
     store.advance(time_of(clock.entry(began + 5.1, [])) or 0)
     assert clock.next_deadline(began + 6.0) == float("inf")
+
+
+def test_the_time_is_not_known_before_the_snapshot_is_restored() -> None:
+    """A server may lead by then, and its log may have nothing that says how late it was (simulator, seed 1956)."""
+    stage = Stage()
+    stage.elect("s0")
+    append(stage, "s0", clock_of(stage, "s0"))
+    stage["s0"].snapshot(stage.now, 0)
+    stage.step("s0")
+    stage.settle()
+    assert stage["s0"].core.state.journal.anchor_index > 1
+
+    applier = Applier(KeyValueStore())
+    clock = LogClock(stage["s0"].core, applier)
+    assert not clock.is_known
+    applier.replace(KeyValueStore(), stage["s0"].core.state.journal.anchor_index)
+    assert clock.is_known

@@ -66,8 +66,9 @@ class Watch:
         while True:
             answer = await self._ask()
             for revision, changes in groupby(answer.changes, key=attrgetter("revision")):
-                yield Update(revision, tuple(changes))
+                # Before it is handed over: whoever ends the loop there has been told of it.
                 self.revision = revision
+                yield Update(revision, tuple(changes))
             self.revision = max(self.revision, answer.revision)
 
     async def _ask(self) -> Changes:

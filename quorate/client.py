@@ -33,10 +33,10 @@ from storage.kv_protocol import (
     grant,
     lease_of,
     list_keys,
-    pairs_fault,
     put,
     put_if,
     put_many,
+    puts_fault,
     renew,
     revoke,
     txn,
@@ -108,7 +108,7 @@ class KeyValue:
         for key, value in pairs.items():
             _check_text(key)
             raw[key] = _raw(value)
-        fault = pairs_fault(raw)
+        fault = puts_fault(raw.keys(), raw.values())
         if fault:
             raise _error(fault)
         command = put_many(raw)
@@ -116,7 +116,7 @@ class KeyValue:
             raise TooLarge(
                 f"{counted(len(raw), 'key')} of {len(command)} bytes together; the limit is {COMMAND_BYTES_MAX}"
             )
-        return _result(await self._machine.propose(command, timeout_s=timeout_s), Answered).revision
+        return await self._change(command, timeout_s)
 
     async def txn(
         self,

@@ -38,6 +38,7 @@ from storage.kv_protocol import (
     Page,
     Put,
     PutIf,
+    PutMany,
     Query,
     Renew,
     Revoke,
@@ -49,6 +50,7 @@ from storage.kv_protocol import (
     no_lease,
     not_found,
     put_fault,
+    puts_fault,
     shown,
     txn_fault,
 )
@@ -73,6 +75,7 @@ class KeyValueStore(StateMachine):
         self.time_ms = 0
         self._handlers: dict[type, Callable[[Any], KvResult]] = {
             Put: self._put,
+            PutMany: self._put_many,
             Delete: self._delete,
             Cas: self._cas,
             PutIf: self._put_if,
@@ -136,6 +139,18 @@ class KeyValueStore(StateMachine):
     def _put(self, command: Put) -> KvResult:
         fault = put_fault(command.key, command.value) or self._lease_fault(command)
         return fault or self._set(command.key, command.value, command.lease)
+
+    def _put_many(self, command: PutMany) -> KvResult:
+        keys = command.keys
+        fault = puts_fault(keys, command.values)
+        if fault:
+            return fault
+        self._revision += 1
+        head = head_of(self._revision)
+        records = [head + value for value in command.values]
+        self._history.add_all(self._revision, keys, self._records.put_all(keys, records), records)
+        self._leases.attach_none(keys)
+        return Changed(self._revision)
 
     def _delete(self, command: Delete) -> KvResult:
         return self._remove(command.key, self._revision + 1)

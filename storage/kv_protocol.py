@@ -9,7 +9,7 @@ revision.  Revision 0 stands for "there is no such key".  A command that changes
 that is not there) leaves the count alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -41,6 +41,16 @@ class Put(msgspec.Struct, tag="put", array_like=True, frozen=True, gc=False):
     key: str
     value: bytes
     lease: int = 0
+
+
+class PutMany(msgspec.Struct, tag="put_many", array_like=True, frozen=True, gc=False):
+    """Set each of 1 to TXN_OPS_MAX keys to the value at its place, at one revision, or none of them.
+
+    Columns instead of pairs: what is done to each key, from decoding on, is done to a whole column at once.
+    """
+
+    keys: list[str]
+    values: list[bytes]
 
 
 class Delete(msgspec.Struct, tag="delete", array_like=True, frozen=True, gc=False):
@@ -224,7 +234,7 @@ class Failed(msgspec.Struct, tag="failed", array_like=True, frozen=True, gc=Fals
     """With "conflict": that of the key as it is, 0 when there is none.  With "compacted": the oldest that is known."""
 
 
-Command: TypeAlias = Put | Delete | Cas | PutIf | DeleteIf | Txn | Grant | Renew | Revoke
+Command: TypeAlias = Put | PutMany | Delete | Cas | PutIf | DeleteIf | Txn | Grant | Renew | Revoke
 Query: TypeAlias = Get | List | Watch | LeaseOf
 KvResult: TypeAlias = Changed | Found | Leased | Answered | Page | Changes | Failed
 
@@ -261,7 +271,7 @@ def delete_if(key: str, revision: int) -> bytes:
 
 def put_many(pairs: Mapping[str, bytes]) -> bytes:
     """A command: set 1 to TXN_OPS_MAX keys at one revision, or none of them."""
-    return encode(Txn([], [Put(key, value) for key, value in pairs.items()], []))
+    return encode(PutMany(list(pairs), list(pairs.values())))
 
 
 def txn(when: Sequence[Compare], then: Sequence[Op], otherwise: Sequence[Op] = ()) -> bytes:
@@ -312,9 +322,17 @@ def decode_result(result: bytes) -> KvResult:
 # --- what is wrong with one -------------------------------------------------------------------------------------------
 
 
-def pairs_fault(pairs: Mapping[str, bytes]) -> Failed | None:
-    """What the store would say to `put_many` of these, as far as it would refuse them."""
-    return _count_fault(len(pairs)) or next(filter(None, map(put_fault, pairs, pairs.values())), None)
+def puts_fault(keys: Collection[str], values: Collection[bytes]) -> Failed | None:
+    """What the store says to these keys and the values at their places, as far as it refuses them."""
+    fault = _count_fault(len(keys))
+    if fault:
+        return fault
+    if len(values) != len(keys):
+        return Failed("bad_request", f"{len(keys)} keys and {len(values)} values; each key takes one")
+    # As a rule nothing is wrong, and the longest of all says so sooner than each of them.
+    if not (all(keys) and max(map(len, keys)) <= _SURELY_SHORT_CHARS and max(map(len, values)) <= VALUE_BYTES_MAX):
+        fault = next(filter(None, map(put_fault, keys, values)), None)
+    return fault or _repeat_fault(keys)
 
 
 def put_fault(key: str, value: bytes) -> Failed | None:
@@ -342,24 +360,23 @@ def txn_fault(command: Txn) -> Failed | None:
 
 
 def _ops_fault(ops: Sequence[Op]) -> Failed | None:
-    keys: set[str] = set()
-    writes = 0
+    written: list[str] = []
     for one in ops:
-        if type(one) is Put:
-            # As a rule nothing is wrong, and a call for each would be a quarter of what a batch of puts costs.
-            is_sound = 0 < len(one.key) <= _SURELY_SHORT_CHARS and len(one.value) <= VALUE_BYTES_MAX
-            fault = None if is_sound else put_fault(one.key, one.value)
-            if fault:
-                return fault
-        elif type(one) is Get:
+        if type(one) is Get:
             if one.revision:
                 return Failed("bad_request", "a transaction reads what is, not an earlier revision")
             continue
-        writes += 1
-        keys.add(one.key)
-    if len(keys) < writes:
-        return Failed("bad_request", "a key is there twice; one command changes a key once")
-    return None
+        fault = put_fault(one.key, one.value) if type(one) is Put else None
+        if fault:
+            return fault
+        written.append(one.key)
+    return _repeat_fault(written)
+
+
+def _repeat_fault(keys: Collection[str]) -> Failed | None:
+    if len(set(keys)) == len(keys):
+        return None
+    return Failed("bad_request", "a key is there twice; one command changes a key once")
 
 
 def _count_fault(count: int) -> Failed | None:

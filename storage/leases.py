@@ -77,6 +77,13 @@ class Leases:
             del self._of_key[key]
         return list(lease.keys)
 
+    def attach_none(self, keys: Iterable[str]) -> None:
+        """Keys were written that hang on no lease from now on."""
+        # As a rule they hang on none as it is, and this is in the way of every put.
+        if self._of_key:
+            for key in keys:
+                self.detach(key)
+
     def attach(self, key: str, lease: Lease | None) -> None:
         """A key was written: it hangs on this lease from now on, or on none."""
         self.detach(key)

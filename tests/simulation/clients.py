@@ -18,7 +18,6 @@ from attrs import define, evolve
 
 from actors.actor import Sender
 from storage.kv_protocol import (
-    Answered,
     Changed,
     Failed,
     Found,
@@ -172,7 +171,7 @@ class SimClient:
         """What the store answered about each key, in the terms of a register."""
         answer, ledger, first = decode_result(result), self._simulation.judge.ledger, begun[0]
         match answer:
-            case Changed() | Answered():
+            case Changed():
                 return [True if first.function == "cas" else None] * len(begun)
             case Found(key, value, revision):
                 ledger.found(key, value, revision)

@@ -12,7 +12,7 @@ import msgspec
 from attrs import define, field
 
 from actors.raft.entries import configuration_of, is_configuration
-from storage.kv_protocol import Answered, Changed, Page, decode_result
+from storage.kv_protocol import Changed, Page, decode_result
 from storage.log_table import Entry
 from storage.raft_db import SnapshotSave
 from tests.simulation.invariants import Invariant, violated
@@ -20,7 +20,7 @@ from tests.simulation.invariants import Invariant, violated
 Effect = tuple[bytes, bytes]
 """A command that reached the application's state machine, and its result."""
 
-_CHANGED = (b"\x92\xa7changed", b"\x94\xa8answered\xc3")
+_CHANGED = b"\x92\xa7changed"
 
 
 @define
@@ -78,11 +78,11 @@ class Ledger:
     def _note_revision(self, command: bytes, result: bytes) -> None:
         if result.startswith(_CHANGED):
             changed = decode_result(result)
-            assert isinstance(changed, Changed | Answered)
+            assert isinstance(changed, Changed)
             name, *arguments = msgspec.msgpack.decode(command)
-            puts = [one[1:] for one in arguments[1]] if name == "txn" else [arguments]
             place = 2 if name == "cas" else 1
-            self.revisions[changed.revision] = {one[0]: one[place] for one in puts}
+            keys, values = arguments if name == "put_many" else ([arguments[0]], [arguments[place]])
+            self.revisions[changed.revision] = dict(zip(keys, values, strict=True))
 
     def snapshot(self, server_id: str, index: int, state: int) -> None:
         """A server has frozen or restored the state at an index."""

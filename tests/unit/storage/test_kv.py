@@ -17,12 +17,13 @@ from storage.kv_protocol import (
     LIST_LIMIT_MAX,
     TXN_OPS_MAX,
     VALUE_BYTES_MAX,
-    Answered,
     Changed,
+    Delete,
     Failed,
     Found,
     KvResult,
     Page,
+    Put,
     cas,
     decode_result,
     delete,
@@ -32,6 +33,7 @@ from storage.kv_protocol import (
     put,
     put_if,
     put_many,
+    txn,
 )
 from tests.unit.storage.stores import apply, code, read
 
@@ -85,7 +87,7 @@ class TestCommands:
 
     def test_put_many_is_one_change(self, store: KeyValueStore) -> None:
         """Its keys share the revision, whether they are new or not, and a compare-and-set sees it in each of them."""
-        assert apply(store, put_many({"a": b"1", "k": b"3", "empty": b""})) == Answered(True, 3, [None] * 3)
+        assert apply(store, put_many({"a": b"1", "k": b"3", "empty": b""})) == Changed(3)
         assert read(store, get("a")) == Found("a", b"1", 3)
         assert read(store, get("k")) == Found("k", b"3", 3)
         assert read(store, get("empty")) == Found("empty", b"", 3)
@@ -194,16 +196,28 @@ class TestLimits:
         assert code(apply(store, put_many(pairs | {"one more": b""}))) == "too_large"
         assert code(apply(store, put_many({}))) == "bad_request"
         assert (len(store), store.revision) == (0, 0)
-        assert apply(store, put_many(pairs)) == Answered(True, 1, [None] * TXN_OPS_MAX)
+        assert apply(store, put_many(pairs)) == Changed(1)
         assert len(store) == TXN_OPS_MAX
 
     def test_put_many_takes_a_key_once(self, store: KeyValueStore) -> None:
         """A mapping cannot say otherwise, but bytes can."""
-        twice = msgspec.msgpack.encode(["txn", [], [["put", "k", b"3"], ["put", "new", b""], ["put", "k", b"4"]], []])
+        twice = msgspec.msgpack.encode(["put_many", ["k", "new", "k"], [b"3", b"", b"4"]])
 
         assert code(apply(store, twice)) == "bad_request"
         assert read(store, get("k")) == Found("k", b"2", 2)
         assert code(read(store, get("new"))) == "not_found"
+
+    @pytest.mark.parametrize("values", [[], [b"3"], [b"3", b"", b"4"]])
+    def test_put_many_takes_a_value_for_each_key(self, store: KeyValueStore, values: list[bytes]) -> None:
+        """Nor can a mapping leave one out."""
+        uneven = msgspec.msgpack.encode(["put_many", ["k", "new"], values])
+
+        assert code(apply(store, uneven)) == "bad_request"
+        assert read(store, list_keys()) == Page([Found("k", b"2", 2)], "", 2)
+
+    def test_a_transaction_writes_a_key_once(self, store: KeyValueStore) -> None:
+        assert code(apply(store, txn([], [Put("k", b"3"), Put("new", b""), Delete("k")]))) == "bad_request"
+        assert read(store, list_keys()) == Page([Found("k", b"2", 2)], "", 2)
 
     @pytest.mark.parametrize(
         "when", [[["k", "lease", "==", 1]], [["k", "revision", "~", 1]], [["k", "value", "==", 1]]]

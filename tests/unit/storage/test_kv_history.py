@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from storage import history
@@ -86,13 +88,30 @@ class TestThePast:
 
         gone = read(store, watch("a", 0))
         assert isinstance(gone, Failed)
-        assert (gone.code, gone.revision) == ("compacted", 1)
+        assert (gone.code, gone.revision) == ("compacted", 2)
         assert read(store, watch("a", 3)) == Changes([Change("a", b"4", 4), Change("a", b"5", 5)], 5)
-        assert code(read(store, list_keys(revision=1))) == ""
-        assert read(store, get("a", 1)) == Found("a", b"1", 1)
-        store.apply(put_many({"a": b"6", "b": b""}))
+        assert code(read(store, list_keys(revision=2))) == ""
+        assert read(store, get("a", 2)) == Found("a", b"2", 2)
+        for number in (6, 7):
+            store.apply(put_many({"a": b"%d" % number, "b": b""}))
+        assert code(read(store, get("a", 2))) == "compacted"
+        assert code(read(store, list_keys(revision=2))) == "compacted"
+
+    def test_what_takes_too_much_room_is_not_known_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The records that were replaced count, and those of the last change stay whatever they take."""
+        monkeypatch.setattr(history, "BYTES_MAX", 8_000)
+        store = KeyValueStore()
+        store.apply(put_many({"a": bytes(4_000), "b": b""}))
+        store.apply(put_many({"a": bytes(4_000), "b": b""}))
+        store.apply(put("c", b""))
+        assert code(read(store, get("a", 1))) == ""
+
+        store.apply(put_many({"a": b"", "b": bytes(9_000)}))
         assert code(read(store, get("a", 1))) == "compacted"
-        assert code(read(store, list_keys(revision=1))) == "compacted"
+        assert read(store, get("c", 3)) == Found("c", b"", 3)
+        store.apply(put_many({"b": bytes(9_000), "c": b""}))
+        assert read(store, get("c", 3)) == Failed("compacted", ANY, 4)
+        assert read(store, list_keys("c", revision=4)) == Page([Found("c", b"", 3)], "", 4)
 
     def test_a_snapshot_holds_the_last_changes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """So that whoever was a little behind on one server finds the thread on another one."""

@@ -90,7 +90,10 @@ def stop(system: Membership, rng: Random) -> float:
     return took_s
 
 
-STORIES: Mapping[str, Callable[[Membership, Random], float]] = {
+Story = Callable[[Membership, Random], float]
+"""Something that happens to a cluster; told, it returns the seconds until all know."""
+
+STORIES: Mapping[str, Story] = {
     "event": event,
     "kill": kill,
     "stop": stop,

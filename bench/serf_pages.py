@@ -22,12 +22,17 @@ BEGIN = "<!-- figures of membership: made by python -m bench.serf_pages -->"
 END = "<!-- end of the figures of membership -->"
 
 
-def write(folder: Path) -> None:
-    """Make page and picture from the result in a folder, and the README's table beside it."""
+def read(folder: Path) -> SerfResult:
+    """The result in a folder."""
+    return msgspec.json.decode((folder / RESULT).read_bytes(), type=SerfResult)
+
+
+def write(result: SerfResult, folder: Path) -> None:
+    """Keep a result, and make page and picture of it, and the README's table beside the folder."""
     # Only who draws needs matplotlib.
     from bench.serf_plot import draw
 
-    result = msgspec.json.decode((folder / RESULT).read_bytes(), type=SerfResult)
+    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     draw(result, folder / _PICTURE)
     picture = f"![Seconds until all know, Quorate and Serf]({_PICTURE})"
     for page, figures in (
@@ -41,14 +46,19 @@ def conditions(result: SerfResult) -> str:
     """What was measured when, on what, in words."""
     machine = result.machine
     repeats = ", ".join(f"{count} with {size} servers" for size, count in result.repeats.items())
+    idle = result.idle
+    idle_run = f" Idle servers were watched in another run: {idle.commit}, {idle.began}, load average {idle.load}."
+    if idle.began == result.began:
+        idle_run = ""
     again = f" Repeats that were made again: {'; '.join(result.told_again)}." if result.told_again else ""
     return (
         f"Quorate {machine.quorate} ({machine.commit}), Serf {result.serf}, Python {machine.python}; {result.began}. "
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, Linux {machine.kernel}; load average "
         f"before the run: {machine.load}. Medians of the repeats ({repeats}), the least and the most; a ratio below 1 "
-        f"is in Quorate's favour, and is the median of the ratios of each repeat.{again}"
+        f"is in Quorate's favour, and is the median of the ratios of each repeat.{idle_run}{again}"
     )
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs"))
+    docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    write(read(docs), docs)

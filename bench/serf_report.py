@@ -29,16 +29,28 @@ class MembersIdle(msgspec.Struct, frozen=True):
     sent: list[float]
 
 
+class Idle(msgspec.Struct, frozen=True):
+    """What idle servers cost, in a run that may be another one than the stories'.
+
+    members: by the number of servers, by the system's name.
+    """
+
+    began: str
+    commit: str
+    load: float
+    seconds: float
+    members: dict[int, dict[str, MembersIdle]]
+
+
 class SerfResult(msgspec.Struct, frozen=True):
-    """times, idle: by the number of servers, by the system's name."""
+    """times: by the number of servers, by the system's name."""
 
     began: str
     machine: Machine
     serf: str
-    idle_s: float
     repeats: dict[int, int]
     times: dict[int, dict[str, Times]]
-    idle: dict[int, dict[str, MembersIdle]]
+    idle: Idle
     told_again: list[str] = []
 
 
@@ -63,15 +75,15 @@ def times_table(result: SerfResult) -> str:
     return "\n".join(lines)
 
 
-def idle_table(result: SerfResult) -> str:
+def idle_table(idle: Idle) -> str:
     """What idle servers cost, on the average of the servers."""
-    if not result.idle:
+    if not idle.members:
         return ""
     heads = ["CPU of a core, each server: Quorate", "Serf", "memory in MB: Quorate", "Serf"]
     heads += ["gossip sent in bytes a second: Quorate", "Serf", "ratio"]
-    lines = [f"| idle, over {result.idle_s:g} s | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    for size, idle in result.idle.items():
-        ours, theirs = idle[QUORATE], idle[SERF]
+    lines = [f"| idle, over {idle.seconds:g} s | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for size, systems in idle.members.items():
+        ours, theirs = systems[QUORATE], systems[SERF]
         sent = statistics.mean(ours.sent), statistics.mean(theirs.sent)
         lines.append(
             f"| {size} servers | {_cpu(ours.cpu_percent)} | {_cpu(theirs.cpu_percent)} "
@@ -83,7 +95,7 @@ def idle_table(result: SerfResult) -> str:
 
 def tables(result: SerfResult) -> str:
     """The result as Markdown."""
-    return "\n\n".join(filter(None, [times_table(result), idle_table(result)]))
+    return "\n\n".join(filter(None, [times_table(result), idle_table(result.idle)]))
 
 
 def _spread(seconds: Sequence[float]) -> str:

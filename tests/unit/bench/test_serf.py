@@ -17,7 +17,7 @@ from bench.membership import StoryError, until_all
 from bench.membership_stories import TITLES
 from bench.serf_agents import sent_between
 from bench.serf_pages import BEGIN, END, conditions
-from bench.serf_report import MembersIdle, SerfResult, idle_table, ratios, times_table
+from bench.serf_report import Idle, MembersIdle, SerfResult, idle_table, ratios, times_table
 from bench.serf_rpc import SerfRpc, SerfRpcError
 from tests.unit.project.sources import ROOT
 
@@ -42,15 +42,20 @@ def result(ours: list[float], theirs: list[float]) -> SerfResult:
         began="2026-01-01",
         machine=MACHINE,
         serf="0.9.4",
-        idle_s=40,
         repeats={3: len(ours)},
         times={3: {"Quorate": dict.fromkeys(TITLES, ours), "Serf": dict.fromkeys(TITLES, theirs)}},
-        idle={
-            3: {
-                "Quorate": MembersIdle([1.0, 0.5, 0.5], [50.0] * 3, [100.0, 200.0, 300.0]),
-                "Serf": MembersIdle([0.2] * 3, [14.0] * 3, [400.0] * 3),
-            }
-        },
+        idle=Idle(
+            began="2026-01-01",
+            commit="abc",
+            load=0.0,
+            seconds=40,
+            members={
+                3: {
+                    "Quorate": MembersIdle([1.0, 0.5, 0.5], [50.0] * 3, [100.0, 200.0, 300.0]),
+                    "Serf": MembersIdle([0.2] * 3, [14.0] * 3, [400.0] * 3),
+                }
+            },
+        ),
     )
 
 
@@ -93,7 +98,7 @@ def test_tables_show_medians_spread_and_ratio() -> None:
     assert "| SIGKILL of a server | 2.00 (1.00 to 3.00) | 2.00 (2.00 to 2.00) | **1.00** |" in times_table(made)
     assert (
         "| 3 servers | 0.50 %, at most 1.00 % | 0.20 %, at most 0.20 % | 50 | 14 | 200 | 400 | **0.50** |"
-        in idle_table(made)
+        in idle_table(made.idle)
     )
     assert "Serf 0.9.4" in conditions(made)
     assert msgspec.json.decode(msgspec.json.encode(made), type=SerfResult) == made

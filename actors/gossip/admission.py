@@ -22,6 +22,7 @@ from actors.gossip.messages import (
     OTHER_APP,
     OTHER_CLUSTER,
     UNSOUND,
+    Compare,
     Join,
     Joined,
     JoinRefused,
@@ -126,6 +127,15 @@ class Admission:
         if elsewhere and member is not None and member.is_live:
             self._shared.note(WARNING, f"{member.name} at {source.address} belongs to cluster {refusal.cluster_id}")
             self._beliefs.send_away(now, source.id, Intent.LEFT)
+
+    def compare(self, address: str) -> None:
+        """Exchange everything known with a member, if it is not the same already: mostly it is."""
+        self._shared.send(address, Compare(self._roster.whole_digest))
+
+    def on_compare(self, now: float, source: Source, compare: Compare) -> None:
+        """Somebody has said what it knows; if that is the same, it need not be told."""
+        if compare.digest != self._roster.whole_digest:
+            self.exchange(now, source.address, reply=True)
 
     def exchange(self, now: float, address: str, *, reply: bool) -> None:
         """Send everything known. reply: and ask for everything known there."""

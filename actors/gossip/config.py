@@ -40,8 +40,8 @@ class GossipConfig:
         gossip_to_dead_s: how long after its failure a member is still told, so that it can object.
         retransmit_mult: a change is sent retransmit_mult * ceil(log10(n + 1)) times.
         message_bytes: about this much of what is new goes along with one message.
-        push_pull_interval_s: full state is exchanged with a random member, 2, 3 ... times as rarely above 32, 64 ...
-            A tenth of it lies between two exchanges that digests that differ lead to.
+        push_pull_interval_s: full state is compared with a random member's, and exchanged if it differs; 2, 3 ... times
+            as rarely above 32, 64 ... A tenth of it lies between two exchanges that digests in answers lead to.
 
         query_mult: a query waits for answers gossip_interval_s * query_mult * ceil(log10(n + 1)), as Serf's.
 

@@ -1,9 +1,10 @@
-"""Dissemination: what is new goes to a few members each interval, and everything to one member now and then.
+"""Dissemination: what is new goes to a few members each interval; now and then two members exchange all they know.
 
 Members are told in a shuffled order, all of them before one is told again: drawn anew each time, in a small cluster one
 would now and then be passed over until the next exchange (a joiner of ten was, for up to 16 s of simulated time). What
 is missed all the same is found by the digests that travel with the probes: two that differ while neither side has news
-to tell lead to an exchange.
+to tell lead to an exchange. So do, at longer intervals, two digests of everything, the dead and the suspects included;
+two members that know the same send nothing more (memberlist sends it all each time).
 
 What lives here: the rhythms and the choice of who is told. What does not: what is new (broadcasts.py) and how a
 state is exchanged (admission.py).
@@ -66,7 +67,7 @@ class Gossiper:
         self._push_pull_at += stall_s
 
     def tick(self, now: float) -> None:
-        """Tell what is new, and exchange everything, as it is time for."""
+        """Tell what is new, and compare everything with somebody, as it is time for."""
         if now >= self._gossip_at and self._has_news():
             self._gossip(now)
         if now >= self._push_pull_at:
@@ -123,5 +124,5 @@ class Gossiper:
     def _push_pull(self, now: float) -> None:
         self._push_pull_at = now + self._config.push_pull_s(self._roster.live_count)
         for partner in self._roster.choose(1, lambda claim: claim.status is Status.ALIVE):
-            self._admission.exchange(now, partner.address, reply=True)
+            self._admission.compare(partner.address)
             self._herald.exchange(partner.address)

@@ -111,6 +111,13 @@ class Claim(Struct, frozen=True, array_like=True):
         return int.from_bytes(blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest(), "big")
 
     @property
+    def whole_digest(self) -> int:
+        """A number that differs when anything of the claim does that an exchange would tell: all but its age."""
+        accusers = sorted(accusation.by for accusation in self.accusers)
+        text = f"{self.id} {self.incarnation} {self.intent} {self.lamport} {self.liveness} {accusers}"
+        return int.from_bytes(blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest(), "big")
+
+    @property
     def weight(self) -> int:
         """About how many bytes this is on the wire."""
         tags = sum(len(key) + len(value) + 4 for key, value in self.tags.items())

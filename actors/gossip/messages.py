@@ -90,6 +90,16 @@ class Gossip:
     queries: list[Query] = Factory(list)
 
 
+@message("gossip.compare", urgent=True)
+class Compare(Struct, frozen=True, array_like=True):
+    """Is this what you know too? Whoever knows anything else answers with a Sync of all of it, and asks for another.
+
+    digest: see Roster.whole_digest.
+    """
+
+    digest: int
+
+
 @message("gossip.sync", urgent=True)
 @frozen
 class Sync:

@@ -30,6 +30,8 @@ class Roster:
         self.live_count = 1
         self.digest = own.digest
         """Sum of the digests of all live members, modulo 2**64: equal for two servers that see the same."""
+        self.whole_digest = own.whole_digest
+        """The same of all members and all that is told of them: two for whom it is equal have nothing to exchange."""
         self._claims: dict[str, Claim] = {own.id: own}
         self._since: dict[str, float] = {}
         self._holders: dict[str, str] = {own.address: own.id}
@@ -150,7 +152,10 @@ class Roster:
             self._set_bearers(claim.name, bearers)
 
     def _count(self, claim: Claim | None, sign: int) -> None:
-        if claim is not None and claim.is_live:
+        if claim is None:
+            return
+        self.whole_digest = (self.whole_digest + sign * claim.whole_digest) % DIGEST_MODULUS
+        if claim.is_live:
             self.live_count += sign
             self.digest = (self.digest + sign * claim.digest) % DIGEST_MODULUS
 

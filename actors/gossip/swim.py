@@ -27,6 +27,7 @@ from actors.gossip.herald import Herald
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
 from actors.gossip.messages import (
     Ack,
+    Compare,
     EventSync,
     Gossip,
     Join,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 MESSAGES: Final[tuple[type, ...]] = (
     Ack,
+    Compare,
     EventSync,
     Gossip,
     Join,
@@ -169,6 +171,7 @@ class Swim:
             Joined: self._admission.on_joined,
             JoinRefused: self._admission.on_refused,
             Sync: self._admission.on_sync,
+            Compare: self._admission.on_compare,
             Muster: self._mustering.on_muster,
             **self._conversation.handlers,
             NameAsk: self._names.on_ask,

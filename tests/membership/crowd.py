@@ -59,6 +59,7 @@ class CommonView:
         self.names = {claim.name: claim.id for claim in claims}
         self.order = list(self.claims)
         self.digest = sum(claim.digest for claim in claims) % DIGEST_MODULUS
+        self.whole_digest = sum(claim.whole_digest for claim in claims) % DIGEST_MODULUS
 
     def lend(self, own: Claim, rng: Random) -> Roster:
         """A table that holds it."""
@@ -82,6 +83,7 @@ class _LentRoster(Roster):
         self._names = Layered(view.names)
         self._order = [member_id for member_id in view.order if member_id != own.id]
         self.digest = view.digest
+        self.whole_digest = view.whole_digest
         self.put(own, 0.0)
 
 

@@ -12,6 +12,7 @@ from actors.gossip.effects import KeepClocks
 from actors.gossip.member import ACCUSERS_MAX, COUNTER_MAX, Accusation, Claim, Intent, Liveness
 from actors.gossip.messages import (
     Ack,
+    Compare,
     EventSync,
     Gossip,
     Join,
@@ -79,6 +80,7 @@ MESSAGES = st.one_of(
     REPLIES,
     st.builds(QueryRelay, TEXTS, REPLIES),
     st.builds(Sync, MANY, st.booleans()),
+    st.builds(Compare, INTEGERS),
     st.builds(Notice, INTEGERS, CLAIMS),
     st.builds(NoticeAck, INTEGERS),
     st.builds(Join, INTEGERS, TEXTS, CLAIMS),

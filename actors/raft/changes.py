@@ -8,10 +8,15 @@ Rules:
    majorities that do not meet.
 2. One change at a time: the last one is committed before the next is appended.
 3. A leader does not take away its own vote: the engine always counts it.  It hands over first.
+4. A first configuration of several servers stands before the log, on the disk of each that founded the cluster.  The
+   first entry of their first leader says it again, in the place of a no-op, for one that joined the others instead of
+   founding with them: with an entry and without a configuration it could not stand, and nobody could get its vote.  It
+   changes nothing, so rule 1 is not for it, and nobody has it before it is on the leader's disk (leader.py, rule 6).
 """
 
 from actors.raft.configuration import ChangeRefusedError, Server
 from actors.raft.entries import encode_configuration
+from actors.raft.journal import FRESH_ANCHOR_INDEX
 from actors.raft.leader import Leader
 from actors.raft.messages import Configure
 from actors.raft.state import RaftState
@@ -42,6 +47,13 @@ class Changes:
         state.note_appended(index)
         self._leader.reconfigured()
         return ""
+
+    def won(self) -> None:
+        """This server leads now, and the no-op of its term is in the log."""
+        state = self._state
+        if state.configurations.latest_index <= FRESH_ANCHOR_INDEX and state.peers:
+            state.journal.fill_no_op(encode_configuration(state.configuration.encode()))
+            state.note_appended(state.journal.last_index)
 
     def _why_not(self, change: Configure) -> str:
         state = self._state

@@ -307,6 +307,7 @@ class RaftCore:
         self.handover.drop()
         self.election.reset()
         self.leader.won()
+        self.changes.won()
 
     def _step_down(self, term: int) -> None:
         """The one way down: to a newer term, or out of a leadership that lost its quorum."""

@@ -210,6 +210,15 @@ class Journal(EngineJournal):
     def getVotedForNodeId(self) -> str | None:
         return self._voted_for
 
+    # --- what the guard changes ---------------------------------------------------------------------------------------
+
+    def fill_no_op(self, data: bytes) -> None:
+        """Let the no-op that the engine has just appended say something; nobody has seen it yet."""
+        no_op, index, term = self._log[-1]
+        if no_op != NO_OP or self._unsaved.first_index is None:
+            raise AssertionError(f"entry {index} is no fresh no-op")
+        self._log[-1] = (data, index, term)
+
     # --- snapshots ------------------------------------------------------------------------------------------------
 
     def save_snapshot(self, snapshot: SnapshotSave) -> None:

@@ -7,8 +7,7 @@ of one leadership.  What does not: asking, telling and timers (reconciler.py), a
 The rules, in the order in which they get the one change of a pass:
 
 1. *left* or *leaving* servers are removed at once.
-2. A server whose address or name changed (same id) is updated in place, and so is a first configuration of several
-   servers, which stands before the log and must get into it.
+2. A server whose address or name changed (same id) is updated in place.
 3. An alive member that is not in the configuration becomes a standby.  If a server that is gone still holds its address
    or its name, that one is removed first: they belong to the newcomer.
 4. Votes: promotions and demotions (seats.py).
@@ -23,7 +22,6 @@ from collections.abc import Iterable, Mapping
 from attrs import define, field, frozen
 
 from actors.gossip.member import Member, Status
-from actors.raft.journal import FRESH_ANCHOR_INDEX
 from actors.raft.messages import Configure, RaftView, ServerView
 from actors.reconciler.cleanup import cleanup
 from actors.reconciler.policy import Policy
@@ -92,8 +90,6 @@ def _updates(scene: Scene) -> Proposals:
         if (member.address, member.name) != (server.address, server.name):
             change = Configure("update", view.configuration_index, server.id, member.name, member.address)
             yield change, server.id, f"updating: it is {member.name} at {member.address} now"
-        elif scene.is_local(server) and view.configuration_index <= FRESH_ANCHOR_INDEX and len(view.servers) > 1:
-            yield scene.change("update", server), server.id, "writing the first configuration into the log"
 
 
 def _additions(scene: Scene) -> Proposals:

@@ -22,7 +22,7 @@ def guarded_processes(simulation: Simulation, ids: list[str], rng: random.Random
     """A process for each server; the disks of voters hold their first configuration, unless one founds the cluster."""
     weather = simulation.weather
     first = Configuration(tuple(evolve(simulation.listed(id_), voter=True) for id_ in ids[: weather.voters]))
-    # Of servers that found together one may have joined the others instead: the leader tells it the configuration.
+    # Of servers that found together one may have joined the others instead: the first entry says the configuration.
     lacking = random.Random(f"{simulation.seed}/founding")
     processes: dict[str, Process] = {}
     for position, id_ in enumerate(ids):
@@ -32,7 +32,7 @@ def guarded_processes(simulation: Simulation, ids: list[str], rng: random.Random
         server = SimServer(id_, disk, simulation.judge, weather.timing, machine, offset_s, rate)
         if weather.is_founded:
             server.founds = first if position == 0 else None
-        elif position < weather.voters and not (position > 0 and weather.is_reconciled and lacking.random() < 0.3):
+        elif position < weather.voters and not (position > 0 and lacking.random() < 0.3):
             disk.snapshot = SnapshotSave(1, 0, first.encode(), [], 1, 0, discard_log=False)
         processes[id_] = GuardedProcess(simulation, server)
     return processes

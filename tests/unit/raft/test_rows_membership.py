@@ -105,6 +105,30 @@ def test_row_13_change_falls_back_when_truncated() -> None:
     assert len(stage.state("s1").engine.otherNodes) == 2
 
 
+def test_row_13_first_leader_says_the_first_configuration() -> None:
+    """Whoever joined instead of founding learns it with the first entry, or could neither stand nor give its vote.
+
+    With an entry that the leader forgot in a crash it would have the longer log, and no configuration to stand by.
+    """
+    stage = Stage()
+    stage.cut_off = {"s2"}
+    stage["s1"].disk.snapshot = None
+    stage.restart("s1")
+    stage.call_election("s0")
+    stage.deliver()
+    stage.deliver()
+    stage.slow_disks = {"s0"}
+    stage.settle()
+    assert stage["s0"].leads
+
+    stage.restart("s0")
+    stage.catch_up_disk("s0")
+    stage.pass_time(5 * stage.timing.election_max_s)
+
+    assert stage["s0"].leads or stage["s1"].leads
+    assert voters(stage, "s1") == ["s0", "s1", "s2"]
+
+
 def test_row_13_restart_finds_the_same_configuration() -> None:
     """Added and removed again, a server stays removed after a restart: nothing is replayed."""
     stage = Stage(voters=3, strangers=1)
@@ -115,7 +139,7 @@ def test_row_13_restart_finds_the_same_configuration() -> None:
     stage.beat("s0")
     stage.settle()
     changes = [entry for entry in stage.state("s1").journal[:] if is_configuration(entry[0])]
-    assert len(changes) == 3
+    assert len(changes) == 4, "the first configuration, which the first entry says, and the three"
 
     stage.restart("s1")
     stage.pass_time(3 * stage.timing.heartbeat_s)

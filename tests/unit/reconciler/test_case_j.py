@@ -190,13 +190,3 @@ def test_j2_an_unhealthy_standby_is_not_promoted(standby: ServerView, reason: st
 
     assert decision.change is None
     assert reason in decision.reasons["b"]
-
-
-def test_a_first_configuration_of_several_servers_gets_into_the_log() -> None:
-    """Else a server whose disk never held it would not know that it votes."""
-    members = [member(i) for i in "abc"]
-    servers = [server(i) for i in "abc"]
-
-    assert change_of(members, view(*servers, index=1)) == "update a"
-    assert change_of(members, view(*servers, index=2)) == ""
-    assert change_of(members[:1], view(servers[0], index=1)) == "", "alone there is nobody to tell"

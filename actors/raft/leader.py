@@ -86,6 +86,7 @@ class Leader:
         self.round = 0
         self.heartbeat_at = 0.0
         self._beat_wants_reply = True
+        self._won_at = 0.0
         self.term_start = 0
         """Index of the no-op of this term; nothing is served before it is committed."""
 
@@ -98,6 +99,7 @@ class Leader:
     def won(self) -> None:
         """The candidacy is won: the engine has appended the no-op of this term."""
         self.term_start = self._state.journal.last_index
+        self._won_at = self._state.now
         for progress in self.progress.values():
             progress.last_ack = self._state.now
         self._is_replication_due = True
@@ -117,6 +119,14 @@ class Leader:
         """Whether a majority has answered within the largest election timeout (row 10)."""
         since = self._state.now - self._state.timing.election_max_s
         return self._state.is_quorum(peer for peer, p in self.progress.items() if p.last_ack >= since)
+
+    @property
+    def knows_who_answers(self) -> bool:
+        """Whether this leader has heard of everybody in its term, or has waited long enough to miss the others."""
+        timing = self._state.timing
+        return self._state.now - self._won_at > timing.election_max_s + timing.heartbeat_s or all(
+            progress.last_ack > self._won_at for progress in self.progress.values()
+        )
 
     def level_at(self) -> float:
         """When what is here was all there was, as far as this server knows: for a leader, when a majority answered."""

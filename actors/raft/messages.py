@@ -252,7 +252,8 @@ class ServerView:
 class RaftView:
     """The configuration in force and what a change of it depends on.
 
-    configuration_index: of its entry; is_settled: that entry is committed, and so is one of this leader's term.
+    configuration_index: of its entry; is_settled: that entry is committed, and so is one of this leader's term,
+    and it knows who answers it: right after its election it takes everybody for heard.
     """
 
     local: str

@@ -51,7 +51,11 @@ def raft_view(core: RaftCore) -> RaftView:
     return RaftView(
         local=state.self_id,
         is_leader=state.engine.is_leader,
-        is_settled=core.leader.is_established and state.configurations.latest_index <= state.engine.commit,
+        is_settled=(
+            core.leader.is_established
+            and core.leader.knows_who_answers
+            and state.configurations.latest_index <= state.engine.commit
+        ),
         configuration_index=state.configurations.latest_index,
         commit_index=state.engine.commit,
         servers=[

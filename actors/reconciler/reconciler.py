@@ -136,6 +136,8 @@ class Reconciler(Actor):
         server = next((s for s in view.servers if s.name == name), None)
         if not view.is_leader:
             return "this server is not the leader"
+        if not view.is_settled:
+            return "another change is under way, or this leader is new and does not know who answers it: try again soon"
         if server is None:
             return f"there is no server named {name} in the Raft configuration"
         member = next((member for member in members.members if member.id == server.id), None)

@@ -74,6 +74,8 @@ class _Reader:
     cursor: int = 0
     key: int = 0
     """Of its question that is under way, 0 for none."""
+    asked: int = 0
+    """The cursor of its last question."""
     follows: bool = False
     """Raft's actor has been asked to say when something was applied."""
     applied: int = 0
@@ -218,9 +220,10 @@ class Watches:
             self._answer(question, result)
             return
         question.after = answer.revision
-        if not self._waiting:
-            # Nobody has kept the reader going: it begins where this question does.
-            self._reader.cursor = max(self._reader.cursor, answer.revision)
+        # Nobody has kept the reader going, or it has gone ahead of what is applied here, for somebody who comes from a
+        # server that was: it reads from where this question begins.
+        is_first = not self._waiting
+        self._reader.cursor = answer.revision if is_first else min(self._reader.cursor, answer.revision)
         self._wait(question)
         self._read_on()
 
@@ -267,12 +270,15 @@ class Watches:
         reader = self._reader
         if self._waiting and not reader.key and not reader.follows:
             reader.key = next(self._keys)
+            reader.asked = reader.cursor
             self._query(reader.key, watch("", reader.cursor, is_prefix=True))
 
     def _read(self, code: str, result: bytes) -> None:
         """What has been changed since the cursor, or nothing: then Raft will say when there is more."""
         answer = _decoded(result) if code == "ok" else None
-        if isinstance(answer, Failed):
+        if self._reader.cursor < self._reader.asked:
+            self._read_on()  # what it was answered is not all that came after its cursor
+        elif isinstance(answer, Failed):
             self._start_again(answer.revision)
         elif isinstance(answer, Changes) and answer.changes:
             self._tell(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -28,6 +28,7 @@ class Desk:
         self.now = 100.0
         self.watches = Watches(GatewayLimits(**limits), FIRST_KEY)  # type: ignore[arg-type]
         self.store = KeyValueStore()
+        self.log: list[bytes] = []
         self.applied = 0
         self.mail: deque[Read | Follow] = deque()
         self.followed: int | None = None
@@ -42,9 +43,16 @@ class Desk:
         self.flush()
 
     def apply(self, command: bytes) -> None:
-        """An entry is committed."""
-        self.store.apply(command)
-        self.applied += 1
+        """An entry is committed, and applied here as all before it are."""
+        self.log.append(command)
+        self.catch_up()
+
+    def catch_up(self, most: int = 1_000_000) -> None:
+        """Apply so many of the entries that are committed and not applied here."""
+        behind = self.log[self.applied : self.applied + most]
+        for command in behind:
+            self.store.apply(command)
+        self.applied += len(behind)
         self._stir()
 
     def serve(self, most: int = 1_000_000) -> None:
@@ -60,9 +68,12 @@ class Desk:
             assert self.watches.results(batch) == []
             self.flush()
 
-    def die(self) -> None:
-        """Raft's actor dies; what waits in its mailbox is for its successor."""
+    def die(self, applied: int | None = None) -> None:
+        """Raft's actor dies; what waits in its mailbox is for its successor, which may not have applied as much yet."""
         self.followed = None
+        if applied is not None:
+            self.store, self.applied = KeyValueStore(), 0
+            self.catch_up(applied)
         self.watches.raft_died()
         self.flush()
 
@@ -163,6 +174,47 @@ def test_who_has_seen_more_than_this_server_waits() -> None:
     assert desk.answer(1) == Changes([Change("a", b"3", 3)], 3)
 
 
+def test_one_who_has_seen_more_than_this_server_hides_nothing_from_others() -> None:
+    """Two come from servers that died, one of which was ahead: what only that one knows is told to the other."""
+    desk = Desk()
+    desk.ask(1, "a", 2)
+    desk.serve()
+    desk.ask(2, "a", 1)
+    desk.serve()
+    for number in range(1, 4):
+        desk.apply(put("a", b"%d" % number))
+        desk.serve()
+
+    assert desk.answer(1) == Changes([Change("a", b"3", 3)], 3)
+    assert desk.answer(2) == Changes([Change("a", b"2", 2)], 2)
+
+
+def test_a_reader_that_goes_back_forgets_what_it_has_asked() -> None:
+    """Its question of a moment ago was for what comes after a later revision."""
+    desk = Desk()
+    desk.ask(1, "a", 2)
+    desk.ask(2, "a", 0)
+    desk.serve(1)
+    desk.serve(1)
+    for number in range(1, 4):
+        desk.apply(put("a", b"%d" % number))
+    desk.serve()
+
+    assert desk.answer(1) == Changes([Change("a", b"3", 3)], 3)
+    assert desk.answer(2) == Changes([Change("a", b"%d" % number, number) for number in range(1, 4)], 3)
+
+
+def test_a_bookmark_of_a_server_that_is_behind_promises_nothing() -> None:
+    """Its deadline comes before the change does: who asks again after the answer is told of it."""
+    desk = Desk()
+    desk.ask(1, "a", 7)
+    desk.ask(2, "a", 1, timeout_s=5.0)
+    desk.serve()
+    desk.pass_time(5.1)
+
+    assert desk.answer(2) == Changes([], 1)
+
+
 def test_who_is_too_slow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never a silent gap: from where on everything is known."""
     monkeypatch.setattr(history, "CHANGES_MAX", 8)
@@ -252,36 +304,41 @@ class Client:
 
 @pytest.mark.parametrize("case", range(60))
 def test_each_watcher_is_told_everything_once_and_in_order(seed: int, case: int) -> None:
-    """Whatever comes between: slow mail, a Raft actor that dies, a full mailbox, deadlines."""
+    """Whatever comes between: slow mail, a Raft actor that dies or is behind, a full mailbox, deadlines."""
     rng = random.Random(seed + case)
-    desk, numbers = Desk(), iter(range(1, 1_000_000))
+    desk, truth, numbers = Desk(), KeyValueStore(), iter(range(1, 1_000_000))
     keys = ["a", "ab", "b", "ba/1", "c"]
     clients = [Client(desk, rng.choice(["", *keys]), numbers, is_prefix=rng.random() < 0.6) for _ in range(6)]
     expected: list[Change] = []
 
     def change() -> None:
         chosen = rng.sample(keys, rng.randint(1, 3))
-        before = desk.store.revision
+        before = truth.revision
+        new: dict[str, bytes | None] = dict.fromkeys(chosen, b"%d" % before)
+        command = put_many(dict.fromkeys(chosen, b"%d" % before))
         if len(chosen) == 1 and rng.random() < 0.3:
-            desk.apply(delete(chosen[0]))
-            new: dict[str, bytes | None] = {chosen[0]: None}
-        else:
-            new = dict.fromkeys(chosen, b"%d" % before)
-            desk.apply(put_many(dict.fromkeys(chosen, b"%d" % before)))
-        if desk.store.revision > before:
-            expected.extend(Change(key, value, desk.store.revision) for key, value in new.items())
+            new, command = {chosen[0]: None}, delete(chosen[0])
+        truth.apply(command)
+        if truth.revision > before:
+            expected.extend(Change(key, value, truth.revision) for key, value in new.items())
+        desk.log.append(command)
+        if rng.random() < 0.8:
+            desk.catch_up()
 
-    steps = [
+    steps: list[Callable[[], None]] = [
         change,
         lambda: desk.serve(rng.randint(1, 3)),
         lambda: rng.choice(clients).come_again(rng),
         lambda: desk.pass_time(rng.choice([0.05, 0.3])),
         lambda: setattr(desk, "is_full", rng.random() < 0.2),
         desk.die,
+        lambda: desk.die(rng.randint(0, desk.applied)),
+        lambda: desk.catch_up(rng.randint(1, 3)),
     ]
     for _ in range(400):
-        rng.choices(steps, weights=[4, 6, 8, 3, 0.5, 0.3])[0]()
+        rng.choices(steps, weights=[4, 6, 8, 3, 0.5, 0.3, 0.3, 2])[0]()
     desk.is_full = False
+    desk.catch_up()
     for _ in range(3):
         for client in clients:
             client.come_again(rng)

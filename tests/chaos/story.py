@@ -14,6 +14,7 @@ from tests.support.cluster import Cluster
 from tests.support.load import Load
 from tests.support.verdict import check
 from tests.support.witness import Witness
+from tests.support.writing import Writing
 
 WRITES_BEFORE = (100, 400)
 """How many writes are acknowledged between two faults, so that each hits another moment."""
@@ -24,8 +25,7 @@ class Story:
     """What a test has in hand while the load runs. rng: every choice of the test comes from its seed."""
 
     cluster: Cluster
-    load: Load
-    witness: Witness
+    load: Writing
     rng: random.Random
 
     def rounds(self) -> Iterator[int]:
@@ -55,6 +55,6 @@ def chaos(cluster: Cluster, seed: int, *, servers: int = 3) -> Iterator[Story]:
         Witness(cluster.servers) as witness,
         Load([server.address for server in cluster.servers], seed) as load,
     ):
-        yield Story(cluster, load, witness, random.Random(seed))
+        yield Story(cluster, load, random.Random(seed))
         check(cluster, load, witness)
     print(f"the story took {time.monotonic() - began:.1f} s")

@@ -15,7 +15,7 @@ from attrs import define
 
 from tests.histories.promises import WatchPromise
 from tests.histories.violation import Violation
-from tests.histories.watch_history import Told, WatchHistory, Write
+from tests.histories.watch_history import Changes, Told, WatchHistory, Write
 from tests.linearizability.operation import Operation, Outcome, Value
 
 AUTHENTIC = WatchPromise.AUTHENTIC
@@ -44,10 +44,16 @@ class ChangeLog:
                 self._by_change.setdefault(change, []).append(write)
             if write.revision is not None:
                 self._acknowledged(write, write.revision)
+        tellings: dict[int, list[Told]] = {}
         for stream in known.streams:
             for told in stream.told:
                 if told.changes:
-                    self._told(told)
+                    tellings.setdefault(told.revision, []).append(told)
+        for revision, told_here in sorted(tellings.items()):
+            if revision not in self.entries:
+                self._find(told_here)
+            for told in told_here:
+                self._told(told)
         for revision, entry in self.entries.items():
             for key in entry.changes:
                 self._of_key.setdefault(key, []).append(revision)
@@ -70,8 +76,6 @@ class ChangeLog:
         self._placed[write] = revision
 
     def _told(self, told: Told) -> None:
-        if told.revision not in self.entries:
-            self._find(told)
         entry = self.entries[told.revision]
         for key, value in told.changes.items():
             known = entry.write.changes if entry.write else entry.changes
@@ -85,13 +89,15 @@ class ChangeLog:
         if entry.write and entry.write.operation.invoked_s > told.operation.returned_s:
             self._violated(AUTHENTIC, "told before it was written", told.operation, entry.write.operation)
 
-    def _find(self, told: Told) -> None:
-        """Place the write that a watcher was told of and no writer."""
-        write = self._unplaced(told)
-        if write is not None:
-            self._place(write, told.revision)
-            return
-        same = self._same(told)
+    def _find(self, tellings: list[Told]) -> None:
+        """Place the write of a revision that watchers were told of and no writer."""
+        told = tellings[0]
+        everything = {key: value for each in tellings for key, value in each.changes.items()}
+        same = self._same(everything, told) or self._same(told.changes, told)
+        for write in same:
+            if write not in self._placed and write.operation.outcome is Outcome.UNKNOWN:
+                self._place(write, told.revision)
+                return
         if not same:
             self._violated(AUTHENTIC, "nobody wrote it", told.operation)
         elif same[0] in self._placed:
@@ -101,25 +107,14 @@ class ChangeLog:
             self._violated(AUTHENTIC, "told of a write that certainly failed", same[0].operation, told.operation)
         self.entries[told.revision] = Entry(dict(told.changes), told.operation, None)
 
-    def _same(self, told: Told) -> list[Write]:
-        """The writes of all that is told, those first that are most likely meant."""
-        changes = told.changes.items()
-        rarest = min((self._by_change.get(change, []) for change in changes), key=len)
+    def _same(self, changes: Changes, told: Told) -> list[Write]:
+        """The writes that make these changes, those first that are most likely meant."""
+        rarest = min((self._by_change.get(change, []) for change in changes.items()), key=len)
 
         def unlikely(write: Write) -> tuple[bool, int]:
             return write.operation.invoked_s > told.operation.returned_s, len(write.changes)
 
-        return sorted((write for write in rarest if changes <= write.changes.items()), key=unlikely)
-
-    def _unplaced(self, told: Told) -> Write | None:
-        return next(
-            (
-                write
-                for write in self._same(told)
-                if write not in self._placed and write.operation.outcome is Outcome.UNKNOWN
-            ),
-            None,
-        )
+        return sorted((write for write in rarest if changes.items() <= write.changes.items()), key=unlikely)
 
     def _violated(self, promise: WatchPromise, what: str, *operations: Operation) -> None:
         self.violations.append(Violation(promise, what, operations))

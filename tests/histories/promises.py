@@ -26,3 +26,33 @@ class WatchPromise(Enum):
     """What is told was written, and each write is one change, at the revision that its writer was told."""
     REVISIONS = "revisions"
     """Revisions agree with real time."""
+
+
+class LockPromise(Enum):
+    """What is promised of a lock with fencing tokens, and of a resource that checks them."""
+
+    EXCLUSIVE = "exclusive"
+    """One holder at a time: nobody has a lock again that somebody else has had since."""
+    RISING = "rising"
+    """Each holder has a token of its own, higher than those before."""
+    FENCED = "fenced"
+    """No write has an effect whose token is lower than one that was the present one before."""
+    OVER = "over"
+    """Who released a lock, or was told that it is lost, has no effect any more."""
+    EFFECTIVE = "effective"
+    """What was acknowledged is there once, what was refused is not, and nothing that nobody wrote."""
+    UNBROKEN = "unbroken"
+    """Each write was made from the value that was there before it."""
+    REAL_TIME = "real time"
+    """The resource's order agrees with real time."""
+
+
+class LeasePromise(Enum):
+    """What is promised of a lease."""
+
+    KEPT = "kept"
+    """It lasts for its time from each renewal on, unless somebody revokes it; what hangs on it does, too."""
+    FINAL = "final"
+    """Once it has ended it is not renewed again."""
+    DISTINCT = "distinct"
+    """No two leases have one id."""

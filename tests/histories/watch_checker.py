@@ -19,6 +19,7 @@ from tests.histories.real_time import disorder
 from tests.histories.violation import Violation
 from tests.histories.watch_history import Stream, Told, WatchHistory
 from tests.linearizability.history import History
+from tests.linearizability.models import shown
 
 ORDERED, UNIQUE, ATOMIC = WatchPromise.ORDERED, WatchPromise.UNIQUE, WatchPromise.ATOMIC
 RELIABLE, RESUMABLE, BOOKMARKABLE = WatchPromise.RELIABLE, WatchPromise.RESUMABLE, WatchPromise.BOOKMARKABLE
@@ -119,7 +120,7 @@ def _reads(known: WatchHistory, log: ChangeLog) -> Iterator[Violation]:
         at = max((revision for revision in log.history_of(key) if revision <= read.revision), default=None)
         replayed = None if at is None else log.entries[at].changes[key]
         if replayed != value:
-            what = f"who was told of every change of {key!r} up to {read.revision} knows {replayed!r}"
+            what = f"who was told of every change of {key!r} up to {read.revision} knows {shown(replayed)}"
             evidence = () if at is None else (log.entries[at].evidence,)
             yield Violation(RELIABLE, what, (*evidence, read.operation))
 

@@ -12,7 +12,7 @@ What lives here: the operations' meaning, and what makes one malformed. What doe
     read       arguments: revision; result: the key's value at that revision, None if there was none
 
 A stream belongs to its client: what the client is told belongs to the last watch that it began. No value is written
-twice, so that a value tells whose write it is.
+twice, and a command of several keys writes one, so that what is told tells whose write it is.
 """
 
 from __future__ import annotations

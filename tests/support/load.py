@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quorate.client import Client
-from tests.support.waiting import wait_until
-from tests.support.worker import Worker
+from tests.support.writing import Writing
 from transport.client_errors import ClientError
 
 WORKERS = 12
@@ -30,7 +29,7 @@ READ_SHARE = 0.2
 AGAIN_SHARE = 0.2
 
 
-class Load(Worker):
+class Load(Writing):
     """Runs from `with` to its end, or to `stop`. What it remembers may be read at any time.
 
     acknowledged: key to value, of writes that were acknowledged. unknown: key to the values of writes whose outcome
@@ -44,29 +43,13 @@ class Load(Worker):
         self.refused: dict[str, set[bytes]] = {}
         self.wrong: list[str] = []
         self.errors: Counter[str] = Counter()
-        self.writes = 0
         self.slowest_s = 0.0
         """How long the slowest write that was acknowledged has taken."""
         self.reads = 0
-        self._last_begun = 0.0
-        """When the latest write that was acknowledged had been begun."""
         self._addresses = list(addresses)
         self._seed = seed
         self._key = key
         self._name = name
-
-    def more(self, count: int) -> None:
-        """Wait until so many more writes were acknowledged."""
-        goal = self.writes + count
-        wait_until(f"{count} more writes are acknowledged", lambda: self.is_broken or self.writes >= goal)
-        assert not self.is_broken, self._crash
-
-    def serves_again(self) -> float:
-        """Wait until a write that is begun from now on is acknowledged; returns for how many seconds that took."""
-        now = time.monotonic()
-        wait_until("writes are accepted again", lambda: self.is_broken or self._last_begun > now)
-        assert not self.is_broken, self._crash
-        return time.monotonic() - now
 
     # --- in the thread ----------------------------------------------------------------------------------------------
 
@@ -111,9 +94,8 @@ class Load(Worker):
             kept.setdefault(key, set()).add(value)
             return False
         self.acknowledged[key] = value
-        self.writes += 1
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
-        self._last_begun = max(self._last_begun, begun)
+        self._written(begun)
         return True
 
     async def _read(self, client: Client, key: str, value: bytes) -> None:

@@ -200,7 +200,7 @@ BROKEN: dict[str, tuple[History, Promise, str]] = {
             update(1, "a", "2", client="v"),
         ),
         Promise.AUTHENTIC,
-        "revision 1 is told with 'a' as '1', which is not what it is: #4 write 'a' '2' (unknown) of c",
+        "revision 1 is told with 'a' as '2', which is not what it is: #3 write 'a' '1' (unknown) of c",
     ),
     "two writes of one revision": (
         tell(A, write(1, "b", "2")),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from tests.histories.lock_checker import check_locks
+from tests.histories.lock_history import LOCK_FUNCTIONS
 from tests.histories.violation import Violation, listed
 from tests.histories.watch_checker import check_watches
 from tests.histories.watch_history import WATCH_FUNCTIONS
@@ -22,6 +24,7 @@ LISTED_MAX = 5
 
 CHECKERS: dict[str, tuple[frozenset[str], Callable[[History], list[Violation]]]] = {
     "watches": (WATCH_FUNCTIONS, check_watches),
+    "locks": (LOCK_FUNCTIONS, check_locks),
 }
 
 

@@ -4,7 +4,8 @@ Here: which chunks belong to which, and what is garbage. Not here: SQL (snapshot
 snapshot means for the log (raft_db.py).
 
 Two may be in the making at the same time: one that this server makes, and one that its leader sends; a snapshot that is
-put in force ends both. What has arrived of a leader's outlives a restart, and its transfer goes on where it was. One
+put in force ends both, but for a leader's of a later index. What has arrived of a leader's outlives a restart, and its
+transfer goes on where it was. One
 that was in force stays readable for as long as it is held: whoever sends it to another server goes on where it was.
 
 What a transaction does to the stagings is a value that the caller hands to `adopt` when it is done, so that nothing of
@@ -133,6 +134,9 @@ class SnapshotStore:
             raise InvalidWriteError(f"{save.staged} staged chunks named where {staging.chunks} are kept")
         row = SnapshotRow(staging.series, save.index, save.term, save.configuration, staging.chunks, staging.size)
         self._table.put_in_force(row)
+        arriving = self.present.received
+        if not save.received and arriving.source is not None and arriving.source.index > save.index:
+            return Snapshots(row, received=arriving)
         self._table.put_arriving(0, None)
         return Snapshots(row)
 

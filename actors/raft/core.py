@@ -194,7 +194,7 @@ class RaftCore:
         state.now, state.snapshot = now, snapshot.without_chunks()
         state.journal.save_snapshot(snapshot)
         state.configurations.compact(snapshot.index)
-        self.receiver.forget()
+        self.receiver.overtaken(snapshot.index)
 
     # --- effects --------------------------------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ class SnapshotReceiver:
             received=True,
             size=self._size,
         )
-        self.forget()
+        self._begin(None)
         self._install(snapshot)
         state.outbox.promise(leader, SnapshotReply(chunk.term, chunk.index, 0, True))
         return snapshot
@@ -219,9 +219,10 @@ class SnapshotReceiver:
             return None
         return {"index": self._source.index, "chunks": self._wanted, "chunks_total": self._source.chunks}
 
-    def forget(self) -> None:
-        """What was gathered is no longer on disk."""
-        self._begin(None)
+    def overtaken(self, index: int) -> None:
+        """A snapshot of this server's own is put in force; one of a later index goes on arriving."""
+        if self._source is not None and self._source.index <= index:
+            self._begin(None)
 
     def _is_late(self, chunk: SnapshotChunk) -> bool:
         """Whether it is of a snapshot that this term's leader sent before the one that is arriving."""

@@ -135,11 +135,12 @@ class SimDisk:
             del self.rows[index]
 
     def _take_chunks(self, write: Write | RaftWrite) -> SnapshotSave | None:
-        """One of our own, then chunks of a leader's, then a leader's; each ends what was staged."""
+        """One of our own, then chunks of a leader's, then a leader's; each ends what was staged of no later index."""
         save, snapshot = write.snapshot, self.snapshot
         if save is not None and not save.received:
             snapshot = save
-            self.staged, self.source = [], None
+            if self.source is None or self.source.index <= save.index:
+                self.staged, self.source = [], None
         for number, chunk in write.stage:
             if number == 0:
                 self.staged, self.source = [], write.source

@@ -29,7 +29,7 @@ from transport.client_protocol import Request, encode_payload
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-PROBE_TIMEOUT_MS: Final = 1_500
+PROBE_TIMEOUT_MS: Final = 5_500
 GLANCE_TIMEOUT_MS: Final = 300
 NOBODY: Final = Sender("", "", "", 0)
 """Who waits for no answer."""

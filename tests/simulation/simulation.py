@@ -50,8 +50,8 @@ from transport.wire import decode_body, encode_body, kind_of
 QUIET_S: Final = 20.0
 STEADY_S: Final = 3.0
 """For how long nobody may call an election once all agree."""
-SERVE_S: Final = 2.0
-"""Within which every member answers a write and a read then."""
+SERVE_S: Final = 6.0
+"""Within which every member answers a write and a read then, be it that it first gets a snapshot for them."""
 
 READS_A_SECOND: Final = 20.0
 CHECKER_STEPS: Final = 200_000

@@ -218,6 +218,26 @@ def test_snapshot_begins_anew_for_a_receiver_that_lost_its_chunks() -> None:
     assert stage["s0"].core.sender.progress_of("s2") is None
 
 
+def test_own_snapshot_does_not_interrupt_a_newer_one() -> None:
+    """A transfer that had to begin anew for it would wait for the leader to notice, and cost all that had arrived."""
+    stage = lagging_stage()
+    chunks = chunks_for(stage)
+    stage.state("s2").engine.learn_commit(stage.last_index("s2"))
+    for chunk in chunks[:5]:
+        stage.hand(Letter("s0", "s2", chunk))
+    stage["s2"].snapshot(stage.now, tail=0)
+    stage.step("s2")
+    kept = stage.state("s2").snapshot
+    assert kept is not None
+    assert kept.index == 2
+    stage.restart("s2")
+
+    for chunk in chunks[5:]:
+        stage.hand(Letter("s0", "s2", chunk))
+
+    assert stage["s2"].values == stage["s0"].values
+
+
 def test_lost_chunk_is_sent_again() -> None:
     """When nothing moves for a while the chunk that is wanted is sent once more."""
     stage = lagging_stage()

@@ -141,6 +141,21 @@ class TestSnapshots:
 
         assert stored(tmp_path).snapshot == snapshot(20, 2, 20, 2, chunks=[b"a" * 9000, b"b", b"c"])
 
+    @pytest.mark.parametrize(("own", "left"), [(15, 1), (20, 0), (25, 0)])
+    def test_a_leaders_snapshot_goes_on_arriving_behind_an_older_one(self, tmp_path: Path, own: int, left: int) -> None:
+        """One that this server makes meanwhile ends the transfer only if it holds as much."""
+        source = SnapshotSource("leader", 20, 2, 2)
+        with journal(tmp_path) as db:
+            db.write(turn(hard_state=2, append=entries(2, 30), stage=[(0, b"a" * 9000)], source=source))
+            db.write(turn(snapshot=snapshot(own, 1, own, 1, chunks=[b"own"])))
+            assert db.load().arriving.chunks == left
+        with journal(tmp_path) as db:
+            assert db.load().arriving.chunks == left
+            if left:
+                whole = snapshot(20, 2, 20, 2, chunks=[], staged=2, received=True, discard_log=True)
+                db.write(turn(stage=[(1, b"b")], snapshot=whole))
+                assert content_of(db).snapshot == snapshot(20, 2, 20, 2, chunks=[b"a" * 9000, b"b"])
+
     def test_a_chunk_out_of_order_ends_the_staging(self, tmp_path: Path) -> None:
         with journal(tmp_path) as db:
             db.stage(0, b"0")

@@ -50,7 +50,9 @@ class JournalLife(RuleBasedStateMachine):
             chunks=chunks,
             discard_log=discard_log,
         )
-        self.staged, self.arrived = [], []
+        self.staged = []
+        if index >= SOURCE.index:
+            self.arrived = []
         return made
 
     @rule(up=st.integers(0, 2), vote=st.sampled_from(["a", "b"]), cluster=st.booleans())
@@ -93,6 +95,7 @@ class JournalLife(RuleBasedStateMachine):
     def install_what_arrived(self, ahead: int) -> None:
         index, chunks = self.last + ahead, self.arrived
         write = self.save(index, index, chunks=chunks, discard_log=True)
+        self.arrived = []
         self.log, self.anchor, self.snapshot, self.commit = [], (index, self.term), write, index
         self.db.write(turn(snapshot=evolve(write, chunks=[], staged=len(chunks), received=True)))
 

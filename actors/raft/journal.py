@@ -224,8 +224,6 @@ class Journal(EngineJournal):
     def save_snapshot(self, snapshot: SnapshotSave) -> None:
         """Keep a snapshot of our own and drop the entries up to its ``keep_from``, in one write."""
         self._unsaved.snapshot = snapshot
-        # It ends the staging of a leader's (storage/snapshot_store.py).
-        self._unsaved.stage.clear()
         self._drop_to(snapshot.keep_from)
 
     def stage(self, number: int, chunk: bytes, source: SnapshotSource) -> None:
@@ -234,6 +232,10 @@ class Journal(EngineJournal):
             self._unsaved.stage.clear()
             self._unsaved.source = source
         self._unsaved.stage.append((number, chunk))
+
+    def unstage(self) -> None:
+        """A snapshot of our own has ended the staging of a leader's (storage/snapshot_store.py)."""
+        self._unsaved.stage.clear()
 
     def install_snapshot(self, snapshot: SnapshotSave) -> None:
         """Take a leader's snapshot: a tail that matches it stays, anything else goes (Raft §7)."""

@@ -221,8 +221,9 @@ class SnapshotReceiver:
 
     def overtaken(self, index: int) -> None:
         """A snapshot of this server's own is put in force; one of a later index goes on arriving."""
-        if self._source is not None and self._source.index <= index:
+        if self._source is None or self._source.index <= index:
             self._begin(None)
+            self._state.journal.unstage()
 
     def _is_late(self, chunk: SnapshotChunk) -> bool:
         """Whether it is of a snapshot that this term's leader sent before the one that is arriving."""

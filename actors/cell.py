@@ -21,7 +21,7 @@ from actors.inbox import Inbox
 from actors.life import Life
 from actors.lifecycle import ALIVE, FINAL, Event, State, following
 from actors.runtime_messages import TIMER_DUE
-from transport.wire import ErrorReply, Header, WireError, decode_body, head_bytes, is_retried, unpack
+from transport.wire import CLIENT, ErrorReply, Header, WireError, decode_body, head_bytes, is_retried, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -338,9 +338,10 @@ def sender_of(header: Header) -> Sender:
 
     A client has no address to be answered at; `System.deliver` has put its routing id there, as hexadecimal digits.
     """
-    if header.sender:
-        return Sender(header.sender, header.address, header.actor, header.ask)
-    return Sender("", "", "", header.ask, bytes.fromhex(header.address))
+    origin = header.origin or CLIENT
+    if origin.sender:
+        return Sender(origin.sender, origin.address, header.actor, header.ask)
+    return Sender("", "", "", header.ask, bytes.fromhex(origin.address))
 
 
 def text_of(error: BaseException) -> str:

@@ -66,8 +66,8 @@ class LinksActor(Actor):
 
     def _on_frames(self, arrived: list[Arrival]) -> None:
         self._system.pump.open_delivery()
-        for header, body, routing_id in arrived:
-            if not self._system.deliver(header, body, routing_id) and routing_id is not None:
+        for header, origin, body, routing_id in arrived:
+            if not self._system.deliver(header, origin, body, routing_id) and routing_id is not None:
                 self._refuse_client(header, body, routing_id)
         self._system.pump.end_delivery()
 

@@ -14,8 +14,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 import zmq
+from msgspec.structs import replace
 
 from actors.asks import ActorDied, Asks
 from actors.cell import Cell, InjectedFault, OperatorKill, sender_of
@@ -27,9 +27,11 @@ from actors.ref import Ref
 from actors.runtime_messages import TIMER_DUE, Died, TimerDue
 from actors.watch import HandlerWatch, LoopLag
 from transport.wire import (
+    CLIENT,
     PROTOCOL_VERSION,
     ErrorReply,
     Header,
+    Origin,
     WireError,
     decode_body,
     encode_body,
@@ -137,7 +139,7 @@ class System:
 
     def head(self, to: str, kind: str, actor: str, ask: int) -> bytes:
         """The beginning of a frame between two actors of this server; the body follows."""
-        return pack(Header(PROTOCOL_VERSION, "", to, kind, self._server_id(), 0, "", actor, 0, 0, ask), b"")
+        return pack(Header(PROTOCOL_VERSION, to, kind, actor, 0, ask, Origin(self._server_id())), b"")
 
     def post(self, name: str, frame: bytes, *, urgent: bool) -> bool:
         """Put a frame into the mailbox of an actor of this server.  False, and a dead letter, when it is refused."""
@@ -204,42 +206,43 @@ class System:
 
     # --- receiving from links ---
 
-    def deliver(self, header: Header, body: bytes, routing_id: bytes | None) -> bool:
+    def deliver(self, header: Header, origin: Origin, body: bytes, routing_id: bytes | None) -> bool:
         """Take a frame from a link: into a mailbox, or as the answer to an ask.  `routing_id`: it is a client's.
 
         False when it was refused and nobody has been told: it asked nothing, or not in the way of actors.
         """
         if routing_id is not None:
-            header = msgspec.structs.replace(header, sender="", address=routing_id.hex(), ask=max(0, header.ask))
-        elif not header.sender or not header.address:
-            self.bury(header, "it names no server to answer")
+            origin = Origin(address=routing_id.hex())
+            if header.ask < 0:
+                header = replace(header, ask=0)
+        elif not origin.sender or not origin.address:
+            self.bury(replace(header, origin=origin), "it names no server to answer")
             return False
         if header.ask < 0:
-            self._deliver_answer(header, body)
+            self._deliver_answer(header, origin, body)
         elif header.kind == TIMER_DUE:
-            self.bury(header, "this kind never travels between servers")
-        elif not self.post(header.to, self._local_head(header) + body, urgent=is_urgent(header.kind)):
-            return self._refuse(header)
+            self.bury(replace(header, origin=origin), "this kind never travels between servers")
+        elif not self.post(header.to, self._local_head(header, origin) + body, urgent=is_urgent(header.kind)):
+            return self._refuse(header, origin)
         return True
 
-    def _local_head(self, header: Header) -> bytes:
+    def _local_head(self, header: Header, origin: Origin) -> bytes:
         """What a mailbox needs to know of a link's frame: its place in the session of its link is of no use there.
 
         So what one actor tells another one has the same head each time, and is made, and read by the cell, once.
         """
         if header.ask:
-            return pack(header, b"")
-        key = (header.to, header.kind, header.sender, header.address, header.actor)
+            return pack(replace(header, origin=origin), b"")
+        key = (header.to, header.kind, origin.sender, origin.address, header.actor)
         head = self._heads.get(key)
         if head is None:
             if len(self._heads) >= self.limits.known_heads:
                 self._heads.clear()
-            head = self._heads[key] = pack(
-                msgspec.structs.replace(header, cluster_id="", incarnation=0, session=0, sequence=0), b""
-            )
+            local = Origin(origin.sender, origin.address)
+            head = self._heads[key] = pack(replace(header, sequence=0, origin=local), b"")
         return head
 
-    def _refuse(self, header: Header) -> bool:
+    def _refuse(self, header: Header, origin: Origin) -> bool:
         if not header.ask:
             return False
         refusal = (
@@ -247,20 +250,20 @@ class System:
             if self.serves(header.to)
             else ErrorReply("ActorDied", f"there is no actor {header.to}")
         )
-        self.answer(sender_of(header), refusal, actor=header.to)
+        self.answer(sender_of(replace(header, origin=origin)), refusal, actor=header.to)
         return True
 
     def peer_died(self, address: str, reason: str) -> None:
         """The process at `address` is known to be gone: end the asks that wait for it."""
         self.asks.fail_all_to(address, ActorDied(f"the server at {address} is gone: {reason}"))
 
-    def _deliver_answer(self, header: Header, body: bytes) -> None:
+    def _deliver_answer(self, header: Header, origin: Origin, body: bytes) -> None:
         try:
             reply = decode_body(header.kind, body)
         except WireError as error:
             reply = ErrorReply("WireError", str(error))
         if not self.asks.answer(-header.ask, reply):
-            self.bury(header, "nobody waits for this answer")
+            self.bury(replace(header, origin=origin), "nobody waits for this answer")
 
     # --- deaths ---
 
@@ -317,11 +320,12 @@ class System:
         except WireError:
             self._note_dead("", to, "", reason, detail, level=level)
         else:
-            self._note_dead(header.kind, header.to, _label(header.actor, header.sender), reason, detail, level=level)
+            self.bury(header, reason, detail, level=level)
 
-    def bury(self, header: Header, reason: str, detail: str = "") -> None:
+    def bury(self, header: Header, reason: str, detail: str = "", *, level: int = logging.WARNING) -> None:
         """Record an undeliverable message."""
-        self._note_dead(header.kind, header.to, _label(header.actor, header.sender), reason, detail)
+        sender = _label(header.actor, (header.origin or CLIENT).sender)
+        self._note_dead(header.kind, header.to, sender, reason, detail, level=level)
 
     def _note_dead(
         self, kind: str, to: str, sender: str, reason: str, detail: str = "", *, level: int = logging.WARNING

@@ -10,21 +10,23 @@ Without keys there is no user, and only the rest of the rules holds.
 from __future__ import annotations
 
 from transport.client_protocol import GATEWAY, REQUEST
-from transport.wire import Header
+from transport.wire import Header, Origin
 from transport.zap import CLIENT_USER, SERVER_USER
 
+OTHER_CLUSTER = "other cluster"
 JOIN_KINDS = frozenset({"gossip.join", "gossip.joined", "gossip.join_refused"})
 
 
-def refusal(header: Header, user: str | None, cluster_id: str) -> str:
+def refusal(header: Header, origin: Origin, user: str | None, cluster_id: str) -> str:
     """Why a frame is refused, or "" when it is let in. `user` is ZAP's user id, None when there are no keys."""
-    if header.sender:
+    if origin.sender:
         if user is not None and user != SERVER_USER:
             return "server frame without the server key"
     elif header.to != GATEWAY or header.kind != REQUEST:
         return "not for clients"
     elif user is not None and user != CLIENT_USER:
         return "client frame without the client key"
-    if header.cluster_id != cluster_id and header.cluster_id and cluster_id and header.kind not in JOIN_KINDS:
-        return "other cluster"
+    theirs = origin.cluster_id
+    if theirs != cluster_id and theirs and cluster_id and header.kind not in JOIN_KINDS:
+        return OTHER_CLUSTER
     return ""

@@ -7,7 +7,17 @@ means for the caller (client_errors.py).
 from __future__ import annotations
 
 from transport.client_protocol import GATEWAY, REQUEST, RESPONSE, Code, Request, Response
-from transport.wire import PROTOCOL_VERSION, ErrorReply, Header, WireError, decode_body, encode_body, pack, unpack
+from transport.wire import (
+    CLIENT,
+    PROTOCOL_VERSION,
+    ErrorReply,
+    Header,
+    WireError,
+    decode_body,
+    encode_body,
+    pack,
+    unpack,
+)
 
 CHANGES_NOTHING = frozenset(
     {
@@ -43,7 +53,7 @@ _REFUSED_UNREAD = "MailboxFull"
 
 def encode_request(request: Request) -> bytes:
     """The frame of a request.  It is an ask: should the gateway die over it, its server says so."""
-    header = Header(PROTOCOL_VERSION, "", GATEWAY, REQUEST, "", 0, "", "", 0, 0, request.id)
+    header = Header(PROTOCOL_VERSION, GATEWAY, REQUEST, "", 0, request.id, CLIENT)
     return pack(header, encode_body(request))
 
 

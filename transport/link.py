@@ -8,6 +8,10 @@ keeps it below ZeroMQ's high-water mark. That saves a monitor, which would be tw
 The window: the receiver acknowledges sequence numbers now and then (see sessions.py), and what is not acknowledged
 counts as under way. A new connection is a new session; what was under way on the old one is in nobody's hands.
 
+Who this server is, is said by the first frame of a session, by the first one in a cluster that it has found since, and
+when the receiver asks: ZeroMQ may have made a new connection without a word, or the receiver may have forgotten. The
+frames between are shorter by half, for small ones, and are made and read sooner.
+
 Which links exist, and what a link that went down means, is the dialer's business.
 """
 
@@ -29,6 +33,8 @@ from transport.wire import WireError, unpack
 
 ACK_KIND = "link.ack"
 """A frame from a receiver: `session` and `sequence` say up to where frames have arrived."""
+WHO_KIND = "link.who"
+"""A frame from a receiver that does not know whose frames these are, and drops them until it is told."""
 
 # An operation on zmq's enum flags costs a microsecond.
 _EVENTS, _POLLIN, _POLLOUT, _NOBLOCK = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.NOBLOCK)
@@ -82,6 +88,7 @@ class Link:
     def _new_session(self) -> None:
         self._session = next(_sessions)
         self._sequence = 0
+        self._told: str | None = None  # the cluster this server was of when it last said who it is
         self._under_way: deque[tuple[int, int]] = deque()  # (sequence, bytes)
         self._under_way_bytes = 0
         self._shut_since: float | None = None  # since when the window refuses
@@ -114,8 +121,10 @@ class Link:
         return False
 
     def _send(self, letter: Letter) -> bool:
+        cluster_id = self._stamp.cluster_id()
+        origin = None if cluster_id == self._told else self._stamp.origin(self._session)
         try:
-            frame = self._stamp.frame(letter, self._session, self._sequence + 1)
+            frame = self._stamp.frame(letter, self._sequence + 1, origin)
             size = len(frame)
             if size > self._limits.frame_bytes_max:  # sent, it would cost us the connection
                 self._drops.count("too large to send", f"{size} bytes of {letter[1]} for {self.address}")
@@ -128,6 +137,7 @@ class Link:
             self._drops.quietly("link down")
             self._check_soon()
             return False
+        self._told = cluster_id
         self._sequence += 1
         self._under_way.append((self._sequence, size))
         self._under_way_bytes += size
@@ -188,7 +198,7 @@ class Link:
             self._loop.call_soon(self._check)
 
     def _check(self) -> None:
-        """Read acknowledgements, then see whether the connection is there. Called whenever either may have changed."""
+        """Read what the receiver says, then see whether the connection is there. Called when either may be news."""
         self._check_due = False
         if self.state is LinkState.CLOSED:
             return
@@ -197,7 +207,7 @@ class Link:
             if not events & _POLLIN:
                 break
             for frame in self._socket.recv_multipart(zmq.NOBLOCK):
-                self._on_ack(frame)
+                self._on_word(frame)
             events = int(self._socket.get(_EVENTS))
         else:
             self._check_soon()
@@ -216,15 +226,19 @@ class Link:
             self._new_session()
         self._on_change(self)
 
-    def _on_ack(self, frame: bytes) -> None:
+    def _on_word(self, frame: bytes) -> None:
         try:
             header, _ = unpack(frame)
         except WireError as error:
             self._drops.count("bad frame", f"{error}, from {self.address}")
             return
-        if header.kind != ACK_KIND or header.session != self._session:
-            return
-        while self._under_way and self._under_way[0][0] <= header.sequence:
+        if header.kind == WHO_KIND:
+            self._told = None
+        elif header.kind == ACK_KIND and header.origin is not None and header.origin.session == self._session:
+            self._acknowledged(header.sequence)
+
+    def _acknowledged(self, sequence: int) -> None:
+        while self._under_way and self._under_way[0][0] <= sequence:
             self._under_way_bytes -= self._under_way.popleft()[1]
         self._shut_since = None
 

@@ -20,22 +20,23 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from transport.address import Address, parse_address
-from transport.admission import refusal
+from transport.admission import OTHER_CLUSTER, refusal
 from transport.cuts import Cuts
 from transport.drops import Drops
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
-from transport.link import ACK_KIND
+from transport.link import ACK_KIND, WHO_KIND
 from transport.port import bound_address
 from transport.sessions import Sessions
 from transport.sockets import make_router
 from transport.stamp import Letter, Stamp
-from transport.wire import Header, OtherVersionError, WireError, unpack
+from transport.wire import Header, Origin, OtherVersionError, WireError, unpack
+from transport.zap import SERVER_USER
 
 _log = logging.getLogger("quorate.links")
 
-Arrival = tuple[Header, bytes, bytes | None]
-"""A frame let in: its header, its body, and for a client's the routing id that an answer needs."""
+Arrival = tuple[Header, Origin, bytes, bytes | None]
+"""A frame let in: its header, who made it, its body, and for a client's the routing id that an answer needs."""
 
 OnFrames = Callable[[list[Arrival]], None]
 
@@ -131,7 +132,7 @@ class Listener:
     def reply(self, routing_id: bytes, letter: Letter) -> bool:
         """Answer a client. False when it is gone or does not read its answers; never waits."""
         try:
-            frame = self._stamp.frame(letter, 0, 0)
+            frame = self._stamp.frame(letter, 0, None)
         except WireError as error:
             self._drops.count("too large to send", error)
             return False
@@ -220,26 +221,38 @@ class Listener:
         except WireError as error:
             self._drops.count("bad frame", error)
             return
-        refused = refusal(header, user, self._stamp.cluster_id())
+        origin = header.origin or self._sessions.origin(routing_id)
+        if origin is None:
+            self._ask_who(routing_id, user)
+            return
+        refused = refusal(header, origin, user, self._stamp.cluster_id())
+        if header.origin is not None and origin.sender and refused in ("", OTHER_CLUSTER):
+            self._sessions.introduce(routing_id, origin)
         if refused:
-            self._drops.count(refused, f"{header.kind!r} from {header.sender or 'a client'} {header.address}"[:200])
+            self._drops.count(refused, f"{header.kind!r} from {origin.sender or 'a client'} {origin.address}"[:200])
             return
         self.frames_in += 1
         self.bytes_in += len(frame)
-        if header.sender:
-            self._on_server_frame(routing_id, header, body, len(frame))
+        if origin.sender:
+            self._on_server_frame(routing_id, header, origin, body, len(frame))
         else:
-            self._arrived.append((header, body, routing_id + self.mark))
+            self._arrived.append((header, origin, body, routing_id + self.mark))
 
-    def _on_server_frame(self, routing_id: bytes, header: Header, body: bytes, size: int) -> None:
-        if self._sessions.received(header, size):
+    def _ask_who(self, routing_id: bytes, user: str | None) -> None:
+        """A frame of a connection that nobody has introduced: its sender takes it for an older one."""
+        self._drops.quietly("not introduced")
+        if user is None or user == SERVER_USER:
+            self._send(routing_id, self._stamp.frame(("", WHO_KIND, b"", "", 0), 0, None))
+
+    def _on_server_frame(self, routing_id: bytes, header: Header, origin: Origin, body: bytes, size: int) -> None:
+        if self._sessions.received(routing_id, header.sequence, size):
             ack = (header.actor, ACK_KIND, b"", "", 0)
-            self._send(routing_id, self._stamp.frame(ack, header.session, header.sequence))
-        if header.address in self._cuts.inbound:
+            self._send(routing_id, self._stamp.frame(ack, header.sequence, self._stamp.origin(origin.session)))
+        if origin.address in self._cuts.inbound:
             self._drops.quietly("cut")
             return
-        self._heard(header.address)
-        self._arrived.append((header, body, None))
+        self._heard(origin.address)
+        self._arrived.append((header, origin, body, None))
 
     def _on_monitor(self) -> None:
         while not self._monitor.closed:

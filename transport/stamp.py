@@ -1,10 +1,10 @@
-"""Making frames: what every frame of this server says about its sender."""
+"""Making frames, and what this server says of itself in the first one of a session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from transport.wire import PROTOCOL_VERSION, Header, pack
+from transport.wire import PROTOCOL_VERSION, Header, Origin, pack
 
 
 class Stamp:
@@ -16,25 +16,14 @@ class Stamp:
         self.address = address
         self.cluster_id = cluster_id
 
-    def frame(self, letter: Letter, session: int, sequence: int) -> bytes:
+    def origin(self, session: int) -> Origin:
+        """Who this server is, in one of its sessions."""
+        return Origin(self.server_id, self.address, self.cluster_id(), self.incarnation, session)
+
+    def frame(self, letter: Letter, sequence: int, origin: Origin | None) -> bytes:
         """The frame of a letter. Raises WireError when its names do not fit a header."""
         to, kind, body, actor, ask = letter
-        return pack(
-            Header(
-                PROTOCOL_VERSION,
-                self.cluster_id(),
-                to,
-                kind,
-                self.server_id,
-                self.incarnation,
-                self.address,
-                actor,
-                session,
-                sequence,
-                ask,
-            ),
-            body,
-        )
+        return pack(Header(PROTOCOL_VERSION, to, kind, actor, sequence, ask, origin), body)
 
 
 Letter = tuple[str, str, bytes, str, int]

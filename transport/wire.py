@@ -1,8 +1,9 @@
 """The wire codec: what a frame is, and which message class stands behind which kind.
 
 A frame is one byte string: two bytes of header length (big-endian), the header, the body. Frames in a local mailbox and
-frames between servers are the same, so one kind of ref serves both. Sockets, limits and the decision whether a frame is
-welcome are not here.
+frames between servers are the same, so one kind of ref serves both; but between servers only the first frame of a
+connection says who made it (docs/design.md, Frames). Sockets, limits and the decision whether a frame is welcome are
+not here.
 
 Rules:
 1. Nothing is ever unpickled. Header and body are MessagePack, decoded by msgspec into one closed type per kind
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from attrs import frozen
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 _LENGTH_BYTES = 2
 _HEADER_BYTES_MAX = 2 ** (8 * _LENGTH_BYTES) - 1
@@ -37,6 +38,25 @@ class OtherVersionError(WireError):
     """A frame of another protocol version."""
 
 
+class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Who made a frame. All frames of a session have the same, but that a server may find a cluster meanwhile."""
+
+    sender: str = ""
+    """Id of the sending server, "" for a client."""
+    address: str = ""
+    """Advertised address of the sender, "" for a client."""
+    cluster_id: str = ""
+    """Cluster of the sender, "" when it has none yet."""
+    incarnation: int = 0
+    """Boot count of the sending process."""
+    session: int = 0
+    """Which connection object of the sender made the frame; 0 in a local mailbox."""
+
+
+CLIENT = Origin()
+"""Of what a client says."""
+
+
 class Header(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What the runtime and the links need to know of a frame without decoding its body.
 
@@ -44,25 +64,17 @@ class Header(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     version: int
-    cluster_id: str
-    """Cluster of the sender, "" when it has none yet."""
     to: str
     """Name of the receiving actor."""
     kind: str
-    sender: str
-    """Id of the sending server, "" for a client."""
-    incarnation: int
-    """Boot count of the sending process."""
-    address: str
-    """Advertised address of the sender, "" for a client."""
     actor: str
     """Name of the sending actor, or ""."""
-    session: int
-    """Which connection object of the sender made the frame; 0 in a local mailbox."""
     sequence: int
     """Position of the frame in its session, from 1; 0 in a local mailbox."""
     ask: int
     """0 for a tell, n > 0 for ask number n of the sender, -n for the reply to it."""
+    origin: Origin | None
+    """None between servers: whoever said so earlier on this connection. None to a client: the server that it asked."""
 
 
 class _Kind(msgspec.Struct, frozen=True):

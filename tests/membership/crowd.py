@@ -23,7 +23,7 @@ from actors.gossip.member import DIGEST_MODULUS, Claim
 from actors.gossip.roster import Roster
 from tests.membership.layered import Layered
 from tests.unit.gossip.simnet import Host, Net
-from transport.wire import PROTOCOL_VERSION, Header, pack
+from transport.wire import PROTOCOL_VERSION, Header, Origin, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,9 +139,9 @@ class Crowd(Net):
     def _head_bytes(self, sender: Host, kind: str) -> int:
         if kind not in self._heads:
             one = 1 << 20
-            header = Header(
-                PROTOCOL_VERSION, CLUSTER_ID, "gossip", kind, sender.id, one, sender.address, "gossip", one, one, 0
-            )
+            # Who is met this rarely has to be told each time who speaks.
+            origin = Origin(sender.id, sender.address, CLUSTER_ID, one, one)
+            header = Header(PROTOCOL_VERSION, "gossip", kind, "gossip", one, 0, origin)
             self._heads[kind] = len(pack(header, b""))
         return self._heads[kind]
 

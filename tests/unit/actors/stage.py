@@ -14,7 +14,7 @@ from actors.policy import RestartLimits, Strategy
 from actors.supervisor import ChildSpec, Supervisor
 from actors.system import RemoteSender, System
 from tests.unit.actors.virtual_time import VirtualLoop
-from transport.wire import PROTOCOL_VERSION, Header, message
+from transport.wire import PROTOCOL_VERSION, Header, Origin, message
 
 UNLIMITED = RestartLimits(intensity=1_000_000)
 
@@ -201,8 +201,9 @@ class Wires(RemoteSender):
         stage = self._stages.get(address)
         if stage is None:
             return False
-        header = Header(PROTOCOL_VERSION, "", to, kind, f"id of {self._address}", 1, self._address, actor, 1, 1, ask)
-        stage.system.deliver(header, body, None)
+        header = Header(PROTOCOL_VERSION, to, kind, actor, 1, ask, None)
+        origin = Origin(f"id of {self._address}", self._address)
+        stage.system.deliver(header, origin, body, None)
         return True
 
     def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:

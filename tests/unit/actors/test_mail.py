@@ -8,7 +8,7 @@ from actors.actor import Actor, Sender, handles
 from actors.limits import SystemLimits
 from tests.unit.actors.stage import Note, Once, Player, Stage, Unheard, Urgent
 from tests.unit.actors.virtual_time import story
-from transport.wire import PROTOCOL_VERSION, Header, encode_body, pack
+from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body, pack
 
 
 class Batcher(Player):
@@ -153,7 +153,7 @@ async def test_a_message_to_nobody_is_a_dead_letter() -> None:
     """No such actor, no handler, no decodable body: refused or set aside, counted, and no crash."""
     async with Stage() as stage:
         await stage.play(("a", stage.cast(Player)))
-        garbled = pack(Header(PROTOCOL_VERSION, "", "a", "play.note", "s1", 0, "", "", 0, 0, 0), b"\xff")
+        garbled = pack(Header(PROTOCOL_VERSION, "a", "play.note", "", 0, 0, Origin("s1")), b"\xff")
 
         assert stage.tell("b", Note("1")) == [False]
         assert stage.tell("a", Unheard()) == [True]
@@ -252,7 +252,7 @@ def test_one_message_class_has_one_handler() -> None:
 
 def test_a_frame_is_the_same_with_a_remembered_head() -> None:
     """The head that a ref packs once, and the body, make the frame that packing both at once would."""
-    header = Header(PROTOCOL_VERSION, "", "a", "play.once", "s1", 0, "", "", 0, 0, 0)
+    header = Header(PROTOCOL_VERSION, "a", "play.once", "", 0, 0, Origin("s1"))
     body = encode_body(Once("x"))
 
     assert pack(header, b"") + body == pack(header, body)

@@ -12,9 +12,10 @@ from actors.limits import SystemLimits
 from actors.runtime_messages import TIMER_DUE, TimerDue
 from tests.unit.actors.stage import UNLIMITED, Answer, Note, Once, Player, Question, Stage, Wires, linked
 from tests.unit.actors.virtual_time import story
-from transport.wire import PROTOCOL_VERSION, Header, decode_body, encode_body
+from transport.wire import CLIENT, PROTOCOL_VERSION, Header, Origin, decode_body, encode_body
 
 HERE, THERE = "127.0.0.1:1", "127.0.0.1:2"
+OTHER = Origin("s2", THERE)
 
 
 class Meeting(Player):
@@ -30,9 +31,9 @@ class Meeting(Player):
         """Answer nothing."""
 
 
-def frame(kind: str, *, to: str = "a", sender: str = "s2", address: str = THERE, ask: int = 0) -> Header:
+def frame(kind: str, *, to: str = "a", ask: int = 0) -> Header:
     """The header of a frame from a link."""
-    return Header(PROTOCOL_VERSION, "", to, kind, sender, 1, address, "x", 1, 1, ask)
+    return Header(PROTOCOL_VERSION, to, kind, "x", 1, ask, None)
 
 
 @story
@@ -133,7 +134,7 @@ async def test_a_client_is_answered_by_its_routing_id() -> None:
         here.system.attach_links(wires)
         await here.play(("a", here.cast(Player)))
 
-        here.system.deliver(frame("play.question", sender="", address=""), encode_body(Question("x")), b"\x00client")
+        here.system.deliver(frame("play.question"), CLIENT, encode_body(Question("x")), b"\x00client")
         await here.settle()
 
         ((routing_id, kind, body, ask),) = wires.replies
@@ -149,7 +150,7 @@ async def test_a_client_that_is_gone_is_no_cause_for_a_warning(caplog: pytest.Lo
         here.system.attach_links(wires)
         await here.play(("a", here.cast(Player)))
         with caplog.at_level(logging.INFO, "quorate.actors"):
-            here.system.deliver(frame("play.question", sender="", address=""), encode_body(Question("x")), b"gone")
+            here.system.deliver(frame("play.question"), CLIENT, encode_body(Question("x")), b"gone")
             await here.settle()
 
         assert [letter[2] for letter in here.letters()] == ["nobody waits for this answer"]
@@ -167,10 +168,10 @@ async def test_frames_that_claim_what_they_are_not() -> None:
         (number,) = here.system.asks._open
         answer, tick = encode_body(Answer("forged")), encode_body(TimerDue(1))
 
-        here.system.deliver(frame("play.answer", sender="", address="", ask=-number), answer, b"client")
-        here.system.deliver(frame("play.note", address=""), encode_body(Note("no way back")), None)
-        here.system.deliver(frame(TIMER_DUE), tick, None)
-        here.system.deliver(frame("play.answer", ask=-number - 1), answer, None)
+        here.system.deliver(frame("play.answer", ask=-number), CLIENT, answer, b"client")
+        here.system.deliver(frame("play.note"), Origin("s2"), encode_body(Note("no way back")), None)
+        here.system.deliver(frame(TIMER_DUE), OTHER, tick, None)
+        here.system.deliver(frame("play.answer", ask=-number - 1), OTHER, answer, None)
 
         with pytest.raises(Timeout):
             await asking
@@ -192,7 +193,7 @@ async def test_an_answer_that_does_not_decode_is_an_error() -> None:
         await here.settle(0.1)
         (number,) = here.system.asks._open
 
-        here.system.deliver(frame("play.answer", ask=-number), b"\xff", None)
+        here.system.deliver(frame("play.answer", ask=-number), OTHER, b"\xff", None)
 
         with pytest.raises(RemoteError, match="WireError"):
             await asking

@@ -77,5 +77,5 @@ class FakeServer:
             if isinstance(answer, bytes):
                 self._router.send_multipart([who, answer])
             elif answer is not None:
-                head = Header(PROTOCOL_VERSION, "c1", "", kind_of(answer), "id", 1, self.address, "", 0, 0, -request.id)
+                head = Header(PROTOCOL_VERSION, "", kind_of(answer), "", 0, -request.id, None)
                 self._router.send_multipart([who, pack(head, encode_body(answer))])

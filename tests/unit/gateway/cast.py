@@ -40,7 +40,7 @@ from storage.envelope import RAW
 from tests.unit.actors.stage import Stage
 from transport.client_frames import encode_request
 from transport.client_protocol import Request, Response, decode_payload, encode_payload
-from transport.wire import ErrorReply, Json, decode_body, unpack
+from transport.wire import CLIENT, ErrorReply, Json, decode_body, unpack
 
 ONE, TWO = "10.0.0.1:7946", "10.0.0.2:7946"
 NAMES = {ONE: "one", TWO: "two"}
@@ -304,7 +304,7 @@ class Server:
     def from_client(self, routing_id: bytes, request: Request) -> None:
         """A client's frame arrives on a link."""
         header, body = unpack(encode_request(request))
-        self.stage.system.deliver(header, body, routing_id)
+        self.stage.system.deliver(header, CLIENT, body, routing_id)
 
     def replies(self) -> list[tuple[bytes, Any]]:
         """What went back to clients on links: (routing id, message)."""

@@ -19,7 +19,7 @@ from actors.gossip.messages import Gossip, GossipStatusRequest, LeaveRequest
 from tests.unit.actors.virtual_time import VirtualLoop
 from tests.unit.gossip.house import House, Server
 from tests.unit.gossip.lone import claim
-from transport.wire import PROTOCOL_VERSION, Header, encode_body
+from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body
 
 NAME = "busy"
 TURNS_PER_LINE = 3
@@ -64,8 +64,8 @@ def stranger(rng: random.Random, lamport: int) -> Claim:
 def tell(server: Server, claims: list[Claim]) -> None:
     """Gossip arrives."""
     message = Gossip(claims)
-    header = Header(PROTOCOL_VERSION, "c0", "gossip", "gossip.gossip", "id-teller", 1, "teller:7946", "gossip", 1, 1, 0)
-    server.stage.system.deliver(header, encode_body(message), None)
+    header = Header(PROTOCOL_VERSION, "gossip", "gossip.gossip", "gossip", 1, 0, None)
+    server.stage.system.deliver(header, Origin("id-teller", "teller:7946"), encode_body(message), None)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from storage.data_dir import DataDir
 from storage.serf_db import SerfState
 from tests.unit.actors.stage import Stage
 from transport.errors import QuorateError
-from transport.wire import PROTOCOL_VERSION, Header
+from transport.wire import PROTOCOL_VERSION, Header, Origin
 
 POLL_S = 0.01
 SEES_LIMIT_S = 10.0
@@ -131,8 +131,9 @@ class Cable(RemoteSender):
         if stage is None:
             return False
         me = self._server.identity
-        header = Header(PROTOCOL_VERSION, me.cluster_id, to, kind, me.id, me.boot, me.address, actor, 1, 1, ask)
-        stage.system.deliver(header, body, None)
+        header = Header(PROTOCOL_VERSION, to, kind, actor, 1, ask, None)
+        origin = Origin(me.id, me.address, me.cluster_id, me.boot, 1)
+        stage.system.deliver(header, origin, body, None)
         return True
 
     def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:

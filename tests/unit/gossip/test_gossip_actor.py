@@ -27,7 +27,7 @@ from storage.serf_db import SerfLoad
 from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House
 from tests.unit.gossip.lone import SUSPECT, claim
-from transport.wire import PROTOCOL_VERSION, Header, encode_body
+from transport.wire import CLIENT, PROTOCOL_VERSION, Header, encode_body
 
 
 @story
@@ -233,9 +233,9 @@ async def test_gossip_from_no_server_is_ignored(tmp_path: Path) -> None:
     """A frame without an address cannot be answered, and no server sends one."""
     async with House(tmp_path) as house:
         server = await house.start("n0", cluster_id="c0")
-        header = Header(PROTOCOL_VERSION, "c0", "gossip", "gossip.join", "", 1, "", "", 1, 1, 0)
+        header = Header(PROTOCOL_VERSION, "gossip", "gossip.join", "", 1, 0, None)
 
-        server.stage.system.deliver(header, encode_body(Join(1, "c0", claim("x"))), None)
+        server.stage.system.deliver(header, CLIENT, encode_body(Join(1, "c0", claim("x"))), None)
         await server.stage.settle(1)
 
         assert await server.statuses() == {"n0": "alive"}

@@ -17,7 +17,7 @@ from transport.limits import LinkLimits
 from transport.links import LinkConfig, Links
 from transport.listener import Arrival
 from transport.ring import Ring
-from transport.wire import PROTOCOL_VERSION, Header, pack, unpack
+from transport.wire import PROTOCOL_VERSION, Header, Origin, pack, unpack
 
 PATIENCE_S = 20.0
 """How long a test waits for what must happen; only a failing test waits that long."""
@@ -85,7 +85,7 @@ class Server:
     @property
     def bodies(self) -> list[bytes]:
         """The bodies that have arrived, in order."""
-        return [body for _, body, _ in self.frames]
+        return [body for _, _, body, _ in self.frames]
 
     def dropped(self, reason: str) -> int:
         """How many frames were dropped for this reason."""
@@ -131,19 +131,22 @@ class RawPeer:
 
 
 def header(**changes: Any) -> Header:
-    """A server's header, valid unless changed."""
+    """A server's header that says who it is, valid unless changed."""
+    said: dict[str, Any] = {
+        "sender": "s9",
+        "address": "127.0.0.1:9",
+        "cluster_id": "c1",
+        "incarnation": 1,
+        "session": 1,
+    }
     fields: dict[str, Any] = {
         "version": PROTOCOL_VERSION,
-        "cluster_id": "c1",
         "to": "raft",
         "kind": "test.note",
-        "sender": "s9",
-        "incarnation": 1,
-        "address": "127.0.0.1:9",
         "actor": "raft",
-        "session": 1,
         "sequence": 1,
         "ask": 0,
+        "origin": Origin(**{name: changes.pop(name, value) for name, value in said.items()}),
     }
     return Header(**fields | changes)
 

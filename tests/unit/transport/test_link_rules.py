@@ -14,8 +14,15 @@ from transport.cuts import Cuts
 from transport.drops import Drops
 from transport.limits import LinkLimits
 from transport.sessions import Sessions
+from transport.wire import Header, Origin
 
 CLIENT = {"sender": "", "address": "", "to": GATEWAY, "kind": REQUEST, "cluster_id": ""}
+
+
+def refused(head: Header, user: str | None, cluster_id: str) -> str:
+    """Why a frame is refused whose header says who made it."""
+    assert head.origin is not None
+    return refusal(head, head.origin, user, cluster_id)
 
 
 @pytest.mark.parametrize(
@@ -43,44 +50,76 @@ CLIENT = {"sender": "", "address": "", "to": GATEWAY, "kind": REQUEST, "cluster_
 )
 def test_admission(changes: dict[str, Any], user: str | None, reason: str) -> None:
     """Who may say what, with which key, in cluster c1."""
-    assert refusal(header(**changes), user, "c1") == reason
+    assert refused(header(**changes), user, "c1") == reason
 
 
 def test_a_server_without_a_cluster_hears_every_cluster() -> None:
     """A joiner has no cluster id yet: it must hear the answer of the cluster it joins."""
-    assert refusal(header(cluster_id="c2"), None, "") == ""
+    assert refused(header(cluster_id="c2"), None, "") == ""
 
 
 def test_acknowledgements_are_due_by_frames_or_bytes() -> None:
     """A receiver acknowledges rarely for small frames and promptly for large ones."""
     sessions = Sessions(LinkLimits(ack_frames=3, ack_bytes=100))
+    sessions.introduce(b"1", Origin("s9"))
     sizes = [1, 1, 1, 1, 99, 1, 100]
 
-    due = [sessions.received(header(sequence=number), size) for number, size in enumerate(sizes, start=1)]
+    due = [sessions.received(b"1", number, size) for number, size in enumerate(sizes, start=1)]
 
     assert due == [False, False, True, False, True, False, True]
     assert sessions.gaps == 0
 
 
 def test_sessions_are_followed_apart() -> None:
-    """Lanes, servers and runs of one server each count for themselves; what is missing in one is a gap."""
+    """Each connection counts for itself; what is missing in one is a gap."""
     sessions = Sessions(LinkLimits())
-    for changes in ({}, {"session": 2}, {"sender": "s8"}, {"incarnation": 2}):
+    for connection in (b"1", b"2"):
+        sessions.introduce(connection, Origin("s9"))
         for sequence in (1, 2):
-            sessions.received(header(sequence=sequence, **changes), 1)
+            sessions.received(connection, sequence, 1)
     assert sessions.gaps == 0
 
     for sequence in (4, 5, 5):
-        sessions.received(header(sequence=sequence), 1)
+        sessions.received(b"1", sequence, 1)
     assert sessions.gaps == 2
 
 
+BEFORE: dict[str, Any] = {"sender": "s9", "session": 1, "incarnation": 1}
+
+
+@pytest.mark.parametrize("new", [{"session": 2}, {"sender": "s8"}, {"incarnation": 2}])
+def test_a_new_session_of_a_connection_begins_anew(new: dict[str, Any]) -> None:
+    """Lanes, servers and runs of one server each have their own."""
+    sessions = Sessions(LinkLimits())
+    for said in ({}, new):
+        sessions.introduce(b"1", Origin(**BEFORE | said))
+        for sequence in (1, 2, 3):
+            sessions.received(b"1", sequence, 1)
+    assert sessions.gaps == 0
+
+
+def test_a_session_goes_on_in_the_cluster_that_its_server_has_found() -> None:
+    """It says who it is once more, and no frame is taken for missing."""
+    sessions = Sessions(LinkLimits())
+    sessions.introduce(b"1", Origin("s9", session=1))
+    sessions.received(b"1", 1, 1)
+    found = Origin("s9", cluster_id="c1", session=1)
+    sessions.introduce(b"1", found)
+    sessions.received(b"1", 2, 1)
+
+    assert sessions.gaps == 0
+    assert sessions.origin(b"1") == found
+    assert sessions.origin(b"2") is None
+
+
 def test_the_number_of_sessions_is_bounded() -> None:
-    """A peer that starts session after session costs no memory."""
+    """A peer that starts session after session costs no memory; whose was forgotten is asked again."""
     sessions = Sessions(LinkLimits(sessions_max=10))
     for number in range(1_000):
-        sessions.received(header(session=number), 1)
+        sessions.introduce(b"%d" % number, Origin("s9", session=number))
     assert len(sessions._sessions) == 10
+    assert sessions.origin(b"989") is None
+    assert sessions.origin(b"990") is not None
 
 
 def test_cuts_are_set_and_healed_by_direction() -> None:

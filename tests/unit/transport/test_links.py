@@ -20,9 +20,9 @@ async def test_a_frame_arrives_with_its_senders_identity() -> None:
         assert one.links.send(two.address, to="raft", kind="k", body=b"b", actor="gossip", ask=7, urgent=True)
         await until(lambda: two.frames, "the frame arrives")
 
-        head, body, routing_id = two.frames[0]
+        head, origin, body, routing_id = two.frames[0]
         assert (body, routing_id) == (b"b", None)
-        assert (head.sender, head.incarnation, head.address, head.cluster_id) == ("s1", 1, one.address, "c1")
+        assert (origin.sender, origin.incarnation, origin.address, origin.cluster_id) == ("s1", 1, one.address, "c1")
         assert (head.to, head.kind, head.actor, head.ask, head.sequence) == ("raft", "k", "gossip", 7, 1)
 
 
@@ -70,7 +70,7 @@ async def test_a_client_is_answered_on_its_own_connection() -> None:
         with RawPeer(server.address) as client:
             client.send(request(b"ask"))
             await until(lambda: server.frames, "the request arrives")
-            _, body, routing_id = server.frames[0]
+            _, _, body, routing_id = server.frames[0]
             assert body == b"ask"
             assert routing_id is not None
 

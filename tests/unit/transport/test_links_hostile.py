@@ -151,7 +151,7 @@ async def test_a_receiver_that_raises_does_not_stop_the_link(caplog: pytest.LogC
         seen: list[bytes] = []
 
         def take(arrived: list[Arrival]) -> None:
-            seen.extend(body for _, body, _ in arrived)
+            seen.extend(body for _, _, body, _ in arrived)
             raise RuntimeError("no")
 
         (listener,) = two.links._entrance._listeners.values()

@@ -45,7 +45,7 @@ async def test_a_client_may_ask_and_is_answered(key: ClusterKey) -> None:
         with RawPeer(server.address, key=triple(key, key.client)) as client:
             client.send(request(b"ask"))
             await until(lambda: server.frames, "the request arrives")
-            routing_id = server.frames[0][2]
+            routing_id = server.frames[0][3]
             assert routing_id is not None
             assert server.links.reply(routing_id, kind="client.response", body=b"answer", ask=0)
             assert (await client.receive())[1] == b"answer"

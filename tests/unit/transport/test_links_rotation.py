@@ -39,8 +39,8 @@ def client(server: Server, key: ClusterKey) -> RawPeer:
 async def asks(server: Server, peer: RawPeer, body: bytes) -> None:
     """A request of the client arrives, and the answer to it comes back to this client."""
     peer.send(request(body))
-    await until(lambda: any(frame[1] == body for frame in server.frames), "the request arrives")
-    routing_id = next(frame[2] for frame in server.frames if frame[1] == body)
+    await until(lambda: any(frame[2] == body for frame in server.frames), "the request arrives")
+    routing_id = next(frame[3] for frame in server.frames if frame[2] == body)
     assert routing_id is not None
     assert server.links.reply(routing_id, kind="client.response", body=body, ask=0)
     assert (await peer.receive())[1] == body
@@ -216,8 +216,8 @@ async def test_large_frames_pass_a_slow_reader(old: ClusterKey, new: ClusterKey)
             for _ in range(4):
                 peer.send(request(body))
             await until(lambda: len(server.frames) == 4, "all arrive")
-            assert all(frame[1] == body for frame in server.frames)
-            routing_id = server.frames[0][2]
+            assert all(frame[2] == body for frame in server.frames)
+            routing_id = server.frames[0][3]
             assert routing_id is not None
             for _ in range(4):
                 assert server.links.reply(routing_id, kind="client.response", body=body, ask=0)

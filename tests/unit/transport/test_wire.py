@@ -16,6 +16,7 @@ from transport.wire import (
     ErrorReply,
     Header,
     Json,
+    Origin,
     OtherVersionError,
     WireError,
     decode_body,
@@ -28,7 +29,8 @@ from transport.wire import (
     unpack,
 )
 
-HEADER = Header(PROTOCOL_VERSION, "c1", "raft", "test.sample", "s1", 3, "127.0.0.1:7946", "raft", 7, 42, -5)
+ORIGIN = Origin("s1", "127.0.0.1:7946", "c1", 3, 7)
+HEADER = Header(PROTOCOL_VERSION, "raft", "test.sample", "raft", 42, -5, ORIGIN)
 
 
 def test_a_frame_survives_the_round_trip() -> None:

@@ -31,13 +31,21 @@ def is_certain_failure(error: BaseException) -> bool:
 
 
 class Recorder:
-    """Records the operations of many clients. clock: seconds. failed: which errors mean "certainly not carried out"."""
+    """Records the operations of many clients. clock: seconds. failed: which errors mean "certainly not carried out".
+
+    noted: is given each operation when it has begun, and again when it has ended.
+    """
 
     def __init__(
-        self, clock: Callable[[], float], *, failed: Callable[[BaseException], bool] = is_certain_failure
+        self,
+        clock: Callable[[], float],
+        *,
+        failed: Callable[[BaseException], bool] = is_certain_failure,
+        noted: Callable[[Operation], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._failed = failed
+        self._noted = noted
         self._operations: list[Operation] = []
 
     @contextmanager
@@ -62,6 +70,7 @@ class Recorder:
             returned_s=inf,
         )
         self._operations.append(begun)
+        self._noted(begun)
         pending = Pending()
         try:
             yield pending
@@ -77,3 +86,4 @@ class Recorder:
     def _end(self, begun: Operation, outcome: Outcome, result: Value) -> None:
         ended = evolve(begun, outcome=outcome, result=result, returned_s=self._clock())
         self._operations[begun.number - 1] = ended
+        self._noted(ended)

@@ -11,7 +11,7 @@ import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Any, Final
 
 import aiohttp
@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from quorate import Client, ClientError, Compacted
 from tests.histories.watch_history import BOOKMARK, COMPACTED, UPDATE, WATCH
 from tests.linearizability.operation import Value
-from tests.linearizability.recorder import Recorder
+from tests.linearizability.recorder import Pending, Recorder
 from tests.support.server import Server
 
 PATIENCE_S: Final = (0.5, 4.0)
@@ -64,7 +64,7 @@ class Watcher(ABC):
     async def _listen(self) -> None:
         """One stream, from its beginning after `until` to its end, whatever ends it."""
 
-    def _begun(self) -> Any:
+    def _begun(self) -> AbstractContextManager[Pending]:
         self.streams += 1
         return self.recorder.operation(self.name, self.range.key, WATCH, self.range.is_prefix, self.until)
 

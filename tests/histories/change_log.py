@@ -31,7 +31,7 @@ class Entry:
 
 
 class ChangeLog:
-    """entries: by revision. violations: where writers and watchers contradict each other."""
+    """entries: by revision. revisions: those known, in order. violations: where writers and watchers contradict."""
 
     def __init__(self, known: WatchHistory) -> None:
         self.entries: dict[int, Entry] = {}
@@ -54,6 +54,7 @@ class ChangeLog:
                 self._find(told_here)
             for told in told_here:
                 self._told(told)
+        self.revisions = sorted(self.entries)
         for revision, entry in self.entries.items():
             for key in entry.changes:
                 self._of_key.setdefault(key, []).append(revision)

@@ -86,12 +86,12 @@ def _completeness(stream: Stream, log: ChangeLog) -> Iterator[Violation]:
     """All changes of what is watched, from where the stream begins to the last revision that it knows of."""
     updates = {told.revision: told for told in stream.told if told.changes}
     until = stream.until
-    for revision in range(stream.after + 1, until + 1):
-        entry = log.entries.get(revision)
-        if entry is None:
-            if stream.watches_all:
-                yield Violation(RELIABLE, f"nobody was told what revision {revision} is", (stream.operation,))
-            continue
+    known = [revision for revision in log.revisions if stream.after < revision <= until]
+    if stream.watches_all and len(known) < until - stream.after:
+        gap = next(each for each, found in enumerate([*known, 0], stream.after + 1) if each != found)
+        yield Violation(RELIABLE, f"nobody was told what revision {gap} is", (stream.operation,))
+    for revision in known:
+        entry = log.entries[revision]
         expected = stream.part(entry.changes)
         told = updates.get(revision)
         if told is None and expected:

@@ -19,12 +19,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import zmq
-from tenacity import RetryCallState, Retrying
-from tenacity.wait import wait_random_exponential
 
 from transport.address import parse_address
 from transport.client_asks import Asks
-from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask, AskLimits
+from transport.client_attested import AttestedReads
+from transport.client_batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits
 from transport.client_errors import (
     ClientError,
     NoLeader,
@@ -35,7 +34,8 @@ from transport.client_errors import (
     Unreachable,
 )
 from transport.client_link import ClientLink
-from transport.client_protocol import Response
+from transport.client_pauses import checked_s, pause_s
+from transport.client_protocol import LINEARIZABLE, STALE, Response
 from transport.client_session import ClientSession
 from transport.errors import AddressError
 from transport.keys import ClusterKey, load
@@ -57,11 +57,6 @@ STALL_S: Final = 0.5
 """A server that owes an answer for so long may have lost its office, or have been stopped: the others are asked."""
 
 REFRESH_TIMEOUT_S: Final = 1.0
-RETRY_FIRST_S: Final = 0.02
-RETRY_MAX_S: Final = 0.5
-
-_back_off = wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MAX_S)
-
 _REACHABLE: Final = frozenset({"alive", "suspect", "leaving"})
 _PASSING: Final = (NoLeader, Overloaded, Unreachable, OutcomeUnknown)
 """Why a session may come to be open later."""
@@ -91,11 +86,14 @@ class Client:
                 )
         self._seeds = [parse_address(address) for address in addresses or (DEFAULT_ADDRESS,)]
         self._key = load(key) if isinstance(key, str | Path) else key
-        self._timeout_s = _checked_s(timeout_s)
+        self._timeout_s = checked_s(timeout_s)
         self._lane = SESSION_COMMANDS if exactly_once else COMMANDS
-        self._asks = Asks(limits or AskLimits(), self._send, _pause_s)
+        self._asks = Asks(limits or AskLimits(), self._send, pause_s)
+        self._attested = AttestedReads(self._asks)
         self._links: dict[str, ClientLink] = {}
         self._leader = ""
+        self._followers: list[str] = []
+        """Addresses of the other voters."""
         self._preferred = ""
         self._pump_due = False
         self._tick_due = False
@@ -198,10 +196,12 @@ class Client:
         if not self.is_open:
             raise Unreachable("the client is not connected, or closed already: use it in an 'async with'")
         promise = self._loop.create_future()
-        wait_s = self._timeout_s if timeout_s is None else _checked_s(timeout_s)
+        wait_s = self._timeout_s if timeout_s is None else checked_s(timeout_s)
         ask = Ask(op, body, self._loop.time() + wait_s, promise)
-        self._asks.add(ask)
-        if self._asks.is_lone:
+        is_lone = self._asks.is_lone
+        if not (is_lone and op == LINEARIZABLE and self._attests(ask)):
+            self._asks.add(ask)
+        if is_lone:
             self._pump()
         else:
             self._pump_soon()
@@ -209,6 +209,14 @@ class Client:
             self._tick_due = True
             self._loop.call_later(TICK_S, self._tick)
         return ask, promise
+
+    def _attests(self, ask: Ask) -> bool:
+        """Whether the leader and enough other voters to make a majority are asked at the same time."""
+        up = [link.address for a in self._followers if (link := self._links.get(a)) is not None and link.is_up]
+        wanted = (len(self._followers) + 1) // 2
+        if not 0 < wanted <= len(up):
+            return False
+        return self._attested.begin(self._loop.time(), ask, self._leader, up[:wanted])
 
     # --- the session ------------------------------------------------------------------------------------------------
 
@@ -360,6 +368,7 @@ class Client:
             with contextlib.suppress(AddressError):
                 self._open_link(parse_address(row["address"]))
         leaders = [str(row["address"]) for row in live if row["role"] == "leader"]
+        self._followers = [row["address"] for row in live if row["role"] == "follower"]
         if leaders:
             self._leader = leaders[0]
             self._leave_stalled()
@@ -385,16 +394,3 @@ class Client:
     def _close_link(self, address: str) -> None:
         self._links.pop(address).close()
         self._asks.lost(address, "the server left the cluster")
-
-
-def _checked_s(timeout_s: float) -> float:
-    if not timeout_s > 0:
-        raise ValueError(f"timeout_s is seconds, more than 0, not {timeout_s!r}")
-    return timeout_s
-
-
-def _pause_s(refusals: int) -> float:
-    """How long to leave the cluster alone after refusals in a row."""
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = refusals
-    return _back_off(state)

@@ -23,10 +23,8 @@ from attrs import define, field
 
 from transport.client_batches import (
     COMMANDS,
-    LINEARIZABLE,
     READS,
     SESSION_COMMANDS,
-    STALE,
     WATCH,
     WATCH_MARGIN_S,
     Ask,
@@ -45,7 +43,7 @@ from transport.client_errors import (
     error_of,
 )
 from transport.client_frames import CHANGES_NOTHING, encode_request
-from transport.client_protocol import Code, Request, Response
+from transport.client_protocol import LINEARIZABLE, STALE, Code, Request, Response
 from transport.client_session import ClientSession
 from transport.session_protocol import NOT_NOW, SESSION_OPEN, Failure
 from transport.stale import Stale

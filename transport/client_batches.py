@@ -13,7 +13,7 @@ import msgspec
 from attrs import define, frozen
 
 from transport.client_errors import ClientError
-from transport.client_protocol import decode_payload, encode_payload
+from transport.client_protocol import ATTESTED, LINEARIZABLE, STALE, decode_payload, encode_payload
 from transport.client_session import ClientSession
 from transport.session_protocol import SESSION_PROPOSE, Outcome, decode_outcomes
 from transport.stale import Stale, age_s
@@ -23,8 +23,6 @@ COMMANDS: Final = "propose"
 """Commands without a session."""
 
 SESSION_COMMANDS: Final = SESSION_PROPOSE
-LINEARIZABLE: Final = "linearizable"
-STALE: Final = "stale"
 READS: Final = frozenset({LINEARIZABLE, STALE})
 """Queries go by their consistency: those that share it share a request."""
 
@@ -38,6 +36,7 @@ _READ: Final = "read"
 _BATCHED: Final = READS | {COMMANDS, SESSION_COMMANDS}
 
 _decode_results = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode_attested = msgspec.msgpack.Decoder(tuple[bytes, int, int]).decode
 _decode_read = msgspec.msgpack.Decoder(tuple[list[Outcome], int, int]).decode
 
 
@@ -109,6 +108,8 @@ def is_one_request(before: Ask, ask: Ask) -> bool:
 def encode_asks(asks: Sequence[Ask]) -> tuple[str, bytes]:
     """The operation and the payload of a request for all of them."""
     first = asks[0]
+    if first.op == ATTESTED:
+        return _READ, encode_payload([first.body, ATTESTED])
     if not first.is_batched:
         return first.op, encode_payload(first.body)
     bodies = [ask.body for ask in asks]
@@ -122,6 +123,8 @@ def encode_asks(asks: Sequence[Ask]) -> tuple[str, bytes]:
 def decode_values(asks: Sequence[Ask], payload: bytes) -> Sequence[Any]:
     """What each of them is answered with.  Raises WireError or ValueError for a payload that makes no sense."""
     first = asks[0]
+    if first.op == ATTESTED:
+        return [_decode_attested(payload)[0]]
     if not first.is_batched:
         return [decode_payload(payload)]
     values: Sequence[Any]

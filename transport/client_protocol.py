@@ -17,6 +17,13 @@ GATEWAY = "gateway"
 REQUEST = "client.request"
 RESPONSE = "client.response"
 
+LINEARIZABLE = "linearizable"
+"""A read that is no older than the moment it was asked for."""
+STALE = "stale"
+"""A read of what one server has, with its age."""
+ATTESTED = "attested"
+"""A read of what the leader has, with a server's word on who leads: the client makes sure (attestation.py)."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from storage.envelope import ENVELOPE_BYTES_MAX, EXPIRED, OPEN, RAW, SESSION, wrap_queries
-from transport.client_protocol import Code, Request, Response, encode_payload
+from transport.client_protocol import (
+    ATTESTED,
+    LINEARIZABLE,
+    STALE,
+    Code,
+    Request,
+    Response,
+    encode_payload,
+)
 from transport.session_protocol import NONCE_BYTES, SESSION_OPEN, SESSION_PROPOSE, decode_commands
 
 if TYPE_CHECKING:
@@ -29,8 +37,6 @@ READ: Final = "read"
 DATA: Final = frozenset({PROPOSE, READ, SESSION_OPEN, SESSION_PROPOSE})
 """Operations on what is replicated."""
 
-LINEARIZABLE: Final = "linearizable"
-STALE: Final = "stale"
 
 OK: Final = "ok"
 NOT_LEADER: Final = "not_leader"
@@ -115,6 +121,7 @@ class ClientCall:
         "base",
         "began",
         "commands",
+        "consistency",
         "count",
         "deadline",
         "doubt",
@@ -125,7 +132,6 @@ class ClientCall:
         "kind",
         "largest",
         "leader",
-        "linearizable",
         "outstanding",
         "phase",
         "reads",
@@ -153,7 +159,7 @@ class ClientCall:
         self.began = 0.0
         self.deadline = 0.0
         self.reads = kind in READS
-        self.linearizable = True
+        self.consistency = LINEARIZABLE
         self.elsewhere = False
         """Whether this server's Raft has said that it cannot answer: the next attempt goes to the leader."""
         self.phase = Phase.WAITING
@@ -288,13 +294,15 @@ def _parsed_open(sender: Sender, request: Request) -> ClientCall:
 
 def _parsed_read(sender: Sender, request: Request) -> ClientCall:
     asked, consistency = _decode_query(request.payload)
-    if consistency not in (LINEARIZABLE, STALE):
-        raise ValueError(f"the consistency is {LINEARIZABLE} or {STALE}, not {consistency!r}")
+    if consistency not in (LINEARIZABLE, STALE, ATTESTED):
+        raise ValueError(f"the consistency is {LINEARIZABLE}, {STALE} or {ATTESTED}, not {consistency!r}")
+    if consistency == ATTESTED and not isinstance(asked, bytes):
+        raise ValueError(f"an {ATTESTED} read is one query, not several")
     if isinstance(asked, bytes):
         call = ClientCall(Kind.QUERY, sender, request.id, [RAW + asked], [asked])
     else:
         call = ClientCall(Kind.QUERIES, sender, request.id, [wrap_queries(asked)], asked)
-    call.linearizable = consistency == LINEARIZABLE
+    call.consistency = consistency
     return call
 
 

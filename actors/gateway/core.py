@@ -31,7 +31,7 @@ from actors.gateway.effects import Answer, Effect, GatewayStats, ToGateway, ToRa
 from actors.gateway.latency import Histogram
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
-from transport.client_protocol import Code, Request
+from transport.client_protocol import LINEARIZABLE, Code, Request
 
 if TYPE_CHECKING:
     from actors.actor import Sender
@@ -61,7 +61,7 @@ class GatewayCore:
         self._pause_s = limits.retry_min_s
         self._retry_at = 0.0
         self._proposals: list[tuple[int, bytes]] = []
-        self._queries: list[tuple[int, bytes, bool]] = []
+        self._queries: list[tuple[int, bytes, str]] = []
         self._answers: list[Answer] = []
         self._outgoing: list[ToGateway] = []
         self._verdicts: dict[tuple[str, int], list[tuple[int, str, bytes]]] = {}
@@ -121,7 +121,7 @@ class GatewayCore:
             self._admit(call, len(keys))
             call.base = self._claim_keys(call, len(keys))
             if msg.reads:
-                self._queries.extend((call.base + i, query, True) for i, (_, query) in enumerate(msg.batch))
+                self._queries.extend((call.base + i, query, LINEARIZABLE) for i, (_, query) in enumerate(msg.batch))
             else:
                 self._proposals.extend((call.base + i, command) for i, (_, command) in enumerate(msg.batch))
 
@@ -225,14 +225,14 @@ class GatewayCore:
             self._close_bundle(bundle, now)
 
     def _is_local(self, call: ClientCall) -> bool:
-        if call.reads and not call.linearizable:
+        if call.reads and call.consistency != LINEARIZABLE:
             return True
         return self._leader.is_me or (call.reads and bool(self._leader.leader) and not call.elsewhere)
 
     def _send_local(self, call: ClientCall) -> None:
         self._start_attempt(call, Phase.LOCAL)
         if call.reads:
-            self._queries.append((call.base, call.commands[0], call.linearizable))
+            self._queries.append((call.base, call.commands[0], call.consistency))
         else:
             self._proposals.extend((call.base + i, call.commands[at]) for i, at in enumerate(call.todo))
 

@@ -22,7 +22,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from actors.asks import AskError, MailboxFull
-from actors.gateway.calls import LINEARIZABLE, STALE
 from actors.gateway.exposition import CONTENT_TYPE, exposition
 from actors.gateway.http_counts import HttpCounts
 from actors.gateway.http_error import ApiError
@@ -45,7 +44,7 @@ from storage.kv_protocol import (
     put,
     put_if,
 )
-from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client_protocol import LINEARIZABLE, STALE, Code, Request, Response, decode_payload, encode_payload
 from transport.stale import age_s
 from transport.text import shortened
 

@@ -39,7 +39,7 @@ from storage.kv_protocol import (
     encode,
     watch,
 )
-from transport.client_protocol import Code, Response, decode_payload, encode_payload
+from transport.client_protocol import STALE, Code, Response, decode_payload, encode_payload
 from transport.wire import WireError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Watches:
     _deadlines: list[tuple[float, int, _Question]] = field(factory=list, init=False)
     _open: int = field(default=0, init=False)
     _untaken: list[_Question] = field(factory=list, init=False)
-    _queries: list[tuple[int, bytes, bool]] = field(factory=list, init=False)
+    _queries: list[tuple[int, bytes, str]] = field(factory=list, init=False)
     _follow: Follow | None = field(default=None, init=False)
     _answers: list[Answer] = field(factory=list, init=False)
     _keys: Iterator[int] = field(init=False)
@@ -321,7 +321,7 @@ class Watches:
                 yield key[:size], True
 
     def _query(self, key: int, query: bytes) -> None:
-        self._queries.append((key, RAW + query, False))
+        self._queries.append((key, RAW + query, STALE))
 
 
 def _decoded(result: bytes) -> KvResult | None:

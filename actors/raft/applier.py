@@ -29,6 +29,9 @@ Answer = tuple[int, str, bytes]
 Query = tuple[int, bytes]
 """(the gateway's key, query)."""
 
+_Waiting = tuple[int, int, Query, bytes]
+"""A read: (the index it waits for, how many came before it, the query, what its answer begins with)."""
+
 NOT_APPLIED = "not_leader"
 UNKNOWN = "outcome_unknown"
 
@@ -40,7 +43,7 @@ class Applier:
         self._machine = machine
         self._timed = machine if isinstance(machine, Timed) else None
         self._pending: deque[tuple[int, int, Sequence[int]]] = deque()
-        self._reads: list[tuple[int, int, Query]] = []
+        self._reads: list[_Waiting] = []
         self._reads_seen = 0
         self.applied = 0
         self.bytes_since_snapshot = 0
@@ -93,22 +96,26 @@ class Applier:
         if self._reads:
             self._answer_reads()
 
-    def read_at(self, index: int, query: Query) -> None:
-        """Answer a query as soon as ``index`` is applied."""
+    def read_at(self, index: int, query: Query, word: bytes = b"") -> None:
+        """Answer a query as soon as ``index`` is applied; the answer begins with ``word``."""
         if index <= self.applied:
-            self.read_now(query)
+            self.read_now(query, word)
         else:
             self._reads_seen += 1
-            heapq.heappush(self._reads, (index, self._reads_seen, query))
+            heapq.heappush(self._reads, (index, self._reads_seen, query, word))
 
-    def read_now(self, query: Query) -> None:
+    def read_now(self, query: Query, word: bytes = b"") -> None:
         """Answer a query from the state as it is."""
         key, body = query
         try:
-            self.answers.append((key, "ok", self._machine.read(body)))
+            self.answers.append((key, "ok", word + self._machine.read(body)))
         except Exception as error:
             _log.exception("a query failed")
             self.answers.append((key, "failed", str(error).encode()))
+
+    def say(self, key: int, word: bytes) -> None:
+        """Answer with a word alone."""
+        self.answers.append((key, "ok", word))
 
     def refuse(self, keys: Sequence[int], code: str) -> None:
         """Answer without applying anything."""
@@ -152,4 +159,4 @@ class Applier:
 
     def _answer_reads(self) -> None:
         while self._reads and self._reads[0][0] <= self.applied:
-            self.read_now(heapq.heappop(self._reads)[2])
+            self.read_now(*heapq.heappop(self._reads)[2:])

@@ -172,9 +172,9 @@ class Propose:
 @message("raft.read")
 @frozen
 class Read:
-    """From the gateway: queries as (key, query, linearizable)."""
+    """From the gateway: queries as (key, query, consistency); see transport/client_protocol.py."""
 
-    batch: list[tuple[int, bytes, bool]]
+    batch: list[tuple[int, bytes, str]]
 
 
 @message("raft.results")

@@ -18,6 +18,7 @@ from actors.config import NodeConfig
 from actors.gossip.messages import MemberChanged
 from actors.identity import Identity
 from actors.raft.applier import Applier
+from actors.raft.attesting import sort_out
 from actors.raft.chunk_post import ChunkPost
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
@@ -171,10 +172,7 @@ class RaftActor(Actor):
 
     @handles(Read)
     def _on_read(self, msg: Read, sender: Sender) -> None:
-        linearizable = [(key, query) for key, query, is_linearizable in msg.batch if is_linearizable]
-        for key, query, is_linearizable in msg.batch:
-            if not is_linearizable:
-                self._applier.read_now((key, query))
+        linearizable = sort_out(msg, self._core, self._applier)
         if linearizable:
             self._read_token += 1
             self._reads[self._read_token] = linearizable

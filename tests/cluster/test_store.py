@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from quorate import Client, TooLarge
 from storage.kv_protocol import TXN_OPS_MAX, VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
+from transport import client_attested
+from transport.attestation import Word, is_confirmed
 
 AGE_MAX_S = 5.0
 """Far more than a heartbeat: this is for a busy machine."""
@@ -25,6 +29,29 @@ def test_any_server_takes_writes_and_linearizable_reads(shared: Cluster) -> None
         for reader in shared.servers:
             got = reader.cli("kv", "get", key, "--format", "json").json
             assert got == {"key": key, "value": f"by {writer}", "revision": put.json["revision"]}
+
+
+def test_a_lone_reader_confirms_its_reads_itself(shared: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of the leader and of a follower are enough, and what is read is what was written last."""
+    weighed: list[bool] = []
+
+    def weigh(leader: Word, words: Sequence[Word]) -> bool:
+        weighed.append(is_confirmed(leader, words))
+        return weighed[-1]
+
+    monkeypatch.setattr(client_attested, "is_confirmed", weigh)
+
+    async def write_and_read() -> None:
+        async with Client(shared.servers[0].address) as reader, Client(shared.servers[1].address) as writer:
+            for number in range(200):
+                value = b"%d" % number
+                await writer.kv.put("lone", value)
+                found = await reader.kv.get("lone")
+                assert found is not None
+                assert found.value == value
+
+    asyncio.run(write_and_read())
+    assert weighed.count(True) > 50, "the others went the common way, while the client did not know the servers yet"
 
 
 def test_stale_reads_are_local(shared: Cluster) -> None:

@@ -31,8 +31,10 @@ from storage.kv_protocol import (
 )
 from tests.linearizability.operation import Operation, Outcome, Value
 from transport.client_asks import Asks
-from transport.client_batches import COMMANDS, LINEARIZABLE, SESSION_COMMANDS, STALE, Ask, AskLimits
+from transport.client_attested import AttestedReads
+from transport.client_batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits
 from transport.client_errors import ClientError, SessionExpired
+from transport.client_protocol import LINEARIZABLE, STALE
 from transport.client_session import ClientSession
 from transport.session_protocol import NONCE_BYTES, SESSION_OPEN
 from transport.stale import Stale
@@ -90,6 +92,8 @@ class SimClient:
         # One of the clients does without exactly-once: what is in doubt stays so.
         self._is_numbered = number > 0
         self._asks = Asks(AskLimits(attempt_s=simulation.weather.attempt_s), self._send, self._pause_s)
+        self._attested = AttestedReads(self._asks)
+        self._attest_rng = random.Random(f"{simulation.seed}/client/{number}/attested")
         self._preferred = self._rng.choice(list(simulation.processes))
         self._is_opening = self._is_ticking = self._is_held = False
         # Of its own, so that everything else happens as it would without.
@@ -193,11 +197,25 @@ class SimClient:
     # --- the client -----------------------------------------------------------------------------------------------
 
     def _add(self, ask: Ask) -> None:
-        self._asks.add(ask)
+        if not (ask.op == LINEARIZABLE and self._attests(ask)):
+            self._asks.add(ask)
         self._pump()
         if not self._is_ticking:
             self._is_ticking = True
             self._simulation.clock.later(TICK_S, self._tick)
+
+    def _attests(self, ask: Ask) -> bool:
+        """Whether it goes to a server that believes to lead, be it wrong, and to others; a real client knows better."""
+        simulation, rng = self._simulation, self._attest_rng
+        leaders = [process.id for process in simulation.leaders()]
+        if not leaders or rng.random() < 0.5:
+            return False
+        leader = rng.choice(leaders)
+        others = [id_ for id_ in simulation.processes if id_ != leader]
+        followers = rng.sample(others, min(len(others), rng.randint(1, 2)))
+        begun = self._attested.begin(simulation.clock.now, ask, leader, followers)
+        simulation.count(f"client: {'attested read begun' if begun else 'attested read not begun'}")
+        return begun
 
     def _pump(self) -> None:
         now = self._simulation.clock.now
@@ -253,7 +271,10 @@ class SimClient:
 
     def hear(self, response: Response) -> None:
         """An answer arrives."""
+        confirmed = self._attested.confirmed
         refused_by = self._asks.answered(self._simulation.clock.now, response)
+        if self._attested.confirmed > confirmed:
+            self._simulation.count("client: attested read confirmed")
         if refused_by and refused_by == self._preferred:
             self._look_elsewhere()
         self._pump()

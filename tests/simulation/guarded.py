@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from actors.actor import Sender
-from actors.gateway.calls import LINEARIZABLE, PROPOSE, READ
+from actors.gateway.calls import PROPOSE, READ
 from actors.gateway.messages import Forward, Forwarded
+from actors.raft.attesting import sort_out
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
@@ -24,7 +25,7 @@ from tests.simulation.persistence import ChunkRead, SimPersistence
 from tests.simulation.process import Process
 from tests.simulation.reconciling import Reconciling
 from tests.simulation.server import FrozenState, SimServer, filled
-from transport.client_protocol import Request, encode_payload
+from transport.client_protocol import LINEARIZABLE, Request, encode_payload
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -366,10 +367,7 @@ class GuardedProcess(Process):
         if isinstance(message, Propose):
             self.server.commands.extend(message.batch)
         else:
-            for key, query, is_linearizable in message.batch:
-                if not is_linearizable:
-                    self.server.applier.read_now((key, query))
-            linearizable = [(key, query) for key, query, is_linearizable in message.batch if is_linearizable]
+            linearizable = sort_out(message, self.server.core, self.server.applier)
             if linearizable:
                 self.server.read(self.simulation.clock.now, linearizable)
         self.wake()

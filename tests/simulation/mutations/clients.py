@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
-from actors.raft.applier import Applier
+from actors.raft import attesting
+from actors.raft.applier import Applier, Query
+from actors.raft.core import RaftCore
 from actors.raft.leader import Leader
 from actors.raft.messages import Heartbeat, ReadIndexReply
 from actors.raft.reads import Reads
 from actors.raft.state import RaftState
 from storage.sessions import SessionMachine
 from tests.simulation.mutations.table import Patch, Table
+from transport import client_attested
+from transport.attestation import Word, encode_word
 
 MUTATIONS = Table()
 
@@ -73,6 +77,34 @@ def a_new_leader_reads_at_once() -> Patch:
             original(self)
 
     return patch.object(Reads, "flush", flush)
+
+
+@MUTATIONS.row(20, seed=84)
+def words_of_any_term_confirm_a_read() -> Patch:
+    """an attested read is confirmed by servers that may have voted for another leader since"""
+
+    def is_confirmed(leader: Word, words: Sequence[Word]) -> bool:
+        return len({word.server for word in words}.intersection(leader.voters)) > len(leader.voters) // 2
+
+    return patch.object(client_attested, "is_confirmed", is_confirmed)
+
+
+@MUTATIONS.row(20, seed=84)
+def a_leaders_word_confirms_a_read() -> Patch:
+    """an attested read is confirmed by the leader alone"""
+    return patch.object(client_attested, "is_confirmed", lambda leader, words: True)
+
+
+@MUTATIONS.row(20, seed=17)
+def a_new_leader_attests_at_once() -> Patch:
+    """a leader answers attested reads before an entry of its term is committed"""
+
+    def attest(query: Query, core: RaftCore, applier: Applier) -> None:
+        state = core.state
+        voters = sorted(state.configuration.voters) if state.engine.is_leader else []
+        applier.read_at(state.engine.commit, query, encode_word(Word(state.self_id, state.engine.term, voters)))
+
+    return patch.object(attesting, "_attest", attest)
 
 
 @MUTATIONS.row(20, seed=2)

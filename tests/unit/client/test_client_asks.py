@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.unit.client.asks import A, B, Bench
-from transport.client_batches import COMMANDS, LINEARIZABLE, STALE
+from transport.client_batches import COMMANDS
 from transport.client_errors import NoLeader, OutcomeUnknown, RequestFailed, Unreachable
-from transport.client_protocol import Response
+from transport.client_protocol import LINEARIZABLE, STALE, Response
 from transport.session_protocol import NOT_NOW
 
 

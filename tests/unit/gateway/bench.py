@@ -11,14 +11,14 @@ from typing import Any
 from attrs import evolve
 
 from actors.actor import Sender
-from actors.gateway.calls import LINEARIZABLE, PROPOSE, READ
+from actors.gateway.calls import PROPOSE, READ
 from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, Effect, ToGateway, ToRaft
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
 from storage.envelope import EXPIRED, MALFORMED, OPEN, RAW, SESSION
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.client_protocol import LINEARIZABLE, Request, Response, decode_payload, encode_payload
 
 EPOCH = 7
 FIRST_KEY = 1 << 40
@@ -103,7 +103,7 @@ class Bench:
         """End a turn that gives Raft at most one batch of commands, and nothing else to do."""
         return [(key, command.removeprefix(RAW)) for key, command in _only(self.turn(), Propose)]
 
-    def queries(self) -> list[tuple[int, bytes, bool]]:
+    def queries(self) -> list[tuple[int, bytes, str]]:
         """End a turn that gives Raft at most one batch of queries, and nothing else to do."""
         return [(key, query.removeprefix(RAW), how) for key, query, how in _only(self.turn(), Read)]
 

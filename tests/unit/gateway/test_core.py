@@ -8,7 +8,7 @@ import pytest
 
 from actors.gateway.messages import Forward
 from tests.unit.gateway.bench import CLIENT, FIRST_KEY, OTHER, Bench
-from transport.client_protocol import Request
+from transport.client_protocol import LINEARIZABLE, STALE, Request
 
 
 def test_the_puts_of_a_turn_reach_raft_as_one_message() -> None:
@@ -164,13 +164,13 @@ def test_a_query_is_asked_again_whatever_happened_to_it() -> None:
     bench = Bench()
     bench.lead()
     bench.read(1, b"q")
-    ((key, query, linearizable),) = bench.queries()
+    ((key, query, consistency),) = bench.queries()
     bench.results((key, "outcome_unknown", b""))
     bench.follow(term=2)
     forward = bench.forward()
     bench.forwarded((forward.batch[0][0], "ok", b"found"))
 
-    assert (query, linearizable) == (b"q", True)
+    assert (query, consistency) == (b"q", LINEARIZABLE)
     assert forward.reads
     assert bench.value(1) == [b"found", 9, 0]
 
@@ -191,10 +191,10 @@ def test_a_stale_read_needs_no_leader() -> None:
     """`stale` is answered by this server's own state, with its index and its age."""
     bench = Bench()
     bench.read(1, b"q", "stale")
-    ((key, _, linearizable),) = bench.queries()
+    ((key, _, consistency),) = bench.queries()
     bench.results((key, "ok", b"old"), applied=5, age_ms=1_234)
 
-    assert not linearizable
+    assert consistency == STALE
     assert bench.value(1) == [b"old", 5, 1_234]
 
 

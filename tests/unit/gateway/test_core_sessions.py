@@ -7,7 +7,7 @@ import pytest
 from actors.gateway.messages import Forward
 from storage.envelope import EXPIRED, MALFORMED, OPEN, SESSION, wrap_queries
 from tests.unit.gateway.bench import CLIENT, PEER, Bench
-from transport.client_protocol import Request, encode_payload
+from transport.client_protocol import LINEARIZABLE, Request, encode_payload
 from transport.session_protocol import (
     SESSION_ID_BYTES,
     SESSION_OPEN,
@@ -119,10 +119,10 @@ def test_queries_share_an_envelope_and_an_answer() -> None:
     bench = Bench()
     bench.lead()
     bench.core.request(bench.now, CLIENT, Request(1, "read", encode_payload([[b"q", b"r"], "linearizable"]), 1_000))
-    ((key, query, linearizable),) = bench.queries()
+    ((key, query, consistency),) = bench.queries()
     bench.results((key, "ok", encode_outcomes([b"Q", b"R"])), applied=5)
 
-    assert (query, linearizable) == (wrap_queries([b"q", b"r"]), True)
+    assert (query, consistency) == (wrap_queries([b"q", b"r"]), LINEARIZABLE)
     assert bench.value(1) == [[b"Q", b"R"], 5, 0]
 
 

@@ -6,9 +6,9 @@ the transport's, which knows commands as bytes alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from quorate.errors import Compacted, Conflict, LeaseLost
 from quorate.lease import Lease
@@ -49,6 +49,8 @@ from transport.text import counted, is_utf8, shortened
 __all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale", "Watch"]
 
 T = TypeVar("T")
+
+_BYTES = (bytes, bytearray)
 
 
 class Machine(Protocol):
@@ -104,10 +106,8 @@ class KeyValue:
         """
         if not isinstance(pairs, Mapping):
             raise TypeError(f"put_many takes a mapping of keys to values, not {type(pairs).__name__}")
-        raw: dict[str, bytes] = {}
-        for key, value in pairs.items():
-            _check_text(key)
-            raw[key] = _raw(value)
+        _check_texts(pairs.keys())
+        raw = dict(zip(pairs, _all_raw(pairs.values()), strict=True))
         fault = puts_fault(raw.keys(), raw.values())
         if fault:
             raise _error(fault)
@@ -277,12 +277,23 @@ def _check_text(key: str) -> None:
         raise BadRequest(f"a key is UTF-8 text, and {shortened(key)} is not")
 
 
+def _check_texts(keys: Collection[str]) -> None:
+    # As a rule nothing is wrong, and all of them together say so sooner than each.
+    if not (set(map(type, keys)) == {str} and "".join(keys).isascii()):
+        for key in keys:
+            _check_text(key)
+
+
+def _all_raw(values: Collection[bytes | str]) -> Iterable[bytes]:
+    return cast("Collection[bytes]", values) if set(map(type, values)) == {bytes} else map(_raw, values)
+
+
 def _raw(value: bytes | str) -> bytes:
     if isinstance(value, str):
         if not is_utf8(value):
             raise BadRequest("a value of str is sent as UTF-8, and this one cannot be: give bytes")
         value = value.encode()
-    elif not isinstance(value, bytes | bytearray):
+    elif not isinstance(value, _BYTES):
         raise TypeError(f"a value is bytes or str, not {type(value).__name__}")
     if len(value) > VALUE_BYTES_MAX:
         raise TooLarge(f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")

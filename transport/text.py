@@ -47,6 +47,8 @@ def shell_quoted(text: str) -> str:
 
 def is_utf8(text: str) -> bool:
     """Whether the text can be sent: a text of bytes that are no UTF-8 cannot."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -137,8 +137,9 @@ class KeyValueStore(StateMachine):
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _put(self, command: Put) -> KvResult:
-        fault = put_fault(command.key, command.value) or self._lease_fault(command)
-        return fault or self._set(command.key, command.value, command.lease)
+        key, lease = command.key, command.lease
+        fault = put_fault(key, command.value) or (self._lease_fault(command) if lease else None)
+        return fault or self._set(key, command.value, lease)
 
     def _put_many(self, command: PutMany) -> KvResult:
         keys = command.keys
@@ -149,7 +150,7 @@ class KeyValueStore(StateMachine):
         head = head_of(self._revision)
         records = [head + value for value in command.values]
         self._history.add_all(self._revision, keys, self._records.put_all(keys, records), records)
-        self._leases.attach_none(keys)
+        self._leases.detach_all(keys)
         return Changed(self._revision)
 
     def _delete(self, command: Delete) -> KvResult:
@@ -200,13 +201,13 @@ class KeyValueStore(StateMachine):
         results: list[Found | bool | None] = []
         revision = self._revision + 1
         head = head_of(revision)
-        records, add = self._records, self._history.add
+        records, add, attach = self._records, self._history.add, self._leases.attach
         for op in ops:
             key = op.key
             if type(op) is Put:
                 record = head + op.value
                 add(revision, key, records.put(key, record), record)
-                self._hang(key, op.lease)
+                attach(key, op.lease)
                 self._revision = revision
                 results.append(None)
             elif type(op) is Get:
@@ -220,7 +221,7 @@ class KeyValueStore(StateMachine):
         self._revision += 1
         record = head_of(self._revision) + value
         self._history.add(self._revision, key, self._records.put(key, record), record)
-        self._hang(key, lease)
+        self._leases.attach(key, lease)
         return Changed(self._revision)
 
     def _remove(self, key: str, revision: int) -> KvResult:
@@ -266,11 +267,6 @@ class KeyValueStore(StateMachine):
         if type(op) is Put and op.lease and self._leases.get(op.lease) is None:
             return no_lease(op.lease)
         return None
-
-    def _hang(self, key: str, lease_id: int) -> None:
-        # As a rule there is no lease before or after, and this is in the way of every put.
-        if lease_id or self._leases.of_key(key):
-            self._leases.attach(key, self._leases.get(lease_id))
 
     def _end(self, lease: Lease) -> None:
         """Its keys go together, at one revision."""

@@ -41,9 +41,9 @@ class Leases:
         self._ends: list[tuple[int, int]] = []
         """(when, id), with ends of before a renewal among them."""
         for lease_id, ttl_ms, ends_ms, keys in rows:
-            lease = self._add(Lease(lease_id, ttl_ms, ends_ms))
+            self._add(Lease(lease_id, ttl_ms, ends_ms))
             for key in keys:
-                self.attach(key, lease)
+                self.attach(key, lease_id)
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -51,11 +51,6 @@ class Leases:
     def get(self, lease_id: int) -> Lease | None:
         """A lease that has not ended."""
         return self._leases.get(lease_id)
-
-    def of_key(self, key: str) -> int:
-        """The id of the lease that a key hangs on, 0 for none."""
-        lease = self._of_key.get(key)
-        return lease.id if lease else 0
 
     def grant(self, ttl_ms: int, now_ms: int) -> Lease:
         """A new lease; ids are never given twice."""
@@ -77,19 +72,21 @@ class Leases:
             del self._of_key[key]
         return list(lease.keys)
 
-    def attach_none(self, keys: Iterable[str]) -> None:
+    def attach(self, key: str, lease_id: int) -> None:
+        """A key was written: it hangs on this lease from now on, on none when it is 0."""
+        # As a rule it hangs on none before and after, and this is in the way of every put.
+        if lease_id or key in self._of_key:
+            self.detach(key)
+            lease = self._leases.get(lease_id)
+            if lease is not None:
+                lease.keys[key] = None
+                self._of_key[key] = lease
+
+    def detach_all(self, keys: Iterable[str]) -> None:
         """Keys were written that hang on no lease from now on."""
-        # As a rule they hang on none as it is, and this is in the way of every put.
         if self._of_key:
             for key in keys:
                 self.detach(key)
-
-    def attach(self, key: str, lease: Lease | None) -> None:
-        """A key was written: it hangs on this lease from now on, or on none."""
-        self.detach(key)
-        if lease is not None:
-            lease.keys[key] = None
-            self._of_key[key] = lease
 
     def detach(self, key: str) -> None:
         """A key was removed."""

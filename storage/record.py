@@ -5,14 +5,15 @@ Layout: the revision of the key's last change, then the value.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from storage.kv_protocol import Change, Found
 
 HEAD_BYTES = 8
 
 
-def head_of(revision: int) -> bytes:
-    """What the records of a change begin with; the value follows."""
-    return revision.to_bytes(HEAD_BYTES, "big")
+head_of = Struct(">Q").pack
+"""What the records of a change begin with, made of its revision; the value follows."""
 
 
 def value_of(record: bytes) -> bytes:

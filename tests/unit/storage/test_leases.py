@@ -18,6 +18,7 @@ from storage.kv_protocol import (
     grant,
     lease_of,
     put,
+    put_many,
     renew,
     revoke,
     txn,
@@ -80,9 +81,11 @@ def test_a_key_hangs_on_the_lease_it_was_put_with_last(leased: KeyValueStore) ->
     apply(leased, grant(20_000))
     leased.apply(put("c", b"", 1))
     leased.apply(txn([], [Put("c", b"", 2)]))
+    leased.apply(put("d", b"", 1))
+    leased.apply(put_many({"d": b"stays now", "e": b""}))
     leased.advance(11_000)
 
-    assert code(read(leased, get("a"))) == code(read(leased, get("b"))) == code(read(leased, get("c"))) == ""
+    assert [code(read(leased, get(key))) for key in "abcde"] == [""] * 5
     leased.advance(21_000)
     assert code(read(leased, get("c"))) == "not_found"
 

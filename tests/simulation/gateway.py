@@ -10,6 +10,8 @@ from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, ToRaft
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import Forward, Forwarded
+from actors.gateway.watches import WATCH
+from tests.simulation.watching import SimWatches
 
 if TYPE_CHECKING:
     from actors.raft.messages import LeaderChanged, Results
@@ -26,10 +28,14 @@ class SimGateway:
         self._process = process
         self._simulation = process.simulation
         self._core = GatewayCore(_LIMITS, epoch=process.life, first_key=0)
+        self._watches = SimWatches(process)
         self._is_ticking = False
 
     def request(self, sender: Sender, request: Request) -> None:
         """A client asks."""
+        if request.op == WATCH:
+            self._watches.request(sender, request)
+            return
         self._core.request(self._process.local_now(), sender, request)
         self._flush()
 
@@ -61,6 +67,11 @@ class SimGateway:
         """This server's Raft died, and with it the answers it owed."""
         self._core.raft_died(self._process.local_now())
         self._flush()
+        self._watches.raft_died()
+
+    def applied(self, index: int) -> None:
+        """This server's Raft has applied entries up to here."""
+        self._watches.applied(index)
 
     def _tick(self) -> None:
         self._is_ticking = False

@@ -163,6 +163,7 @@ class GuardedProcess(Process):
         for peer, message in server.turn(now, simulation.weather.entries_max):
             simulation.post(self.id, peer, message)
         self._answer()
+        self._gateway.applied(server.applier.applied)
         self._report()
         self._arm()
         if server.applier.applied >= self._snapshot_due:

@@ -41,6 +41,8 @@ class Invariant(StrEnum):
     """All keys of a batch get their values at one revision, or none does; who lists keys sees no state between."""
     LINEARIZABLE = "reads linearizable"
     """A read sees every write that was acknowledged, and what every read saw, before it began."""
+    WATCHES = "watches tell everything"
+    """Each change once, in order, whole, and none is missing (tests/histories)."""
     CAUSE = "no removal without a cause"
     """The reconciler takes out no server that has lived and been heard for long."""
     QUORUM = "the reconciler endangers no quorum"

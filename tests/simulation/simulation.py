@@ -43,6 +43,7 @@ from tests.simulation.raw_clients import RawClient
 from tests.simulation.raw_engine import NoPoller
 from tests.simulation.schedule import schedule
 from tests.simulation.trace import SILENT, Trace
+from tests.simulation.watching import RANGES, SimWatcher, verdict_on
 from tests.simulation.weather import Weather, network_of
 from transport.client_protocol import Request, Response
 from transport.wire import decode_body, encode_body, kind_of
@@ -86,6 +87,8 @@ class Simulation:
         self.servers: dict[str, Member] = {process.id: process.server for process in self.processes.values()}
         self.prudence = Prudence(self)
         self.gossip = SimGossip(self, ids)
+        watched = [process for process in self.processes.values() if isinstance(process, GuardedProcess)]
+        self.watchers = [SimWatcher(self, number, watched) for number in range(len(RANGES) if guard else 0)]
         make_client = SimClient if guard else RawClient
         self.clients: list[SimClient | RawClient] = [make_client(self, n) for n in range(self.weather.clients)]
 
@@ -100,6 +103,7 @@ class Simulation:
             self._storm()
             self._calm()
             self._check_history()
+            self._check_watches()
 
     @property
     def elapsed_s(self) -> float:
@@ -136,6 +140,8 @@ class Simulation:
             process.start()
         for client in self.clients:
             client.start()
+        for watcher in self.watchers:
+            watcher.start()
         self._read(self._stream("reader"))
         for strike in schedule(self._stream("faults"), self.weather):
             self.clock.later(strike.at_s, partial(faults.strike, strike))
@@ -202,6 +208,16 @@ class Simulation:
         self.counts["history: " + verdict.answer.value] += 1
         if verdict.answer is Answer.NO:
             violated(Invariant.LINEARIZABLE, report(history, Register(), verdict, CHECKER_STEPS))
+
+    def _check_watches(self) -> None:
+        revisions = self.judge.ledger.revisions
+        last, deadline = max(revisions), self.clock.now + SERVE_S
+        while self.clock.now < deadline and any(watcher.until < last for watcher in self.watchers):
+            self.clock.run_until(self.clock.now + 0.05)
+        if late := [watcher.until for watcher in self.watchers if watcher.until < last]:
+            violated(Invariant.CONVERGENCE, f"watchers were told up to {late}, and the last revision is {last}")
+        if self.watchers and (verdict := verdict_on(self.watchers, revisions)).violations:
+            violated(Invariant.WATCHES, str(verdict))
 
     # --- servers --------------------------------------------------------------------------------------------------
 

@@ -131,8 +131,8 @@ def _at(times: list[float], share: float) -> str:
 
 
 def _split(kinds: dict[str, float]) -> tuple[float, float]:
-    """What does not depend on the size, and what the exchanges of everything take."""
-    synced = sum(value for kind, value in kinds.items() if kind.endswith("sync"))
+    """What probes and news take, and what comparing and exchanging everything takes."""
+    synced = sum(value for kind, value in kinds.items() if kind.endswith(("compare", "sync")))
     return sum(kinds.values()) - synced, synced
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
+from tests.chaos.nemesis import Nemesis
 from tests.support.cluster import Cluster
 from tests.support.load import Load
 from tests.support.verdict import check
@@ -18,6 +19,9 @@ from tests.support.writing import Writing
 
 WRITES_BEFORE = (100, 400)
 """How many writes are acknowledged between two faults, so that each hits another moment."""
+
+NEMESIS_S = 10.0
+"""How long a round of everything at once lasts."""
 
 
 @frozen
@@ -44,6 +48,19 @@ class Story:
 def rounds_wanted() -> int:
     """QUORATE_CHAOS_ROUNDS, one if that is not set."""
     return int(os.environ.get("QUORATE_CHAOS_ROUNDS", "1"))
+
+
+def everything_at_once(cluster: Cluster, seed: int) -> None:
+    """Let a nemesis loose for as long as rounds are wanted, and wait until all is well again; prints what was done."""
+    began = time.monotonic()
+    nemesis = Nemesis(cluster, random.Random(seed), lambda: time.monotonic() - began)
+    try:
+        nemesis.run(NEMESIS_S * rounds_wanted())
+        nemesis.end()
+        cluster.agree()
+    finally:
+        print("\n".join(nemesis.story))
+        print(", ".join(f"{count} {kind}" for kind, count in sorted(nemesis.strikes.items())))
 
 
 @contextmanager

@@ -7,7 +7,6 @@ does here too; its writes come to nothing, since their token is not the present 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,8 +15,7 @@ import pytest
 
 from tests.chaos.fight import Fight
 from tests.chaos.judged import HISTORY_FILE, judged
-from tests.chaos.nemesis import Nemesis
-from tests.chaos.story import rounds_wanted
+from tests.chaos.story import everything_at_once, rounds_wanted
 from tests.histories.__main__ import main
 from tests.histories.promises import LockPromise
 from tests.support.cluster import Cluster
@@ -28,8 +26,6 @@ STOPS_A_ROUND = 2
 WHILE_STOPPED_MAX = 60
 """How many increments others make at most before a stopped holder goes on: some of their holds, or a part of one."""
 KILLED_SHARE = 0.25
-NEMESIS_S = 10.0
-"""A round of it."""
 
 
 def test_two_fight_for_a_lock(cluster: Cluster, seed: int, tmp_path: Path) -> None:
@@ -60,16 +56,11 @@ def test_a_counter_without_a_guard_is_found_out(cluster: Cluster, seed: int, tmp
 def test_a_fight_under_everything_at_once(cluster: Cluster, seed: int, tmp_path: Path) -> None:
     """Links cut, actors and servers killed, all at once too, leads handed over: no lease ends before its time."""
     cluster.form(3)
-    began = time.monotonic()
-    nemesis = Nemesis(cluster, random.Random(seed), lambda: time.monotonic() - began)
     with Fight(cluster, tmp_path) as fight:
         fight.bystander.more(1)
-        nemesis.run(NEMESIS_S * rounds_wanted())
-        nemesis.end()
-        cluster.agree()
+        everything_at_once(cluster, seed)
         fight.bystander.more(1)
         history = fight.told()
-    print(", ".join(f"{count} {kind}" for kind, count in sorted(nemesis.strikes.items())))
     judged(history, tmp_path)
 
 

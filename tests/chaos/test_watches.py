@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.audience import Audience
 from tests.chaos.judged import judged
-from tests.chaos.nemesis import Nemesis
-from tests.chaos.story import Story, rounds_wanted
+from tests.chaos.story import Story, everything_at_once
 from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
-
-NEMESIS_S = 10.0
-"""A round of it."""
 
 
 def test_watchers_across_leader_kills(cluster: Cluster, seed: int, tmp_path: Path) -> None:
@@ -60,13 +55,8 @@ def test_watchers_across_pauses(cluster: Cluster, seed: int, tmp_path: Path) -> 
 def test_watchers_under_everything_at_once(cluster: Cluster, seed: int, tmp_path: Path) -> None:
     """Links cut, actors and servers killed, all at once too, leads handed over, logs cut off behind snapshots."""
     cluster.form(3)
-    began = time.monotonic()
-    nemesis = Nemesis(cluster, random.Random(seed), lambda: time.monotonic() - began)
     with Audience(cluster.servers, seed) as audience:
-        nemesis.run(NEMESIS_S * rounds_wanted())
-        nemesis.end()
-        cluster.agree()
+        everything_at_once(cluster, seed)
         history = audience.told()
-    print(", ".join(f"{count} {kind}" for kind, count in sorted(nemesis.strikes.items())))
     cluster.same_state()
     judged(history, tmp_path)

@@ -184,6 +184,18 @@ class TestSnapshots:
         assert chunks == (2,)
         assert stored(tmp_path) == evolve(kept, commit=1095)
 
+    def test_deleting_costs_no_second_write(self, tmp_path: Path) -> None:
+        """SQLite would write zeros over every page, where it is built like that: as much as the entries themselves."""
+        wal = tmp_path / "raft.db-wal"
+        with journal(tmp_path) as db:
+            db.write(turn(hard_state=1, append=entries(2, 9, size=100_000)))
+        with journal(tmp_path) as db:
+            assert wal.stat().st_size == 0
+            db.write(turn(snapshot=snapshot(9, 1, 9, 1)))
+
+            assert db._file.connection.execute("SELECT count(*) FROM entries").fetchone() == (0,)
+            assert wal.stat().st_size < 100_000
+
     def test_large_entries_are_deleted_a_few_at_a_time(self, tmp_path: Path) -> None:
         """Deleting one walks all of its pages: 32 of a megabyte would stop the server for long."""
         with journal(tmp_path) as db:

@@ -100,8 +100,9 @@ class SnapshotStore:
             received = self.stage(snapshots.received, number, chunk)
             if number == 0:
                 received = evolve(received, source=source)
-                self._table.put_arriving(received.series, source)
             snapshots = evolve(snapshots, received=received)
+        if stage:
+            self._table.put_arriving(snapshots.received)
         if save is not None and save.received:
             snapshots = self._put_in_force(save, snapshots.received)
         return snapshots
@@ -137,7 +138,7 @@ class SnapshotStore:
         arriving = self.present.received
         if not save.received and arriving.source is not None and arriving.source.index > save.index:
             return Snapshots(row, received=arriving)
-        self._table.put_arriving(0, None)
+        self._table.put_arriving(Staging())
         return Snapshots(row)
 
     def _new_series(self) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from storage.checksum import data_checksum, record_checksum
 from storage.errors import CorruptFile, InvalidWriteError
@@ -29,7 +29,7 @@ SCHEMA = (
     (
         "CREATE TABLE arriving (one INTEGER PRIMARY KEY CHECK (one = 1), series INTEGER NOT NULL,"
         " leader TEXT NOT NULL, idx INTEGER NOT NULL, term INTEGER NOT NULL, chunks INTEGER NOT NULL,"
-        " crc INTEGER NOT NULL)"
+        " arrived INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL)"
     ),
 )
 
@@ -112,31 +112,37 @@ class SnapshotTable:
             (*fields, record_checksum(*fields)),
         )
 
-    def put_arriving(self, series: int, source: SnapshotSource | None) -> None:
-        """Say whose the chunks of this series are; None: nothing is arriving that a restart could go on with."""
-        self._connection.execute("DELETE FROM arriving")
-        if source is not None:
-            fields = (series, source.leader, source.index, source.term, source.chunks)
-            self._connection.execute(
-                "INSERT INTO arriving (one, series, leader, idx, term, chunks, crc) VALUES (1, ?, ?, ?, ?, ?, ?)",
-                (*fields, record_checksum(*fields)),
-            )
+    def put_arriving(self, staging: Staging) -> None:
+        """Say what has arrived, and of whom; without a source nothing has that a restart could go on with."""
+        source = staging.source
+        if source is None:
+            self._connection.execute("DELETE FROM arriving")
+            return
+        fields = (staging.series, *astuple(source), staging.chunks, staging.size)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO arriving (one, series, leader, idx, term, chunks, arrived, size, crc)"
+            " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*fields, record_checksum(*fields)),
+        )
 
     def arriving(self) -> Staging:
         """What has arrived of a leader's snapshot. Raises CorruptFile when its row is damaged or a chunk is missing."""
-        found = self._connection.execute("SELECT series, leader, idx, term, chunks, crc FROM arriving").fetchone()
+        found = self._connection.execute(
+            "SELECT series, leader, idx, term, chunks, arrived, size, crc FROM arriving"
+        ).fetchone()
         if found is None:
             return Staging()
         if record_checksum(*found[:-1]) != found[-1]:
             raise CorruptFile(self._path, "the description of the arriving snapshot does not match its checksum")
-        low = found[0] << _SERIES_SHIFT
+        series, *source, chunks, size, _ = found
+        low = series << _SERIES_SHIFT
         # The length of a blob is in its row's head: the chunks themselves are not read.
-        last, count, size = self._connection.execute(
+        there = self._connection.execute(
             "SELECT max(id), count(*), sum(length(data)) FROM chunks WHERE id >= ? AND id < ?", (low, low + CHUNKS_MAX)
         ).fetchone()
-        if last != low + count - 1:
-            raise CorruptFile(self._path, "a chunk of the arriving snapshot is missing")
-        return Staging(found[0], count, size, SnapshotSource(*found[1:-1]))
+        if there != (low + chunks - 1, chunks, size):
+            raise CorruptFile(self._path, "a chunk of the arriving snapshot is missing, or is not as long as it was")
+        return Staging(series, chunks, size, SnapshotSource(*source))
 
     def last_series(self) -> int:
         """The highest series there is a chunk of, garbage included; 0 when there is none."""

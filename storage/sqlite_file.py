@@ -25,7 +25,7 @@ from urllib.parse import quote
 from storage.errors import CorruptFile, StorageError, SyncError, WriteError
 from storage.wal_check import check_wal
 
-FORMAT = 4
+FORMAT = 5
 """Version of the tables, kept as SQLite's user_version."""
 
 _APPLICATION_ID = 0x51524154

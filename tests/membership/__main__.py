@@ -25,14 +25,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=DOCS, help="Where the page is.")
 def main(only: tuple[str, ...], jobs: int, out: Path) -> None:
     """Measure, write the page anew, and say which goals are missed."""
+    from tests.membership import page  # matplotlib comes with the extra "bench": better missed now than in the end
+
     kept = out / "gossip.json"
     figures = json.loads(kept.read_text()) if kept.exists() else {}
     for name in only or [name for name in MEASUREMENTS if name != "huge"]:
         click.echo(f"{name} ...", err=True)
         figures[name] = MEASUREMENTS[name](jobs)
         kept.write_text(json.dumps(figures, indent=1) + "\n")
-    from tests.membership import page  # matplotlib comes with the extra "bench"
-
     page.write(figures, out / "gossip.md")
     for goal in (found := missed(figures)):
         click.echo(f"missed: {goal}", err=True)

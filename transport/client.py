@@ -23,7 +23,7 @@ import zmq
 from transport.address import parse_address
 from transport.client_asks import Asks
 from transport.client_attested import AttestedReads
-from transport.client_batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits
+from transport.client_batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits, checked_body
 from transport.client_errors import (
     ClientError,
     NoLeader,
@@ -197,7 +197,7 @@ class Client:
             raise Unreachable("the client is not connected, or closed already: use it in an 'async with'")
         promise = self._loop.create_future()
         wait_s = self._timeout_s if timeout_s is None else checked_s(timeout_s)
-        ask = Ask(op, body, self._loop.time() + wait_s, promise)
+        ask = Ask(op, checked_body(op, body), self._loop.time() + wait_s, promise)
         is_lone = self._asks.is_lone
         if not (is_lone and op == LINEARIZABLE and self._attests(ask)):
             self._asks.add(ask)

@@ -17,6 +17,7 @@ from transport.client_protocol import ATTESTED, LINEARIZABLE, STALE, decode_payl
 from transport.client_session import ClientSession
 from transport.session_protocol import SESSION_PROPOSE, Outcome, decode_outcomes
 from transport.stale import Stale, age_s
+from transport.text import shortened
 from transport.wire import WireError
 
 COMMANDS: Final = "propose"
@@ -71,7 +72,8 @@ class Promise(Protocol):
 class Ask:
     """One command, one query, or one question by the name of its operation.
 
-    op: one of the constants above, or an operation.  body: the command, the query, or the operation's arguments.
+    op: one of the constants above, or an operation.  body: the command, the query, or the operation's arguments, which
+    whoever sends them can encode (checked_body).
     sequence: the command's number in `session`, from its first attempt on.  doubt: whether an attempt may have been
     carried out without an answer.  trouble: what was said to the latest attempt that certainly was not.
     """
@@ -94,6 +96,22 @@ class Ask:
         """Nobody waits for the answer any more."""
         if self.session is not None:
             self.session.finish(self.sequence)
+
+
+def checked_body(op: str, body: Any) -> Any:
+    """A body that certainly can be sent: what cannot is its caller's trouble, and nobody else's who shares a request.
+
+    Raises TypeError for a command or query that is not bytes, and for arguments that MessagePack cannot hold.
+    """
+    if op in _BATCHED:
+        if type(body) is not bytes:
+            raise TypeError(f"a command or query is bytes, not {type(body).__name__}")
+        return body
+    try:
+        encode_payload(op)
+        return msgspec.Raw(encode_payload(body))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise TypeError(f"{shortened(str(op))} cannot be asked with these arguments: {error}") from None
 
 
 def is_one_request(before: Ask, ask: Ask) -> bool:

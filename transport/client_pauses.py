@@ -9,14 +9,16 @@ from tenacity.wait import wait_random_exponential
 
 RETRY_FIRST_S: Final = 0.02
 RETRY_MAX_S: Final = 0.5
+TIMEOUT_MAX_S: Final = 1e9
+"""Some thirty years: a request has no room for the milliseconds of more."""
 
 _back_off = wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MAX_S)
 
 
 def checked_s(timeout_s: float) -> float:
     """A timeout as it is.  Raises ValueError for what is none."""
-    if not timeout_s > 0:
-        raise ValueError(f"timeout_s is seconds, more than 0, not {timeout_s!r}")
+    if not 0 < timeout_s <= TIMEOUT_MAX_S:
+        raise ValueError(f"timeout_s is seconds, more than 0 and at most {TIMEOUT_MAX_S:.0e}, not {timeout_s!r}")
     return timeout_s
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ async def test_keys_and_values_of_other_types() -> None:
                     await client.kv.put_many(anything)
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e300])
 async def test_a_time_that_is_none(timeout_s: float) -> None:
     """Nothing is sent that nobody could wait for."""
     with pytest.raises(ValueError, match="timeout_s is seconds, more than 0"):
@@ -100,3 +101,42 @@ async def test_a_time_that_is_none(timeout_s: float) -> None:
             with pytest.raises(ValueError, match="timeout_s is seconds, more than 0"):
                 await client.kv.put("a", "1", timeout_s=timeout_s)
         assert not [request for request in server.requests if request.op in WRITES]
+
+
+@pytest.mark.parametrize(
+    "arguments", [object(), {"x": object()}, 1 << 70, "\udcff"], ids=["object", "in", "huge", "text"]
+)
+async def test_arguments_that_cannot_be_sent(arguments: Any) -> None:
+    """They are refused where they are given, and others who ask at the same time get their answers."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            outcomes: Any = await asyncio.gather(
+                client.call("status", arguments), client.kv.put("a", "1"), return_exceptions=True
+            )
+            assert isinstance(outcomes[0], TypeError)
+            assert "'status' cannot be asked with these arguments" in str(outcomes[0])
+            assert outcomes[1] == 1
+
+
+async def test_arguments_of_no_mapping() -> None:
+    """What MessagePack can hold is the server's to judge, and stands in nobody's way."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            asked = client.call("status", 3), client.call("info", 4), client.kv.put("a", "1")
+            answers: list[Any] = list(await asyncio.gather(*asked))
+            assert answers == [{"op": "status"}, {"op": "info"}, 1]
+
+
+@pytest.mark.parametrize("exactly_once", [True, False])
+@pytest.mark.parametrize("ask", ["propose", "read", "read_stale"])
+@pytest.mark.parametrize("wrong", ["text", bytearray(b"text"), ["text"]], ids=["str", "bytearray", "list"])
+async def test_commands_and_queries_of_other_types(ask: str, wrong: Any, exactly_once: bool) -> None:
+    """They would share a request with others' and have all of it refused: nothing but bytes is taken."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address, exactly_once=exactly_once) as client:
+            outcomes: Any = await asyncio.gather(
+                getattr(client, ask)(wrong), client.kv.put("a", "1"), client.kv.get("b"), return_exceptions=True
+            )
+            assert isinstance(outcomes[0], TypeError)
+            assert str(outcomes[0]) == f"a command or query is bytes, not {type(wrong).__name__}"
+            assert list(outcomes[1:]) == [1, None]

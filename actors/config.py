@@ -17,7 +17,7 @@ from actors.gossip.member import NAME_CHARS_MAX
 from actors.gossip.tags import fault_of_tags
 from transport.address import PORT_MAX, Address, parse_address
 from transport.errors import QuorateError
-from transport.text import is_utf8, shortened
+from transport.text import counted, is_utf8, shortened
 
 DEFAULT_PORT = 7946
 HTTP_PORT_OFFSET = 1
@@ -186,25 +186,42 @@ class NodeConfig:
         self._check_bootstrap()
         if len(self.handlers) > HANDLERS_MAX:
             raise ConfigError(f"{len(self.handlers)} event handlers are given: at most {HANDLERS_MAX} are allowed")
+        self._check_voters()
+        if not self.dead_server_timeout >= 0:
+            raise ConfigError(f"--dead-server-timeout must be 0 (never) or more, not {self.dead_server_timeout:g}")
+
+    def _check_voters(self) -> None:
+        """Refuse limits that leave nothing between them."""
         if self.max_voters < 1:
             raise ConfigError(f"--max-voters must be at least 1, not {self.max_voters}")
         if self.min_voters < 1:
             raise ConfigError(f"--min-voters must be at least 1, not {self.min_voters}")
-        if not self.dead_server_timeout >= 0:
-            raise ConfigError(f"--dead-server-timeout must be 0 (never) or more, not {self.dead_server_timeout:g}")
+        # Whoever lowers --max-voters alone has not asked for the default to be kept up.
+        if self.min_voters > self.max_voters and self.min_voters != VOTERS_MIN_DEFAULT:
+            raise ConfigError(
+                f"--min-voters {self.min_voters} is above --max-voters {self.max_voters}: no "
+                "dead server would ever be removed"
+            )
 
     def _check_bootstrap(self) -> None:
         """Refuse what could never start a cluster: every server of it has to be named."""
         expect = self.bootstrap_expect
         if not 0 <= expect <= BOOTSTRAP_EXPECT_MAX:
             raise ConfigError(f"--bootstrap-expect must be 0 to {BOOTSTRAP_EXPECT_MAX}, not {expect}")
-        others = {peer for peer in self.peers if not self._is_own(parse_address(peer))}
+        peers = map(parse_address, self.peers)
+        others = {Address(_numeric(peer.host), peer.port) for peer in peers if not self._is_own(peer)}
         if expect == 1 and others:
             raise ConfigError("--bootstrap-expect 1 starts a cluster of this server alone: leave --peer out")
         if expect > 1 and len(others) < expect - 1:
             raise ConfigError(
                 f"--bootstrap-expect {expect} needs a --peer for each of the other {expect - 1} servers, not for "
                 f"{len(others)}: they start one cluster only when all of them have answered each other"
+            )
+        # A name may be this server's own, or another one's second; only a resolver knows.
+        if expect > 1 and len(others) > expect - 1 and all(peer.is_literal for peer in others):
+            raise ConfigError(
+                f"--bootstrap-expect {expect} takes a --peer for each of {counted(expect - 1, 'other server')}, not "
+                f"for {len(others)}: name those that are to start the cluster, or expect {len(others) + 1}"
             )
 
     def _check_names(self) -> None:

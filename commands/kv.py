@@ -70,8 +70,9 @@ consistency_option = click.option(
 )
 
 
+REVISION = click.IntRange(0, (1 << 63) - 1)
 revision_option = click.option(
-    "--revision", type=click.IntRange(min=0), default=0, metavar="N", help="As it was at this revision; 0: as it is."
+    "--revision", type=REVISION, default=0, metavar="N", help="As it was at this revision; 0: as it is."
 )
 
 
@@ -170,7 +171,7 @@ def transact(remote: Remote, file: BinaryIO) -> None:
 @kv.command("watch")
 @click.argument("prefix", type=TEXT)
 @click.option("--exact", is_flag=True, help="Only of the key PREFIX itself.")
-@click.option("--after", type=click.IntRange(min=0), metavar="N", help="Begin after this revision, not now.")
+@click.option("--after", type=REVISION, metavar="N", help="Begin after this revision, not now.")
 @remote_command()
 def watch_keys(remote: Remote, prefix: str, exact: bool, after: int | None) -> None:
     """Show each change of the keys with PREFIX, in order, until it is interrupted.

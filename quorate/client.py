@@ -41,6 +41,7 @@ from storage.kv_protocol import (
     revoke,
     txn,
 )
+from storage.leases import TTL_MAX_MS, TTL_MIN_MS
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
 from transport.stale import Stale
@@ -51,6 +52,7 @@ __all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", 
 T = TypeVar("T")
 
 _BYTES = (bytes, bytearray)
+_NUMBER_MAX = (1 << 63) - 1
 
 
 class Machine(Protocol):
@@ -69,8 +71,9 @@ class Machine(Protocol):
 class KeyValue:
     """The key-value store.  Values are bytes; `str` is taken as UTF-8.
 
-    Every call raises a ClientError when it fails, and TypeError for a key or value of another type.  A client sends a
-    write again until its deadline, and makes it once; one that raises OutcomeUnknown may have been made.
+    Every call raises a ClientError when it fails, TypeError for a key or value of another type, and ValueError for a
+    number that no revision, lease or time can be.  A client sends a write again until its deadline, and makes it once;
+    one that raises OutcomeUnknown may have been made.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -92,6 +95,7 @@ class KeyValue:
         """
         _check_text(key)
         raw = _raw(value)
+        _check_numbers(revision=0 if revision is None else revision, lease=lease)
         if revision is not None and lease:
             raise BadRequest("a revision and a lease at once: use txn")
         command = put(key, raw, lease) if revision is None else put_if(key, raw, revision)
@@ -139,6 +143,7 @@ class KeyValue:
         revision: as of then.  Raises Compacted when that is too long ago.
         """
         _check_text(key)
+        _check_numbers(revision=revision)
         return _found(await self._machine.read(get(key, revision), timeout_s=timeout_s))
 
     async def get_stale(self, key: str, *, timeout_s: float | None = None) -> Stale[Found | None]:
@@ -205,25 +210,31 @@ class KeyValue:
         _check_text(key)
         if not isinstance(self._machine, Asker):
             raise TypeError("only a client can watch")
+        _check_numbers(after=0 if after is None else after)
         if after is None:
             after = (await self.list(key, limit=1)).revision
         return Watch(self._machine, key, is_prefix=prefix, after=after, result=_result)
 
     async def grant(self, ttl_s: float, *, timeout_s: float | None = None) -> int:
         """Begin a lease that ends after so long unless it is renewed; returns its id.  See also Client.lease."""
+        if not TTL_MIN_MS <= ttl_s * 1000 <= TTL_MAX_MS:
+            raise ValueError(f"ttl_s is {TTL_MIN_MS // 1000} to {TTL_MAX_MS // 1000} seconds, not {ttl_s!r}")
         command = grant(round(ttl_s * 1000))
         return _result(await self._machine.propose(command, timeout_s=timeout_s), Leased).lease
 
     async def renew(self, lease: int, *, timeout_s: float | None = None) -> None:
         """Let a lease begin anew.  Raises NotFound when it has ended."""
+        _check_numbers(lease=lease)
         _result(await self._machine.propose(renew(lease), timeout_s=timeout_s), Leased)
 
     async def revoke(self, lease: int, *, timeout_s: float | None = None) -> None:
         """End a lease now, with its keys.  Raises NotFound when it has ended."""
+        _check_numbers(lease=lease)
         await self._change(revoke(lease), timeout_s)
 
     async def lease(self, lease: int, *, timeout_s: float | None = None) -> Leased:
         """A lease as it is.  Raises NotFound when it has ended."""
+        _check_numbers(lease=lease)
         return _result(await self._machine.read(lease_of(lease), timeout_s=timeout_s), Leased)
 
     async def _change(self, command: bytes, timeout_s: float | None) -> int:
@@ -260,6 +271,7 @@ class Client(TransportClient):
 def _listing(prefix: str, start: str, limit: int, revision: int = 0) -> bytes:
     _check_text(prefix)
     _check_text(start)
+    _check_numbers(limit=limit, revision=revision)
     return list_keys(prefix, start, limit, revision)
 
 
@@ -275,6 +287,16 @@ def _check_text(key: str) -> None:
         raise TypeError(f"a key is str, not {type(key).__name__}")
     if not is_utf8(key):
         raise BadRequest(f"a key is UTF-8 text, and {shortened(key)} is not")
+
+
+def _check_numbers(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if not isinstance(number, int):
+            raise TypeError(f"{name} is int, not {type(number).__name__}")
+        if number < 0:
+            raise ValueError(f"{name} is 0 or more, not negative")
+        if number > _NUMBER_MAX:
+            raise ValueError(f"{name} is at most 2**63 - 1, and this is more")
 
 
 def _check_texts(keys: Collection[str]) -> None:

@@ -6,6 +6,7 @@ What lives here: pure functions on tags.  What does not: telling others (own.py)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from actors.gossip.member import TAG_CHARS_MAX
 from transport.errors import QuorateError
@@ -20,10 +21,12 @@ class TagsError(QuorateError):
     exit_code = 2
 
 
-def fault_of_tags(tags: Mapping[str, str]) -> str:
-    """Why these cannot be a server's tags, or ""."""
+def fault_of_tags(tags: Mapping[Any, Any]) -> str:
+    """Why these cannot be a server's tags, or "": a program may have given anything."""
     for key, value in tags.items():
         tag = shortened(f"{key}={value}")
+        if not (isinstance(key, str) and isinstance(value, str)):
+            return f"tag {tag} is not made of two texts: both KEY and VALUE are str"
         if not key or "=" in key:
             return f"tag {tag} has no proper name: write KEY=VALUE"
         if not (key.isprintable() and value.isprintable()):

@@ -37,10 +37,13 @@ class Transfer:
         state = self._state
         if not state.engine.is_leader:
             return "this server is not the leader"
+        own = state.configuration.get(state.self_id)
+        if own is not None and target == own.id:
+            return f"{own.name} leads already"
         successor = self.successor()
         if successor is None:
             return "there is no other voter to hand over to"
-        if target == state.self_id or (target and target not in state.configuration.voters):
+        if target and target not in state.configuration.voters:
             return "the target is not another voter"
         self._attempt = _Attempt(target or successor, state.now + state.timing.election_max_s)
         return ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actors import node
-from actors.config import NodeConfig
+from actors.config import ConfigError, NodeConfig
 from commands import start as start_module
 from commands.logs import JsonFormatter, TextFormatter, configure_logs
 from tests.unit.cli.play import Play
@@ -235,8 +236,14 @@ def test_the_level_is_for_quorate_alone(capsys: pytest.CaptureFixture[str], form
         (("--dead-server-timeout", "nan"), "--dead-server-timeout must be 0 (never) or more"),
         (("--dead-server-timeout", "-1"), "--dead-server-timeout"),
         (("--min-voters", "0"), "--min-voters"),
+        (("--min-voters", "6"), "--min-voters 6 is above --max-voters 5"),
+        (("--min-voters", "2", "--max-voters", "1"), "--min-voters 2 is above --max-voters 1"),
         (("--bootstrap-expect", "3"), "a --peer for each of the other 2 servers, not for 0"),
         (("--bootstrap-expect", "2", "--bind", "127.0.0.1:7", "--peer", "localhost:7"), "not for 0"),
+        (
+            ("--bootstrap-expect", "2", "--peer", "127.0.0.1:1", "--peer", "127.0.0.1:2"),
+            "--bootstrap-expect 2 takes a --peer for each of 1 other server, not for 2",
+        ),
         (("--bootstrap-expect", "1", "--peer", "127.0.0.1:1"), "leave --peer out"),
         (("--bootstrap-expect", "65"), "--bootstrap-expect"),
     ],
@@ -249,3 +256,17 @@ def test_a_cluster_that_could_not_be_kept_or_started(
 
     assert (result.exit_code, started) == (2, [])
     assert words in result.stderr
+
+
+def test_voters_and_peers_that_can_be() -> None:
+    """--max-voters alone may be below the default of --min-voters; a name among the peers may be this server's own."""
+    NodeConfig("d", max_voters=1).check()
+    NodeConfig("d", bind="127.0.0.1:1", bootstrap_expect=2, peers=("127.0.0.1:1", "localhost:2", "127.0.0.1:2")).check()
+    NodeConfig("d", bind="127.0.0.1:1", bootstrap_expect=2, peers=("10.0.0.1:1", "own:1")).check()
+
+
+@pytest.mark.parametrize("tags", [{"a": 3}, {3: "a"}, {"a": None}, {"a": b"b"}])
+def test_tags_that_are_no_texts(tags: Any) -> None:
+    """A program's mistake is said in one line."""
+    with pytest.raises(ConfigError, match=r"--tag: tag '.*' is not made of two texts"):
+        NodeConfig("d", tags=tags).check()

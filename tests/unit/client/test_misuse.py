@@ -140,3 +140,35 @@ async def test_commands_and_queries_of_other_types(ask: str, wrong: Any, exactly
             assert isinstance(outcomes[0], TypeError)
             assert str(outcomes[0]) == f"a command or query is bytes, not {type(wrong).__name__}"
             assert list(outcomes[1:]) == [1, None]
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 63, 10**5000], ids=["negative", "large", "huge"])
+async def test_numbers_that_no_revision_can_be(number: int) -> None:
+    """One line names the argument, before anything is sent."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            kv = client.kv
+            for name, call in (
+                ("revision", kv.get("a", revision=number)),
+                ("revision", kv.list(revision=number)),
+                ("revision", kv.put("a", "1", revision=number)),
+                ("after", kv.watch("a", after=number)),
+                ("lease", kv.put("a", "1", lease=number)),
+                ("lease", kv.lease(number)),
+                ("lease", kv.renew(number)),
+                ("lease", kv.revoke(number)),
+            ):
+                with pytest.raises(ValueError, match=f"^{name} is (0 or more|at most)"):
+                    await call
+        assert not [request for request in server.requests if request.op in (*WRITES, "read", "watch")]
+
+
+@pytest.mark.parametrize("ttl_s", [0, 0.5, -1, float("nan"), float("inf"), 1e300])
+async def test_times_that_no_lease_can_last(ttl_s: float) -> None:
+    """Whether a lease is granted by itself or for a lock: the range is named."""
+    with FakeServer(Script()) as server:
+        async with Client(server.address) as client:
+            with pytest.raises(ValueError, match="ttl_s is 1 to 86400 seconds, not "):
+                await client.kv.grant(ttl_s)
+            with pytest.raises(ValueError, match="ttl_s is 1 to 86400 seconds, not "):
+                await client.lock("job", ttl_s=ttl_s).__aenter__()

@@ -318,7 +318,7 @@ def test_row_11_standby_is_no_target() -> None:
     stage.settle()
 
     assert "not another voter" in stage["s0"].core.transfer(stage.now, "s3")
-    assert "not another voter" in stage["s0"].core.transfer(stage.now, "s0")
+    assert stage["s0"].core.transfer(stage.now, "s0") == "name-s0 leads already"
     assert "not the leader" in stage["s2"].core.transfer(stage.now, "s0")
     assert stage["s0"].core.transfer(stage.now, "") == ""
 

@@ -205,15 +205,28 @@ class KeyValue:
         Each update is all that one command changed of them, in order, each once, none missing, whichever servers die
         meanwhile.  after: the revision after which it begins, None for now.  To go on later, or from another program,
         begin after the `revision` of the watch.  Raises Compacted while it runs when it was so slow that some changes
-        are not known any more: read the keys anew, and watch from the revision of that page.
+        are not known any more: read the keys anew, and watch from the revision of that page.  Raises BadRequest at once
+        for a revision that the store has not come to, as after a restore of an older one: read the keys anew, too.
         """
         _check_text(key)
         if not isinstance(self._machine, Asker):
             raise TypeError("only a client can watch")
         _check_numbers(after=0 if after is None else after)
+        if after:
+            await self._check_reached(key, after)
         if after is None:
             after = (await self.list(key, limit=1)).revision
         return Watch(self._machine, key, is_prefix=prefix, after=after, result=_result)
+
+    async def _check_reached(self, key: str, revision: int) -> None:
+        """Raise BadRequest for a revision of the future.  A server may be behind; without a leader none can tell."""
+        try:
+            if revision > (await self.list_stale(key, limit=1)).answer.revision:
+                await self.list(key, limit=1, revision=revision)
+        except BadRequest:
+            raise
+        except ClientError:
+            return  # the watch itself outlives what passes, and says what does not
 
     async def grant(self, ttl_s: float, *, timeout_s: float | None = None) -> int:
         """Begin a lease that ends after so long unless it is renewed; returns its id.  See also Client.lease."""

@@ -161,9 +161,24 @@ class HttpApi:
     async def _since(self, request: web.Request) -> int:
         last = request.headers.get("Last-Event-ID", "")
         if "since" in request.query or last:
-            return _integer("Last-Event-ID", last) if last else _number(request, "since", 0)
+            since = _integer("Last-Event-ID", last) if last else _number(request, "since", 0)
+            await self._check_reached(request, since)
+            return since
         page, _ = await self._query(request, list_keys(limit=1))
         return int(page.revision)
+
+    async def _check_reached(self, request: web.Request, revision: int) -> None:
+        """Refuse a revision that the store has not come to.  A server may be behind; without a leader none can tell."""
+        own, _, _ = await self._ask(request, "read", [list_keys(limit=1), STALE])
+        if revision <= _checked(own).revision:
+            return
+        try:
+            then, _, _ = await self._ask(request, "read", [list_keys(limit=1, revision=revision), LINEARIZABLE])
+        except ApiError:
+            return
+        result = _decoded(then)
+        if isinstance(result, Failed) and result.code != "compacted":
+            _checked(then)
 
     async def _watched(self, request: web.Request, query: bytes, wait_s: float) -> KvResult:
         answer = await self._ask(request, WATCH, query, timeout_s=wait_s)

@@ -84,6 +84,9 @@ def test_a_watch_is_a_stream_of_events(shared: Cluster) -> None:
     assert events(three, "/v1/watch?key=watched/a", 1, last_id=first) == told[1:]
     assert http(one, "GET", "/v1/watch?key=a&prefix=b")[0] == 400
     assert http(one, "GET", "/v1/watch?since=x")[0] == 400
+    for server in shared.servers:
+        status, refused = http(server, "GET", "/v1/watch?since=1000000000")
+        assert (status, refused["message"].split(";")[0]) == (400, "revision 1000000000 is not reached yet")
 
 
 def events(server: Server, path: str, count: int, last_id: int | None = None) -> list[tuple[str, Any]]:

@@ -25,12 +25,15 @@ async def count_up(client: Client) -> None:
 async def kill_the_leader(servers: ThreeServers, client: Client) -> None:
     """Kill it in the midst of the counting."""
 
+    leaders: list[str] = []
+
     async def is_under_way() -> bool:
-        return int(await client.read(b"", timeout_s=PATIENCE_S)) >= EACH
+        # Not every server has heard of the leader yet.
+        leaders[:] = [member["address"] for member in await client.members() if member["role"] == "leader"]
+        return bool(leaders) and int(await client.read(b"", timeout_s=PATIENCE_S)) >= EACH
 
     await until(is_under_way)
-    leader = (await client.status())["leader"]
-    (address,) = [member["address"] for member in await client.members() if member["name"] == leader]
+    (address,) = leaders
     servers.kill(servers.addresses.index(address))
     print(f"killed the leader, {address}, at a count of {EACH} or more")
 

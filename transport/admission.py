@@ -2,7 +2,8 @@
 
 1. A frame that names a sender is a server's: it needs the server key. A client's key cannot speak as a server.
 2. A frame without a sender is a client's: it may only be a request to the gateway, under the client key.
-3. A frame of another cluster is refused, except the join handshake: gossip answers it, so that the joiner learns why.
+3. A frame of another cluster is refused, and a client hears why; but for the join handshake: gossip answers it, so that
+   the joiner learns why.
 
 Without keys there is no user, and only the rest of the rules holds.
 """

@@ -33,14 +33,16 @@ from transport.client_errors import (
     TooLarge,
     Unreachable,
 )
+from transport.client_frames import of_cluster
 from transport.client_link import ClientLink
-from transport.client_pauses import checked_s, pause_s
+from transport.client_pauses import REFRESH_PAUSE_S, REFRESH_S, REFRESH_TIMEOUT_S, STALL_S, checked_s, pause_s
 from transport.client_protocol import LINEARIZABLE, STALE, Response
 from transport.client_session import ClientSession
 from transport.errors import AddressError
 from transport.keys import ClusterKey, load
 from transport.session_protocol import NONCE_BYTES, SESSION_ID_BYTES, SESSION_OPEN
 from transport.stale import Stale
+from transport.wire import CLIENT
 
 if TYPE_CHECKING:
     from transport.address import Address
@@ -51,19 +53,13 @@ COMMAND_BYTES_MAX: Final = 1024 * 1024
 
 LINKS_MAX: Final = 16
 TICK_S: Final = 0.05
-REFRESH_S: Final = 5.0
-REFRESH_PAUSE_S: Final = 0.2
-STALL_S: Final = 0.5
-"""A server that owes an answer for so long may have lost its office, or have been stopped: the others are asked."""
-
-REFRESH_TIMEOUT_S: Final = 1.0
 _REACHABLE: Final = frozenset({"alive", "suspect", "leaving"})
 _PASSING: Final = (NoLeader, Overloaded, Unreachable, OutcomeUnknown)
 """Why a session may come to be open later."""
 
 
 class Client:
-    """A client of one cluster.  Use it in an `async with`, which connects and closes it.
+    """A client of one cluster, the first that answers.  Use it in an `async with`, which connects and closes it.
 
     addresses: one or more servers; the others are found through them.  key: the cluster's or a client's key file.
     timeout_s: how long a call may take, unless it says otherwise.  exactly_once: whether commands are sent in a
@@ -346,18 +342,25 @@ class Client:
 
     async def _learn_from(self, address: str) -> bool:
         """Take over what one server knows; whether it knows a leader."""
+        try:
+            if self._asks.origin is CLIENT:
+                # The first cluster that answers is the client's: a server that is begun anew may be of another one.
+                cluster_id = (await self._question(address, "status")).get("cluster_id")
+                self._asks.origin = of_cluster(cluster_id) if cluster_id else CLIENT
+            return self._learn(await self._question(address, "members"))
+        except ClientError:
+            return False
+
+    async def _question(self, address: str, op: str) -> Any:
+        """Ask this very server."""
         promise = self._loop.create_future()
         now = self._loop.time()
-        if not self._asks.launch(now, address, [Ask("members", {}, now + REFRESH_TIMEOUT_S, promise)]):
-            return False
+        if not self._asks.launch(now, address, [Ask(op, {}, now + REFRESH_TIMEOUT_S, promise)]):
+            raise Unreachable(f"there is no connection to {address}")
         if not self._tick_due:
             self._tick_due = True
             self._loop.call_later(TICK_S, self._tick)
-        try:
-            rows = await promise
-        except ClientError:
-            return False
-        return self._learn(rows)
+        return await promise
 
     def _learn(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         live = [row for row in rows if row["status"] in _REACHABLE]

@@ -47,7 +47,7 @@ from transport.client_protocol import LINEARIZABLE, STALE, Code, Request, Respon
 from transport.client_session import ClientSession
 from transport.session_protocol import NOT_NOW, SESSION_OPEN, Failure
 from transport.stale import Stale
-from transport.wire import WireError
+from transport.wire import CLIENT, Origin, WireError
 
 ANSWER_MARGIN_S: Final = 0.1
 """A server is given so much less time than there is: what it says at its deadline should arrive before ours."""
@@ -80,6 +80,8 @@ class Asks:
     limits: AskLimits
     send: Callable[[str, bytes], bool]
     pause: Callable[[int], float]
+    origin: Origin = field(default=CLIENT, init=False)
+    """What the client says of itself: the cluster that it is of, once it knows (client_frames.py)."""
     session: ClientSession | None = field(default=None, init=False)
     session_trouble: ClientError | None = field(default=None, init=False)
     """Why there is no session yet."""
@@ -163,7 +165,7 @@ class Asks:
             timeout_s = max(timeout_s - WATCH_MARGIN_S, timeout_s / 2)
         op, payload = encode_asks(asks)
         request = Request(self._last_id, op, payload, max(1, round(timeout_s * 1000)))
-        if not self.send(address, encode_request(request)):
+        if not self.send(address, encode_request(request, self.origin)):
             return False
         self._flights[request.id] = _Flight(address, asks, now, ends)
         self._last_size = len(asks)

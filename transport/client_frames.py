@@ -9,9 +9,11 @@ from __future__ import annotations
 from transport.client_protocol import GATEWAY, REQUEST, RESPONSE, Code, Request, Response
 from transport.wire import (
     CLIENT,
+    OTHER_CLUSTER_ERROR,
     PROTOCOL_VERSION,
     ErrorReply,
     Header,
+    Origin,
     WireError,
     decode_body,
     encode_body,
@@ -48,13 +50,22 @@ CHANGES_NOTHING = frozenset(
 """Operations that may be asked again whatever happened to the first time."""
 
 _ERROR_REPLY = "reply.error"
-_REFUSED_UNREAD = "MailboxFull"
+_UNREAD = {"MailboxFull": Code.OVERLOADED, OTHER_CLUSTER_ERROR: Code.NO_LEADER}
+"""Errors before anything was done, and what they come to: another server may do it."""
 
 
-def encode_request(request: Request) -> bytes:
-    """The frame of a request.  It is an ask: should the gateway die over it, its server says so."""
-    header = Header(PROTOCOL_VERSION, GATEWAY, REQUEST, "", 0, request.id, CLIENT)
+def encode_request(request: Request, origin: Origin = CLIENT) -> bytes:
+    """The frame of a request.  It is an ask: should the gateway die over it, its server says so.
+
+    origin: of a client that knows its cluster, see `of_cluster`.
+    """
+    header = Header(PROTOCOL_VERSION, GATEWAY, REQUEST, "", 0, request.id, origin)
     return pack(header, encode_body(request))
+
+
+def of_cluster(cluster_id: str) -> Origin:
+    """What a client says that wants an answer of this cluster alone: a server of another one refuses its frames."""
+    return Origin(cluster_id=cluster_id)
 
 
 def decode_answer(frame: bytes) -> Response:
@@ -67,5 +78,5 @@ def decode_answer(frame: bytes) -> Response:
         return answer
     assert isinstance(answer, ErrorReply), "the other kind that was let through"
     # The server's runtime answers in place of the gateway, which has not seen the request, or died over it.
-    code = Code.OVERLOADED if answer.type == _REFUSED_UNREAD else Code.OUTCOME_UNKNOWN
+    code = _UNREAD.get(answer.type, Code.OUTCOME_UNKNOWN)
     return Response(-header.ask, code, b"", answer.message)

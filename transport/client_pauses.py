@@ -1,4 +1,4 @@
-"""Times that a client's caller or its cluster sets: how long a call may take, how long to leave the cluster alone."""
+"""A client's times: how often it looks around, how long a call may take, how long it leaves the cluster alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import Final
 
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_random_exponential
+
+REFRESH_S: Final = 5.0
+"""How often a client looks who is a member and who leads, if nothing happens."""
+
+REFRESH_PAUSE_S: Final = 0.2
+REFRESH_TIMEOUT_S: Final = 1.0
+STALL_S: Final = 0.5
+"""A server that owes an answer for so long may have lost its office, or have been stopped: the others are asked."""
 
 RETRY_FIRST_S: Final = 0.02
 RETRY_MAX_S: Final = 0.5

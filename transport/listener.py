@@ -30,7 +30,18 @@ from transport.port import bound_address
 from transport.sessions import Sessions
 from transport.sockets import make_router
 from transport.stamp import Letter, Stamp
-from transport.wire import Header, Origin, OtherVersionError, WireError, unpack
+from transport.text import shortened
+from transport.wire import (
+    OTHER_CLUSTER_ERROR,
+    ErrorReply,
+    Header,
+    Origin,
+    OtherVersionError,
+    WireError,
+    encode_body,
+    kind_of,
+    unpack,
+)
 from transport.zap import SERVER_USER
 
 _log = logging.getLogger("quorate.links")
@@ -230,6 +241,8 @@ class Listener:
             self._sessions.introduce(routing_id, origin)
         if refused:
             self._drops.count(refused, f"{header.kind!r} from {origin.sender or 'a client'} {origin.address}"[:200])
+            if refused == OTHER_CLUSTER and not origin.sender:
+                self._say_which_cluster(routing_id, header.ask, origin.cluster_id)
             return
         self.frames_in += 1
         self.bytes_in += len(frame)
@@ -243,6 +256,12 @@ class Listener:
         self._drops.quietly("not introduced")
         if user is None or user == SERVER_USER:
             self._send(routing_id, self._stamp.frame(("", WHO_KIND, b"", "", 0), 0, None))
+
+    def _say_which_cluster(self, routing_id: bytes, ask: int, theirs: str) -> None:
+        own = self._stamp
+        why = f"{own.address} is a server of cluster {own.cluster_id()}, and {shortened(theirs)} was asked for"
+        error = ErrorReply(OTHER_CLUSTER_ERROR, why)
+        self._send(routing_id, own.frame(("", kind_of(error), encode_body(error), "", -ask), 0, None))
 
     def _on_server_frame(self, routing_id: bytes, header: Header, origin: Origin, body: bytes, size: int) -> None:
         if self._sessions.received(routing_id, header.sequence, size):

@@ -210,6 +210,10 @@ class Json:
     value: Any
 
 
+OTHER_CLUSTER_ERROR = "OtherCluster"
+"""Type of the answer to a client that named another cluster than the server's; nothing was done."""
+
+
 @message("reply.error")
 @frozen
 class ErrorReply:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+
 import pytest
 
+from quorate import Client, NoLeader
 from tests.support.cluster import Cluster
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -106,3 +110,27 @@ def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
         peers = {peer["id"]: peer["name"] for peer in server.ask("raft.peers")}
         assert row["id"] not in peers
         assert sorted(peers.values()) == sorted([*(other.name for other in others), "new"])
+
+
+async def test_a_client_stays_with_its_cluster(cluster: Cluster) -> None:
+    """A founder that lost its disk founds another cluster at a known address: nothing of the client's goes there."""
+    cluster.form(3)
+    founder, *others = cluster.servers
+    async with Client(*(server.address for server in cluster.servers), timeout_s=10.0) as client:
+        revisions = [await client.kv.put("k", "before")]
+        founder.kill()
+        shutil.rmtree(founder.data_dir)
+        founder.start()
+        founder.wait_status("it leads a cluster of its own", lambda status: bool(status["leader"] == founder.name))
+        for number in range(50):
+            revisions.append(await client.kv.put("k", b"%d" % number))
+            found = await client.kv.get("k")
+            assert found is not None
+            assert found.value == b"%d" % number
+            await asyncio.sleep(0.02)  # the connection to the founder comes up again meanwhile
+        assert revisions == sorted(revisions)
+        for server in others:
+            server.kill()
+        with pytest.raises(NoLeader, match="is a server of cluster"):
+            await client.kv.put("k", "nowhere", timeout_s=3.0)
+    assert founder.get("k") is None

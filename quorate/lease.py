@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 RENEWALS: Final = 3
 """A lease is renewed so often in the time that it lasts."""
 RETRY_S: Final = 0.2
+ENTERED_TWICE: Final = (
+    "this Lock or Lease is entered already, and one object is one holder, so it cannot keep a second task out: "
+    "make one Lock for each task: client.lock(...)"
+)
 
 
 class Lease:
@@ -27,12 +31,15 @@ class Lease:
 
     id: for `put(..., lease=lease.id)`.  A body that was stopped for longer than the lease lasts finds out only when it
     goes on, so what must not be done by two at once has to be guarded by a token as well (docs/locks.md).
+
+    It can be entered again after it was left, also after it was lost, but not before: that raises RuntimeError.
     """
 
     def __init__(self, kv: KeyValue, ttl_s: float) -> None:
         self._kv = kv
         self._ttl_s = ttl_s
         self.id = 0
+        self._is_entered = False
         self._lost = ""
         self._ends = 0.0
         self._body: asyncio.Task[object] | None = None
@@ -44,17 +51,34 @@ class Lease:
         return not self._lost and asyncio.get_running_loop().time() < self._ends
 
     async def __aenter__(self) -> Self:
+        if self._is_entered:
+            raise RuntimeError(ENTERED_TWICE)
+        self._is_entered = True
+        try:
+            await self._begin()
+        except BaseException:
+            self._is_entered = False
+            raise
+        return self
+
+    async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.id = await self._kv.grant(self._ttl_s)
+        self._lost = ""
         self._ends = began + self._ttl_s
         self._body = asyncio.current_task()
         self._keeper = loop.create_task(self._keep(), name=f"lease {self.id}")
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            await self._end(error)
+        finally:
+            self._is_entered = False
+
+    async def _end(self, error: BaseException | None) -> None:
         assert self._keeper is not None, "it was entered"
         self._keeper.cancel()
         with suppress(asyncio.CancelledError):

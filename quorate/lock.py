@@ -31,6 +31,9 @@ class Lock:
 
     token: rises with each holder.  key: exists as long as the lock is held; `guard()` makes a transaction depend on it.
     When the lease is lost the body is cancelled and LeaseLost is raised in its place.
+
+    One object is one holder: tasks that are to exclude each other make one each, with the same name.  To enter one that
+    is held or waited for raises RuntimeError; after it was left, or lost, it can be entered again.
     """
 
     def __init__(self, kv: KeyValue, name: str, *, ttl_s: float, value: bytes) -> None:

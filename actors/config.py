@@ -17,7 +17,7 @@ from actors.gossip.member import NAME_CHARS_MAX
 from actors.gossip.tags import fault_of_tags
 from transport.address import PORT_MAX, Address, parse_address
 from transport.errors import QuorateError
-from transport.text import counted, is_utf8, shortened
+from transport.text import is_utf8, shortened
 
 DEFAULT_PORT = 7946
 HTTP_PORT_OFFSET = 1
@@ -216,12 +216,6 @@ class NodeConfig:
             raise ConfigError(
                 f"--bootstrap-expect {expect} needs a --peer for each of the other {expect - 1} servers, not for "
                 f"{len(others)}: they start one cluster only when all of them have answered each other"
-            )
-        # A name may be this server's own, or another one's second; only a resolver knows.
-        if expect > 1 and len(others) > expect - 1 and all(peer.is_literal for peer in others):
-            raise ConfigError(
-                f"--bootstrap-expect {expect} takes a --peer for each of {counted(expect - 1, 'other server')}, not "
-                f"for {len(others)}: name those that are to start the cluster, or expect {len(others) + 1}"
             )
 
     def _check_names(self) -> None:

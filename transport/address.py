@@ -43,11 +43,6 @@ class Address:
         return self.host == "*" or (ip is not None and ip.is_unspecified)
 
     @property
-    def is_literal(self) -> bool:
-        """Whether the host is an IP address, which no resolver is asked for."""
-        return _literal(self.host) is not None
-
-    @property
     def is_ipv6(self) -> bool:
         """Whether the host is an IPv6 literal."""
         return ":" in self.host

@@ -16,7 +16,7 @@ from tests.simulation.runner import Outcome, run_seeds
 from tests.simulation.schedule import Fault
 from tests.unit.project.sources import ROOT
 
-SEEDS = int(os.environ.get("QUORATE_SEEDS", "250"))
+SEEDS = int(os.environ.get("QUORATE_SEEDS", "150"))
 RAW_SEEDS = 150
 TIMEOUT_S = 300
 JOBS = os.cpu_count() or 1

@@ -29,6 +29,7 @@ from storage.kv_protocol import (
 )
 from storage.kv_protocol import list_keys as list_query
 from storage.kv_protocol import put as put_command
+from storage.record import NUMBER_MAX
 from transport.errors import QuorateError
 from transport.text import shell_quoted, shortened
 
@@ -70,7 +71,7 @@ consistency_option = click.option(
 )
 
 
-REVISION = click.IntRange(0, (1 << 63) - 1)
+REVISION = click.IntRange(0, NUMBER_MAX)
 revision_option = click.option(
     "--revision", type=REVISION, default=0, metavar="N", help="As it was at this revision; 0: as it is."
 )

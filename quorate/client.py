@@ -42,6 +42,7 @@ from storage.kv_protocol import (
     txn,
 )
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
+from storage.record import NUMBER_MAX
 from transport.client import Client as TransportClient
 from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
 from transport.stale import Stale
@@ -52,7 +53,6 @@ __all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", 
 T = TypeVar("T")
 
 _BYTES = (bytes, bytearray)
-_NUMBER_MAX = (1 << 63) - 1
 
 
 class Machine(Protocol):
@@ -308,7 +308,7 @@ def _check_numbers(**numbers: int) -> None:
             raise TypeError(f"{name} is int, not {type(number).__name__}")
         if number < 0:
             raise ValueError(f"{name} is 0 or more, not negative")
-        if number > _NUMBER_MAX:
+        if number > NUMBER_MAX:
             raise ValueError(f"{name} is at most 2**63 - 1, and this is more")
 
 

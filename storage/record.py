@@ -10,6 +10,8 @@ from struct import Struct
 from storage.kv_protocol import Change, Found
 
 HEAD_BYTES = 8
+NUMBER_MAX = (1 << 63) - 1
+"""No revision, and no lease's id, is more."""
 
 
 head_of = Struct(">Q").pack

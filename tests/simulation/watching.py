@@ -133,17 +133,21 @@ class SimWatcher:
 
     def answered(self, response: Response) -> None:
         """An answer leaves a server."""
-        if self._rng.random() >= LOST_SHARE:
+        if not self._is_lost():
             self._simulation.clock.later(self._rng.uniform(0.0, DELAY_MAX_S), partial(self._hear, response))
 
     def _ask(self) -> None:
         self._asked += 1
         query = encode_payload(watch(self._key, self.until, is_prefix=self._is_prefix))
         request = Request(self._asked, WATCH, query, round(WAIT_S * 1000))
-        if self._rng.random() >= LOST_SHARE:
+        if not self._is_lost():
             asks = partial(self._server.request, self._sender, request)
             self._server.later(self._rng.uniform(0.0, DELAY_MAX_S), asks)
         self._simulation.clock.later(SILENCE_S, partial(self._give_up, self._asked))
+
+    def _is_lost(self) -> bool:
+        """Whether a message gets lost; in the calm none does, as in the network of the servers."""
+        return self._rng.random() < LOST_SHARE and self._simulation.is_stormy
 
     def _give_up(self, asked: int) -> None:
         if asked == self._asked:

@@ -76,7 +76,7 @@ def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:
 
 @frozen
 class NodeConfig:
-    """One server's settings; the names are those of the command line (DESIGN §10).
+    """One server's settings; the names are those of the command line.
 
     data_dir: where raft.db and serf.db live.  app: the state machine as MODULE:CLASS, the same on every server; "" for
     the key-value store, or for what the Node is given.  bind: the address listened on.  advertise: the address told to

@@ -5,7 +5,7 @@ actors of a server share.  What does not: how these are kept (serf.db and raft.d
 (gossip does).
 
 The cluster id is the only part that changes in a run: a server that joins has none until a member of the cluster has
-answered it.  It is set once and never replaced, because two clusters never merge (DESIGN §7).
+answered it.  It is set once and never replaced, because two clusters never merge.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Leaving a cluster for good: the order of the steps, and what to say when one of them fails.
 
-What lives here: ``leave`` of one server (DESIGN §9).  What does not: each step itself: Raft's transfer, the leader's
-reconciler that takes a leaving server out of the configuration, and gossip's acknowledged farewell.
+What lives here: ``leave`` of one server.  What does not: each step itself: Raft's transfer, the leader's reconciler
+that takes a leaving server out of the configuration, and gossip's acknowledged farewell.
 
 The order matters: a leader hands over first, since it cannot remove itself; then gossip announces the leave, which is
 what makes the new leader remove this server; only when it is out does gossip say that it has left.  Whoever stops

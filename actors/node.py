@@ -3,8 +3,8 @@
 What lives here: the wiring and the life of a whole server: start, leave, stop, give up.  What does not: anything an
 actor does.  Embedding a server in a program begins with ``Node`` too (``quorate.Node``).
 
-The tree (DESIGN §3).  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and
-all behind it start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
+The tree.  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and all behind it
+start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
 
     root  persistence → links → gossip → raft → reconciler → keys
     edge  events, http, console, gateway

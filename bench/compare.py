@@ -5,8 +5,8 @@
 
 The systems take turns, each as three server processes that are started anew, and nothing of the others runs meanwhile;
 so a slow time of the machine hits all of them, and none pays for another's heartbeats.  Prints tables; with --out it
-also writes benchmarks.json and has benchmarks.md and benchmarks.svg made of it (pages.py).  Absolute figures move with
-the machine; what counts are the ratios within one run.
+also writes benchmarks.json and has pages.py make a page and a picture of it.  Absolute figures move with the machine;
+what counts are the ratios within one run.
 
 One load in a minute, while working on it: python -m bench.compare --systems quorate,etcd --loads put-1 --repeats 3
 """

@@ -1,7 +1,7 @@
 """What happens to members, and how long it takes until all the others know.
 
 What lives here: the stories, each timed from its cause.  What does not: how a system is asked (membership.py), and
-what becomes of the times (membership_report.py).
+what becomes of the times (serf_report.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the gateway answers about a server and its cluster, put together from what the actors said.
 
 What lives here: pure functions from the answers of gossip, Raft and the runtime to the JSON of `status`, `members`,
-`raft peers` and `health`.  Their keys are a contract with scripts (DESIGN §10): keys are added, not renamed.  What does
-not: asking (admin.py) and how it looks to people (views.py).
+`raft peers` and `health`.  Their keys are a contract with scripts: keys are added, not renamed.  What does not: asking
+(admin.py) and how it looks to people (actors/views.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What lives here: which questions wait, for which key or prefix, and which answer is whose.  Pure: events and the time
 in, effects out.  What does not: what was changed (storage/history.py, which Raft's actor reads), and how a client makes
-a stream out of answers (transport/watch.py).
+a stream out of answers (quorate/watch.py).
 
 A watch is a question that may wait, asked again and again, each time after the revision of the last answer.  So the
 server owes a slow watcher nothing: no queue grows for it, and when the window of what is known has moved past its

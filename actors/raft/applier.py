@@ -9,7 +9,7 @@ Rules:
    certainly lost and may be tried again; if a snapshot jumps over the index, or this server proposes something else
    there as leader of a later term, its outcome is unknown.
 2. An exception of the state machine is an answer (``failed``), the same on every server, never a crash: an entry that
-   cannot be applied would otherwise stop every server for ever (DESIGN §6, row 18).
+   cannot be applied would otherwise stop every server for ever (docs/design.md, row 18).
 """
 
 import heapq

@@ -1,7 +1,7 @@
 """Changing the configuration: whether it may be done now.
 
-What lives here: the guard of one change at a time (DESIGN §6, rows 12 and 14).  What does not: what a change does to a
-configuration (configuration.py) and which one is wanted (actors/reconciler).
+What lives here: the guard of one change at a time (docs/design.md, rows 12 and 14).  What does not: what a change does
+to a configuration (configuration.py) and which one is wanted (actors/reconciler).
 
 Rules:
 1. A leader changes nothing before an entry of its own term is committed, or two leaders' configurations could have

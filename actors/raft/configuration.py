@@ -2,7 +2,7 @@
 
 What lives here: pure data.  A configuration is a function of the snapshot and the log and of nothing else: it takes
 effect when its entry is appended, falls back when the entry is truncated, and *applying* its entry changes nothing
-(DESIGN §6, row 13).  What does not: whether a change may be made now (changes.py) and which is wanted
+(docs/design.md, row 13).  What does not: whether a change may be made now (changes.py) and which is wanted
 (actors/reconciler).
 
 An entry holds the whole configuration, not the change: no replay order can make two servers disagree about it.

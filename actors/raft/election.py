@@ -1,7 +1,8 @@
 """Elections: the timer, the pre-vote, who gets a vote and whose vote counts.
 
 What lives here: Raft §5.2 with the pre-vote and stickiness of the thesis (§9.6, §4.2.3) in front of the engine, which
-counts the votes of the real election.  What does not: the engine's own timer, which is switched off (DESIGN §6, row 9).
+counts the votes of the real election.  What does not: the engine's own timer, which is switched off (docs/design.md,
+row 9).
 
 Rules:
 1. Only a voter stands, and only after a majority said in a pre-vote that it would vote for it.  A pre-vote changes
@@ -13,7 +14,7 @@ Rules:
    configuration, one vote a voter a term.
 4. A refused connection is evidence that the leader's *process* is dead.  Who has it does not wait for the election
    timeout, and votes for others at once; who has not goes by the timeout.  So one bad link deposes nobody, and a leader
-   that was killed is replaced in a fraction of a timeout (DESIGN §6, fast failover).
+   that was killed is replaced in a fraction of a timeout.
 5. A server with the log of another cluster never gets here: links drop its frames.
 """
 

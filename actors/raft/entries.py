@@ -1,8 +1,8 @@
 """What the bytes of a log entry mean.
 
 The engine keeps opaque bytes and looks at none of them, except for the no-op that it writes itself.  The first byte
-says what an entry is; the rest is msgpack.  Nothing here, or anywhere, unpickles an entry (DESIGN §6, row 18): a kind
-that this table does not know is refused with a clear error.
+says what an entry is; the rest is msgpack.  Nothing here, or anywhere, unpickles an entry (docs/design.md, row 18): a
+kind that this table does not know is refused with a clear error.
 """
 
 from collections.abc import Sequence

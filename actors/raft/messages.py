@@ -3,10 +3,10 @@
 What lives here: frozen message classes, one wire kind each, and nothing that acts.  Kinds that start with ``raft.``
 and carry a ``term`` travel between servers; the rest stay inside one.
 
-Two lanes (DESIGN §4): votes, heartbeats and read confirmations are urgent; ``Append``, its answer and snapshots are
-bulk and keep their order.  Nothing that is urgent may depend on what a bulk message brought along: that is why
-``Heartbeat`` says nothing about entries, and a follower trusts its commit index only as far as entries of this term's
-leader have been verified.
+Two lanes: votes, heartbeats and read confirmations are urgent; ``Append``, its answer and snapshots are bulk and keep
+their order.  Nothing that is urgent may depend on what a bulk message brought along: that is why ``Heartbeat`` says
+nothing about entries, and a follower trusts its commit index only as far as entries of this term's leader have been
+verified.
 """
 
 from attrs import frozen

@@ -2,7 +2,7 @@
 
 What lives here: sending a snapshot to a peer that needs entries which are gone, and gathering one from the leader.
 What does not: making one (the raft actor asks the state machine) and keeping it (raft.db).  The engine's own dumps,
-pickled and installed unchecked, never happen (DESIGN §6, rows 16 and 17).
+pickled and installed unchecked, never happen (docs/design.md, rows 16 and 17).
 
 Chunks pass through here and do not stay: the sender names those that are to go out (``due``) and the driver reads them
 from disk, the receiver hands each on to the journal as it arrives.  Rules:

@@ -3,10 +3,10 @@
 What lives here: plain state and the two rules about what may leave.  What does not: any decision about it; elections,
 replication, reads and snapshots are modules of their own beside this one.
 
-*Persist, then speak* (DESIGN §5): what promises something (a vote, a vote request, an acknowledgement, an installed
-snapshot) leaves after the write that makes it true.  What promises nothing (entries, heartbeats, refusals) leaves at
-once, unless the term it speaks in is not on disk yet: a leader that forgot its term after a crash could lead it again
-with other entries.
+*Persist, then speak*: what promises something (a vote, a vote request, an acknowledgement, an installed snapshot)
+leaves after the write that makes it true.  What promises nothing (entries, heartbeats, refusals) leaves at once, unless
+the term it speaks in is not on disk yet: a leader that forgot its term after a crash could lead it again with other
+entries.
 """
 
 from collections import deque

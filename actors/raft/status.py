@@ -1,7 +1,7 @@
 """Raft as people see it: the numbers behind ``status`` and ``raft peers``.
 
-What lives here: one reading of the core as JSON-like data; keys are a contract (DESIGN §10).  What does not: tables and
-colours (actors/views.py), and the reconciler's reasons, which the gateway puts in.
+What lives here: one reading of the core as JSON-like data; keys are a contract.  What does not: tables and colours
+(actors/views.py), and the reconciler's reasons, which the gateway puts in.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Handing leadership over (Raft thesis §3.10).
 
 What lives here: whom a leader hands over to, and until when it tries.  The engine's own transfer refuses while one
-entry is in flight, and its target would not be voted for while the old leader is heard (DESIGN §6, row 11).  So a
+entry is in flight, and its target would not be voted for while the old leader is heard (docs/design.md, row 11). So a
 leader that hands over takes no proposals, waits until the target has everything, and asks it to stand with a flag that
 waives stickiness; it gives up after one election timeout and serves on.
 """

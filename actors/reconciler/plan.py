@@ -1,7 +1,7 @@
 """What should change next in the Raft configuration: at most one thing, with a reason for every server.
 
-What lives here: a pure function of the gossip view, the Raft view, the policy and the time (DESIGN §8), and the memory
-of one leadership.  What does not: asking, telling and timers (reconciler.py), and Raft's own rules for a change
+What lives here: a pure function of the gossip view, the Raft view, the policy and the time, and the memory of one
+leadership.  What does not: asking, telling and timers (reconciler.py), and Raft's own rules for a change
 (actors/raft/changes.py), which have the last word.
 
 The rules, in the order in which they get the one change of a pass:

@@ -1,8 +1,8 @@
 """The conduct of a server at a single step: what the guard promises of each message, vote and tick.
 
-What lives here: rules that a step shows by itself (DESIGN §6, rows 2 to 5, 7, 8, 10, 11 and 16), long before anything
-comes of a breach: a false acknowledgement does harm once in thousands of runs, and is seen at once.  What does not:
-what must be true of all servers together (judge.py).
+What lives here: rules that a step shows by itself (docs/design.md, rows 2 to 5, 7, 8, 10, 11 and 16), long before
+anything comes of a breach: a false acknowledgement does harm once in thousands of runs, and is seen at once.  What does
+not: what must be true of all servers together (judge.py).
 
 It keeps books of its own about what was delivered, and looks at the core before and after.
 """

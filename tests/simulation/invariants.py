@@ -1,6 +1,6 @@
 """What may never happen, by name, and the exception that says it has.
 
-The names are those of the Raft paper (figure 3), of Raft's thesis for membership, and of DESIGN §5 and §6.
+The names are those of the Raft paper (figure 3), of Raft's thesis for membership, and of docs/design.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A network out of a seed: when a message arrives, how often, and whether at all.
 
-Three kinds: ``reliable`` keeps the order of each lane and loses nothing; ``lanes`` is what links between servers give
-(DESIGN §4): the urgent lane reorders, repeats and loses, the bulk lane loses but keeps its order; ``wild`` does all of
-it to both.  A cut link loses everything in one direction.
+Three kinds: ``reliable`` keeps the order of each lane and loses nothing; ``lanes`` is what links between servers give:
+the urgent lane reorders, repeats and loses, the bulk lane loses but keeps its order; ``wild`` does all of it to both.
+A cut link loses everything in one direction.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def test_a_peer_that_is_this_server_by_another_name() -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_b11_sets_that_are_founded_share_no_server(seed: int) -> None:
-    """B11: whatever is named, lost, cut off and started again: no server is in two founded sets (muster.py, rule 3)."""
+    """B11: whatever is named, lost, cut off and started again (actors/gossip/muster.py, rule 3)."""
     net = Net(seed, loss=0.1)
     rng = random.Random(f"muster/{seed}")
     names = "abcdef"

@@ -29,7 +29,7 @@ def test_profiles() -> None:
     ("n", "shortest", "longest"), [(3, 4, 24), (10, 4, 24), (30, 4.95, 29.7), (100, 6, 36), (1000, 8, 48)]
 )
 def test_suspicion_bounds_of_lan(n: int, shortest: float, longest: float) -> None:
-    """Membership checklist, computed figures: 4/24 s up to ten members; above, ours grow half as fast (config.py)."""
+    """memberlist's 4 and 24 s up to ten members; above, ours grow half as fast (actors/gossip/config.py)."""
     assert LAN.suspicion_min_s(n) == pytest.approx(shortest, abs=0.05)
     assert LAN.suspicion_max_s(n) == pytest.approx(longest, abs=0.1)
 

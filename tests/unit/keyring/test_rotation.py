@@ -98,7 +98,7 @@ class World:
             self.off.add(self.rng.choice(sorted(self.rings.keys() - self.off)))
 
     def back(self, name: str, file: ClusterKey) -> None:
-        """A member starts again, with what it kept, and is offered the rings of those who know more (keyring.py)."""
+        """A member starts again, with what it kept, and is offered the rings of those who know more."""
         live = [self.rings[other] for other in sorted(self.rings.keys() - self.off)]
         ring = starting_ring(file, self.rings[name])
         if not any(set(ring.accepted) & set(other.accepted) for other in live):

@@ -26,7 +26,7 @@ PREFIX = "_SyncObj__"
 
 
 def private_names() -> set[str]:
-    """Every mangled name that engine.py reads, calls or overrides."""
+    """Every mangled name that actors/raft/engine.py reads, calls or overrides."""
     tree = ast.parse(inspect.getsource(engine_module))
     read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     overridden = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -1,4 +1,4 @@
-"""DESIGN §6, rows 18, 19 and 20: applying, answering and reading."""
+"""docs/design.md, rows 18, 19 and 20: applying, answering and reading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN §5 and §6, row 22: persist, then speak."""
+"""docs/design.md, row 22: persist, then speak."""
 
 from __future__ import annotations
 

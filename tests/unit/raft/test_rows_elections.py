@@ -1,4 +1,4 @@
-"""DESIGN §6, rows 7 to 11: what PySyncObj gets wrong about elections and transfers, and the guard against it."""
+"""docs/design.md, rows 7 to 11: what PySyncObj gets wrong about elections and transfers, and the guard against it."""
 
 from __future__ import annotations
 

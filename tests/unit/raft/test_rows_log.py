@@ -1,4 +1,4 @@
-"""DESIGN §6, rows 1 to 6: what PySyncObj gets wrong about the log, and the guard that keeps it from doing so."""
+"""docs/design.md, rows 1 to 6: what PySyncObj gets wrong about the log, and the guard that keeps it from doing so."""
 
 from __future__ import annotations
 

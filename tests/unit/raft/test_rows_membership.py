@@ -1,4 +1,4 @@
-"""DESIGN §6, rows 12, 13 and 15: changes of the configuration, and standbys."""
+"""docs/design.md, rows 12, 13 and 15: changes of the configuration, and standbys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN §6, rows 16 and 17: snapshots, on their way to another server and at a restart."""
+"""docs/design.md, rows 16 and 17: snapshots, on their way to another server and at a restart."""
 
 from __future__ import annotations
 

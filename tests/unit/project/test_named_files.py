@@ -1,0 +1,60 @@
+"""Whoever follows the name of a file, in a comment, a docstring or a page, finds the file."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.unit.project.sources import ROOT, name, sources, tree
+
+FILE = re.compile(r"(?<![\w*./:<{-])((?:[\w-]+/)*[\w-]+\.(?:py|md))\b")
+
+# What the pages write for any file of a kind (docs/membership-cases.md says so).
+PLACEHOLDERS = {"tests/unit/reconciler/test_case_x.py", "tests/unit/gossip/test_x.py"}
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def remarks(path: Path) -> Iterator[str]:
+    """The comments and docstrings of a source."""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+def test_a_file_that_a_remark_names_is_there() -> None:
+    """Beside the one that names it, or by its path from the top."""
+    unknown = [
+        f"{name(path)}: {file}"
+        for path in sources()
+        for remark in remarks(path)
+        for file in FILE.findall(remark)
+        if not is_there(file, path)
+    ]
+
+    assert unknown == []
+
+
+def test_a_file_that_a_page_names_is_there() -> None:
+    """A page may leave the folder out where its sentence, or its table, says which one it is about."""
+    bare = {path.name for path in (*sources(), *PAGES)}
+    unknown = [
+        f"{name(path)}: {file}"
+        for path in PAGES
+        for file in FILE.findall(path.read_text("utf-8"))
+        if file not in bare | PLACEHOLDERS and not is_there(file, path)
+    ]
+
+    assert unknown == []
+
+
+def is_there(file: str, path: Path) -> bool:
+    """Whether a file is where its name says, as somebody reads it who looks at `path`."""
+    return any((place / file).is_file() for place in (ROOT, path.parent))

@@ -47,7 +47,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether it has certainly not ended yet, by this program's clock."""
+        """Whether it was entered, and is certainly neither left nor ended yet, by this program's clock."""
         return not self._lost and asyncio.get_running_loop().time() < self._ends
 
     async def __aenter__(self) -> Self:
@@ -80,6 +80,8 @@ class Lease:
 
     async def _end(self, error: BaseException | None) -> None:
         assert self._keeper is not None, "it was entered"
+        # Before anything is waited for: from here on nobody can count on it.
+        self._ends = 0.0
         self._keeper.cancel()
         with suppress(asyncio.CancelledError):
             await self._keeper

@@ -42,23 +42,29 @@ class Lock:
         self._value = value
         self._lease = Lease(kv, ttl_s)
         self._stack = AsyncExitStack()
+        self._is_ours = False
         self.key = ""
         self.token = 0
 
     @property
     def is_held(self) -> bool:
-        """Whether it has certainly not been lost yet, by this program's clock."""
-        return self._lease.is_held
+        """Whether the lock was got, and is certainly neither left nor lost yet, by this program's clock."""
+        return self._is_ours and self._lease.is_held
 
     def guard(self) -> Compare:
-        """What holds as long as this holder has the lock: for the `when` of a transaction on this cluster's keys."""
+        """What holds as long as this holder has the lock: for the `when` of a transaction on this cluster's keys.
+
+        It is for those who have entered: who waits has a key already, and it would hold for them too.
+        """
         return Compare(self.key, "revision", "==", self.token)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._lease)
+        self._is_ours = False
         try:
             await self._queue_up()
             await self._wait()
+            self._is_ours = True
         except BaseException as error:
             await self._stack.__aexit__(type(error), error, error.__traceback__)
             raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
 
 from quorate import KeyValue, Lease, LeaseLost, Lock, NotFound
+from quorate.watch import Update
 from storage.kv_protocol import Answered, Found, Page, Put
 
 TTL_S = 0.3
@@ -20,8 +22,11 @@ class Leases:
         self.granted = 0
         self.alive: set[int] = set()
         self.keys: dict[str, Found] = {}
+        self.lists = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ends = asyncio.Event()
+        self.ends.set()
 
     async def grant(self, ttl_s: float) -> int:
         """The next number, once the gate is open."""
@@ -38,8 +43,9 @@ class Leases:
             raise NotFound("no such lease")
 
     async def revoke(self, lease: int, *, timeout_s: float) -> None:
-        """With its keys."""
+        """With its keys, once that is let through."""
         assert timeout_s > 0
+        await self.ends.wait()
         self.alive.discard(lease)
         self.keys = {key: found for key, found in self.keys.items() if int(key.rpartition("/")[2], 16) != lease}
 
@@ -52,8 +58,20 @@ class Leases:
     async def list(self, prefix: str, *, limit: int) -> Page:
         """All of them."""
         assert limit
+        self.lists.set()
         found = [one for key, one in self.keys.items() if key.startswith(prefix)]
         return Page(found, "", self.granted)
+
+    async def watch(self, key: str, *, after: int) -> AsyncIterator[Update]:
+        """Nothing ever comes of it."""
+        assert key
+        assert after
+
+        async def updates() -> AsyncIterator[Update]:
+            await asyncio.Event().wait()
+            yield Update(after, ())
+
+        return updates()
 
 
 def lock_of(store: Leases) -> Lock:
@@ -128,4 +146,38 @@ async def test_a_lease_keeps_the_same_two_rules() -> None:
         with pytest.raises(RuntimeError, match="entered already"):
             await lease.__aenter__()
         assert (lease.id, lease.is_held) == (2, True)
+    assert not store.alive
+
+
+async def test_a_lock_is_held_by_none_who_waits_for_it() -> None:
+    """The lease of who waits is good, and the lock is another's: also for an object that had it before."""
+    store = Leases()
+    waits = lock_of(store)
+    assert [waits.is_held] == [False]
+    async with waits:
+        assert [waits.is_held] == [True]
+    async with lock_of(store) as held:
+        store.lists.clear()
+        waiting = asyncio.create_task(waits.__aenter__())
+        await store.lists.wait()
+        assert (waits.is_held, held.is_held) == (False, True)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert not store.alive
+
+
+async def test_what_is_being_left_is_held_no_more() -> None:
+    """From the first moment on: whether the server has it ended yet is not known, and the time to live is not over."""
+    store = Leases()
+    for made in (lock_of(store), Lease(cast(KeyValue, store), TTL_S)):
+        await made.__aenter__()
+        seen = [made.is_held]
+        store.ends.clear()
+        leaving = asyncio.create_task(made.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        seen.append(made.is_held)
+        store.ends.set()
+        await leaving
+        assert [*seen, made.is_held] == [True, False, False]
     assert not store.alive

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from actors.gateway.openapi import DOCUMENT
+from actors.gateway.openapi import DOCUMENT, NO_METHOD
 
 METHODS: Final = ("get", "put", "post", "delete")
 HEAD: Final = """\
@@ -24,7 +24,7 @@ loopback, and wherever `start --http-tokens` is given, a request carries `Author
 def http_reference() -> str:
     """docs/reference-http.md."""
     parts = [HEAD]
-    codes: dict[str, str] = {}
+    codes = {str(NO_METHOD[0]): NO_METHOD[1]}
     for path, item in DOCUMENT["paths"].items():
         for method in METHODS:
             if method in item:

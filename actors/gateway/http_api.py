@@ -5,16 +5,17 @@ the same that `--format json` prints.  What does not: which path has which (http
 (openapi.py), taking the port (http.py), and the store itself (storage/kv.py).
 
 An error is {"error": CODE, "message": TEXT}.  400 the request makes no sense; 401 no token, or an unknown one; 403 the
-token does not reach so far; 404 no such key; 408 the body did not arrive in time; 409 a lost race, with the key's
-`revision` as it is; 410 so long ago that it is not known any more, with the oldest `revision` that is; 413 too large;
-415 an encoded body; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the outcome is
-unknown: look before trying again.
+token does not reach so far; 404 no such key; 405 no such method; 408 the body did not arrive in time; 409 a lost race,
+with the key's `revision` as it is; 410 so long ago that it is not known any more, with the oldest `revision` that is;
+413 too large; 415 an encoded body; 421 meant for another host; 503 certainly not done, try again (Retry-After); 504 the
+outcome is unknown: look before trying again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +27,9 @@ from actors.gateway.exposition import CONTENT_TYPE, exposition
 from actors.gateway.http_counts import HttpCounts
 from actors.gateway.http_error import ApiError
 from actors.gateway.http_watch import WatchStream
-from actors.gateway.openapi import DOCUMENT
+from actors.gateway.openapi import BODY_TIMEOUT_S, DOCUMENT
 from actors.gateway.reports import pair_report
+from actors.gateway.streams import CURSOR
 from actors.gateway.txn_json import TransactionError, answer_report, keys_of, parse_txn
 from actors.gateway.watches import WATCH
 from storage.kv_protocol import (
@@ -56,9 +58,6 @@ TIMEOUT_S: Final = 5.0
 TIMEOUT_MAX_S: Final = 60.0
 ANSWER_MARGIN_S: Final = 0.5
 """The gateway ends a request at its deadline and says how; this is for its answer to arrive."""
-
-BODY_TIMEOUT_S: Final = 20.0
-"""How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
 STREAMS_MAX: Final = 1_536
 """Watches over HTTP at the same time."""
@@ -214,7 +213,7 @@ class HttpApi:
         `?wait=` seconds for something to come, as long as `timeout` allows.
         """
         asked = {
-            "cursor": request.query.get("cursor", ""),
+            "cursor": _cursor(request),
             "wait_s": float(_number(request, "wait", 0)),
             "recent": True,
         }
@@ -299,6 +298,15 @@ def _integer(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise ApiError(400, "bad_request", f"{name} is a number, not {text!r}")
     return int(text)
+
+
+def _cursor(request: web.Request) -> str:
+    """One of this server from before it was started again is one, too: with it all is answered that is kept."""
+    cursor = request.query.get("cursor", "")
+    if not re.fullmatch(CURSOR, cursor):
+        why = f"cursor is the `cursor` of an answer before, not {shortened(cursor)}; without it you get what is kept"
+        raise ApiError(400, Code.BAD_REQUEST, why)
+    return cursor
 
 
 def _timeout_s(request: web.Request) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from actors.gateway.streams import CURSOR
 from quorate.version import __version__
 from storage.kv_protocol import KEY_BYTES_MAX, LIST_LIMIT_MAX, TXN_OPS_MAX, VALUE_BYTES_MAX
 
@@ -17,6 +18,8 @@ Json = dict[str, Any]
 
 INTEGER_MAX: Final = 10**18 - 1
 TIMEOUT_MAX_S: Final = 60
+BODY_TIMEOUT_S: Final = 20.0
+"""How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 
 _STRING: Final[Json] = {"type": "string"}
 _BOOLEAN: Final[Json] = {"type": "boolean"}
@@ -142,8 +145,8 @@ _ERRORS: Final = {
     400: "The request makes no sense; as text when it is no HTTP, or its first line is longer than 8,190 bytes.",
     401: "No bearer token, or one that this server does not know.",
     403: "The token does not allow this.",
-    404: "There is no such key or member.",
-    408: "The body did not arrive in time; nothing was changed.",
+    404: "There is no such key, member or path.",
+    408: f"The body did not arrive within {BODY_TIMEOUT_S:g} s, whatever `timeout` is; nothing was changed.",
     409: "A lost race: the key has another revision, which is in the body.",
     410: "So long ago that it is not known any more; the body has the oldest revision that is.",
     413: "The body is larger than a value may be.",
@@ -153,6 +156,9 @@ _ERRORS: Final = {
     503: "Certainly not done: no leader, or too much to do. Try again.",
     504: "No answer in time: a write may or may not have been done.",
 }
+NO_METHOD: Final = (405, "The path has no such method; the header `Allow` names those that it has.")
+"""What no operation answers, and every path does."""
+
 _ALWAYS: Final = (400, 401, 403, 421, 500, 503, 504)
 
 
@@ -270,7 +276,7 @@ PATHS: Final[Json] = {
     "/v1/events": _report(
         "What happened: the latest events, numbered, or a wait for the next.",
         _ref("Events"),
-        _query("cursor", _STRING, "The `cursor` of the answer before; without it what is kept."),
+        _query("cursor", _STRING | {"pattern": CURSOR}, "The `cursor` of the answer before; without it what is kept."),
         _query("wait", _COUNT, "Seconds to wait for something to come, as long as `timeout` allows."),
     ),
     "/health": {"get": _either(_operation("200: well, 503: not.", _json(_ref("Health"))), {})},

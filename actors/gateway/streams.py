@@ -21,6 +21,8 @@ from actors.asks import MailboxFull
 KEPT_DEFAULT: Final = 512
 PAGE_DEFAULT: Final = 128
 READERS_MAX: Final = 64
+CURSOR: Final = r"^([0-9a-f.]+-[0-9]+)?$"
+"""What a cursor looks like, of any feed."""
 
 
 @frozen

@@ -282,3 +282,24 @@ async def test_what_is_asked_for_is_handed_on(http: Http) -> None:
     assert asked[1] == {"cursor": "", "wait_s": 0.0, "recent": True}
     assert asked[2] == {"cursor": "1.1-7", "wait_s": 2.0, "recent": True}
     assert (await http("GET", "/v1/events?wait=-1"))[0] == 400
+
+
+@pytest.mark.parametrize("cursor", ["x", "7", "-7", "1.1-", "1.1-x", "1.1-7%0A", "%C3%A4-1"])
+async def test_what_is_no_cursor_is_refused(http: Http, cursor: str) -> None:
+    """It would be read as none, and a reader who has lost its place would hear everything again without a word."""
+    status, body = await http("GET", f"/v1/events?cursor={cursor}")
+
+    assert (status, body["error"]) == (400, "bad_request")
+    assert "cursor is the `cursor` of an answer before, not " in body["message"]
+    assert http.gateway.requests == []
+
+
+async def test_a_method_that_a_path_has_not(http: Http) -> None:
+    """Which ones it has is in the header, as RFC 9110 (15.5.6) asks for."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    writer.write(b"POST /v1/kv/a HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    head = (await reader.read()).partition(b"\r\n\r\n")[0].splitlines()
+    writer.close()
+
+    assert b" 405 " in head[0]
+    assert b"Allow: DELETE,GET,HEAD,PUT" in head

@@ -1,17 +1,19 @@
-"""Whoever follows the name of a file, in a comment, a docstring or a page, finds the file."""
+"""Names of files: whoever follows one, in a comment, a docstring or a page, finds it, and no folder's map lacks one."""
 
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit.project.sources import ROOT, name, sources, tree
+import pytest
+
+from tests.unit.project.sources import PACKAGES, ROOT, name, sources, tree
 
 FILE = re.compile(r"(?<![\w*./:<{-])((?:[\w-]+/)*[\w-]+\.(?:py|md))\b")
+
+FOLDER = re.compile(f"({'|'.join(PACKAGES)})/(.+/)?__init__.py")
 
 # What the pages write for any file of a kind (docs/membership-cases.md says so).
 PLACEHOLDERS = {"tests/unit/reconciler/test_case_x.py", "tests/unit/gossip/test_x.py"}
@@ -21,9 +23,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 def remarks(path: Path) -> Iterator[str]:
     """The comments and docstrings of a source."""
-    for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
+    yield from re.findall("# (.*)", path.read_text("utf-8"))
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.value.value
@@ -53,6 +53,14 @@ def test_a_file_that_a_page_names_is_there() -> None:
     ]
 
     assert unknown == []
+
+
+@pytest.mark.parametrize("package", [path for path in sources() if FOLDER.match(name(path))], ids=name)
+def test_a_package_says_which_file_is_for_what(package: Path) -> None:
+    """Its docstring is the map of its folder: nothing is missing on it."""
+    named = set(FILE.findall(ast.get_docstring(tree(package)) or ""))
+
+    assert {path.name for path in package.parent.glob("*.py")} - {package.name} - named == set()
 
 
 def is_there(file: str, path: Path) -> bool:

@@ -85,7 +85,7 @@ class System:
         self.zmq_context: zmq.SyncContext = zmq.Context()
         self.asks = Asks(self.loop, first=1 + rng.getrandbits(48), limit=self.limits.open_asks)
         self.pump = Pump(self.loop, clock, self.limits)
-        self.handler_watch = HandlerWatch(clock, slow_s=self.limits.slow_handler_s)
+        self.handler_watch = HandlerWatch(clock, slow_s=self.limits.slow_handler_s, period_s=self.limits.watch_period_s)
         self.handler_watch.start()
         self._server_id = server_id
         self._address = address

@@ -26,24 +26,25 @@ Running = tuple[str, str, float]
 
 
 class HandlerWatch:
-    """Reports handlers that run longer than `slow_s`.
+    """Reports handlers that run longer than `slow_s`; with their stack those that a look every `period_s` finds.
 
     The pump sets `current` before and clears it after each handler; one assignment, so that the thread never sees half
     of it.
     """
 
-    def __init__(self, clock: Callable[[], float], *, slow_s: float) -> None:
+    def __init__(self, clock: Callable[[], float], *, slow_s: float, period_s: float) -> None:
         self.current: Running | None = None
         self.slow_s = slow_s
         self.slow_total = 0
         self._clock = clock
+        self._period_s = period_s
         self._reported: Running | None = None
         self._watched_thread = threading.get_ident()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look from a thread of its own, once within the limit: what runs twice as long is sure to be seen."""
+        """Look from a thread of its own: what runs for the limit and a period is sure to be seen."""
         self._thread = threading.Thread(target=self._look_on, name="quorate-watch", daemon=True)
         self._thread.start()
 
@@ -74,14 +75,14 @@ class HandlerWatch:
         log.warning("%s took %.0f ms to handle %s", actor, elapsed_s * 1000, kind)
 
     def _look_on(self) -> None:
-        while not self._stopped.wait(self.slow_s):
+        while not self._stopped.wait(self._period_s):
             self.look()
 
 
 class LoopLag:
     """How late the event loop comes to what is due, by a timer every `period_s`."""
 
-    _SAMPLES = 8
+    _SAMPLES = 4
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, period_s: float) -> None:
         self._loop = loop

@@ -75,6 +75,7 @@ LAG_PERIOD_S = 1.0
 FOUND_TIMEOUT_S = 10.0
 FOUND_RETRY_S = 0.5
 _TIMER_SLACK_S = 0.001
+_TIMER_EARLY_S = 0.1
 
 _log = logging.getLogger("quorate.gossip")
 
@@ -346,10 +347,11 @@ class GossipActor(Actor):
 
     def _arm(self) -> None:
         deadline = self._swim.next_deadline()
-        # A timer that fires early only looks and is set again: cheaper than moving it with every message.
-        if deadline >= self._timer_at - _TIMER_SLACK_S:
+        # One that fires a little early only looks and is set again: cheaper than moving it with every message.
+        if self._timer_at - _TIMER_SLACK_S <= deadline <= self._timer_at + _TIMER_EARLY_S:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self.context.after(max(0.0, deadline - self.context.now()), Tick())
+        delay_s = max(0.0, deadline - self.context.now())
+        self._timer = None if deadline == inf else self.context.after(delay_s, Tick())

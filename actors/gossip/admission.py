@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from actors.gossip.effects import Adopt
 from actors.gossip.member import Intent, Status, fault_of
 from actors.gossip.messages import (
@@ -38,19 +36,11 @@ if TYPE_CHECKING:
     from actors.gossip.names import Names
     from actors.gossip.own import Own
     from actors.gossip.seeker import Seeker
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Handlers, Shared, Source
 
 # Claims in one message: a state of any size travels in parts that mean something on their own.
 CLAIMS_PER_PART = 500
 REASON_CHARS_MAX = 500
-
-
-@frozen
-class Source:
-    """Who sent a message: the id and the advertised address in its frame."""
-
-    id: str
-    address: str
 
 
 class Admission:
@@ -68,13 +58,20 @@ class Admission:
         self._names = names
         self._host = ""
         """Who has let this server in when it knew nobody."""
+        self.handlers: Handlers = {
+            Join: self._on_join,
+            Joined: self._on_joined,
+            JoinRefused: self._on_refused,
+            Sync: self._on_sync,
+            Compare: self._on_compare,
+        }
 
     @property
     def cluster_id(self) -> str:
         """The cluster this server belongs to, or ""."""
         return self._seeker.cluster_id
 
-    def on_join(self, now: float, source: Source, join: Join) -> None:
+    def _on_join(self, now: float, source: Source, join: Join) -> None:
         """Somebody asks to be let in, or was lost and is back."""
         code, reason = self._refusal(now, source, join)
         if code:
@@ -89,7 +86,7 @@ class Admission:
         for part in rest:
             self._shared.send(source.address, Sync(part, reply=False, welcome=True))
 
-    def on_joined(self, now: float, source: Source, joined: Joined) -> None:
+    def _on_joined(self, now: float, source: Source, joined: Joined) -> None:
         """A member lets this server in."""
         if not joined.cluster_id:
             return
@@ -113,7 +110,7 @@ class Admission:
             self.exchange(now, source.address, reply=False)
         self._herald.exchange(source.address)
 
-    def on_refused(self, now: float, source: Source, refusal: JoinRefused) -> None:
+    def _on_refused(self, now: float, source: Source, refusal: JoinRefused) -> None:
         """A server turns this one away, or has found out that it belongs elsewhere after it was let in."""
         reason = escaped(refusal.reason[:REASON_CHARS_MAX])
         if self._seeker.refused(now, refusal.nonce, refusal.code, f"refused: {reason}"):
@@ -132,7 +129,7 @@ class Admission:
         """Exchange everything known with a member, if it is not the same already: mostly it is."""
         self._shared.send(address, Compare(self._roster.whole_digest))
 
-    def on_compare(self, now: float, source: Source, compare: Compare) -> None:
+    def _on_compare(self, now: float, source: Source, compare: Compare) -> None:
         """Somebody has said what it knows; if that is the same, it need not be told."""
         if compare.digest != self._roster.whole_digest:
             self.exchange(now, source.address, reply=True)
@@ -143,7 +140,7 @@ class Admission:
         for number, part in enumerate(parts, start=1):
             self._shared.send(address, Sync(part, reply=reply and number == len(parts)))
 
-    def on_sync(self, now: float, source: Source, sync: Sync) -> None:
+    def _on_sync(self, now: float, source: Source, sync: Sync) -> None:
         """Take what somebody knows, and answer with the same if asked to."""
         is_news = not (sync.welcome and source.id == self._host)
         for claim in sync.claims[:CLAIMS_PER_PART]:

@@ -6,16 +6,13 @@ exchange of everything (admission.py), and the rules (the parts have them).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actors.gossip.coordinates import pack
 from actors.gossip.member import Status
 from actors.gossip.messages import Ack, Gossip, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.gossip.admission import Source
     from actors.gossip.beliefs import Beliefs
     from actors.gossip.farewell import Farewell
     from actors.gossip.gossiper import Gossiper
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from actors.gossip.prober import Prober
     from actors.gossip.relays import Relays
     from actors.gossip.seeker import Seeker
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Handlers, Shared, Source
 
 CLAIMS_PER_MESSAGE = 500
 
@@ -53,7 +50,7 @@ class Conversation:
         self._farewell = farewell
         self._gossiper = gossiper
         self._herald = herald
-        self.handlers: dict[type, Callable[[float, Source, Any], None]] = {
+        self.handlers: Handlers = {
             Ping: self._on_ping,
             Ack: self._on_ack,
             Nack: self._on_nack,
@@ -62,7 +59,6 @@ class Conversation:
             Gossip: self._on_gossip,
             Notice: self._on_notice,
             NoticeAck: self._on_notice_ack,
-            **herald.handlers,
         }
 
     def _learn(self, now: float, source: Source, claims: list[Claim]) -> None:

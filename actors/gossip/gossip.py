@@ -18,7 +18,6 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.actor import Actor, AskError, Context, Sender, Timer, handles
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
-from actors.gossip.admission import Source
 from actors.gossip.beginning import outlook, own_claim
 from actors.gossip.config import GossipConfig
 from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching, Query
@@ -47,6 +46,7 @@ from actors.gossip.join_asks import JoinAsks
 from actors.gossip.keeper import Keep, Keeper
 from actors.gossip.memory import claims_of
 from actors.gossip.messages import (
+    BETWEEN_SERVERS,
     ChangeTags,
     ForceLeave,
     GossipStatusRequest,
@@ -62,7 +62,8 @@ from actors.gossip.messages import (
 from actors.gossip.news import News
 from actors.gossip.own import RESERVE
 from actors.gossip.process import NameTakenError, Process
-from actors.gossip.swim import MESSAGES, Swim
+from actors.gossip.shared import Source
+from actors.gossip.swim import Swim
 from actors.gossip.tags import TagsError, changed
 from actors.gossip.user_events import DispatchError
 from actors.identity import Identity
@@ -162,7 +163,7 @@ class GossipActor(Actor):
 
     # --- from other servers ---
 
-    @handles(*MESSAGES)
+    @handles(*BETWEEN_SERVERS)
     def _on_peer(self, msg: object, sender: Sender) -> None:
         if sender.address:
             self._carry_out(self._swim.handle(self.context.now(), Source(sender.server, sender.address), msg))

@@ -6,7 +6,7 @@ queries.py).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -17,12 +17,9 @@ from actors.gossip.queries import Queries
 from actors.gossip.user_events import UserEvents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actors.gossip.admission import Source
     from actors.gossip.dispatches import Dispatching
     from actors.gossip.messages import Gossip, Joined
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Handlers, Shared, Source
 
 
 class Herald:
@@ -32,7 +29,7 @@ class Herald:
         self._shared = shared
         self.events = UserEvents(shared, clock=dispatching.event_clock, replay=dispatching.replay)
         self.queries = Queries(shared, clock=dispatching.query_clock, answers=dispatching.answers)
-        self.handlers: dict[type, Callable[[float, Source, Any], None]] = {
+        self.handlers: Handlers = {
             EventSync: self._on_sync,
             QueryReply: self.queries.on_reply,
             QueryRelay: self.queries.on_relay,

@@ -6,12 +6,12 @@ urgent: a probe that waits behind a snapshot would measure the snapshot.
 Members are named by their id in every message. A name and an address may pass to another server; an id never does.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import Factory, frozen
 from msgspec import Struct
 
-from actors.gossip.dispatches import Query, UserEvent
+from actors.gossip.dispatches import Query, QueryRelay, QueryReply, UserEvent
 from actors.gossip.member import Claim, Member
 from transport.wire import message
 
@@ -228,6 +228,12 @@ class NameAnswer:
     sequence: int
     holder: str
 
+
+BETWEEN_SERVERS: Final[tuple[type, ...]] = (
+    Ping, Ack, Nack, Stranger, PingRequest, Gossip, Notice, NoticeAck, Sync, Compare, Join, Joined, JoinRefused, Muster,
+    NameAsk, NameAnswer, EventSync, QueryReply, QueryRelay,
+)  # fmt: skip
+"""All that servers say to each other; each has one part of the core that hears it."""
 
 # --- inside a server: questions and their answers ---------------------------------------------------------------------
 

@@ -36,9 +36,8 @@ from transport.text import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.gossip.admission import Source
     from actors.gossip.seeker import Seeker
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Handlers, Shared, Source
 
 _ID_BYTES = 8
 _READY_CHARS = 2 * _ID_BYTES
@@ -67,6 +66,7 @@ class Mustering:
         self._ready = ""
         """The cluster that this server is ready to found, or has founded."""
         self._next_at = inf
+        self.handlers: Handlers = {Muster: self._on_muster}
 
     def begin(self, now: float, peers: Iterable[str]) -> None:
         """Ask these, from now on."""
@@ -104,7 +104,7 @@ class Mustering:
 
     # --- what others say ---
 
-    def on_muster(self, now: float, source: Source, word: Muster) -> None:
+    def _on_muster(self, now: float, source: Source, word: Muster) -> None:
         """Somebody asks whether this server musters, or says that it does."""
         claim, own = word.claim, self._shared.roster.own
         is_sound = len(word.ready) in (0, _READY_CHARS) and len(word.asked) <= ADDRESS_CHARS_MAX

@@ -27,9 +27,8 @@ from actors.gossip.messages import NameAnswer, NameAsk
 from actors.gossip.shared import WARNING
 
 if TYPE_CHECKING:
-    from actors.gossip.admission import Source
     from actors.gossip.member import Claim
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Handlers, Shared, Source
 
 ASKED_MAX = 64
 CHECKS_MAX = 64
@@ -72,6 +71,7 @@ class Names:
         self._contest: Contest | None = None
         self._checks: dict[str, Check] = {}
         self._was_let_in = False
+        self.handlers: Handlers = {NameAsk: self._on_ask, NameAnswer: self._on_answer}
 
     # --- being let in ---
 
@@ -115,12 +115,12 @@ class Names:
                 f"two live servers are named {claim.name}: {_place(other)} and {_place(claim)}; one of them will yield",
             )
 
-    def on_ask(self, now: float, source: Source, ask: NameAsk) -> None:
+    def _on_ask(self, now: float, source: Source, ask: NameAsk) -> None:
         """Another server is in a contest: say whom this one knows under the name."""
         bearer = self._roster.bearer(ask.name)
         self._shared.send(source.address, NameAnswer(ask.sequence, bearer.id if bearer is not None else ""))
 
-    def on_answer(self, now: float, source: Source, answer: NameAnswer) -> None:
+    def _on_answer(self, now: float, source: Source, answer: NameAnswer) -> None:
         """A member says whom it knows under a name; one whose own name that is shows by it that it lives."""
         check = self._checks.get(source.id)
         if check is not None and check.sequence == answer.sequence:

@@ -36,9 +36,8 @@ from actors.gossip.user_events import DispatchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.gossip.admission import Source
     from actors.gossip.member import Claim
-    from actors.gossip.shared import Shared
+    from actors.gossip.shared import Shared, Source
 
 ASKED_MAX: Final = 64
 """Queries of this server that wait for replies."""

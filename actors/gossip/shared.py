@@ -6,7 +6,9 @@ What lives here: the references, the list of effects, and counters. What does no
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
 
 from actors.gossip.awareness import Awareness
 from actors.gossip.broadcasts import Broadcasts
@@ -18,6 +20,7 @@ from actors.gossip.trail import Step, Trails
 from actors.gossip.turned_away import TurnedAway
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from actors.gossip.config import GossipConfig
@@ -26,6 +29,18 @@ if TYPE_CHECKING:
 INFO = 20
 WARNING = 30
 SAID_MAX = 1000
+
+
+@frozen
+class Source:
+    """Who sent a message: the id and the advertised address in its frame."""
+
+    id: str
+    address: str
+
+
+Handlers: TypeAlias = "dict[type, Callable[[float, Source, Any], None]]"
+"""What a part does with the messages that are for it: each at a time, from somebody."""
 
 
 class Shared:

@@ -14,37 +14,18 @@ timer is moved by the time lost, so that what others sent meanwhile is read befo
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from actors.gossip.admission import Admission, Source
+from actors.gossip.admission import Admission
 from actors.gossip.beliefs import Beliefs
 from actors.gossip.conversation import Conversation
-from actors.gossip.dispatches import NOTHING_BEFORE, QueryRelay, QueryReply
+from actors.gossip.dispatches import NOTHING_BEFORE
 from actors.gossip.effects import Changed, Effect
 from actors.gossip.farewell import Farewell, to_force
 from actors.gossip.gossiper import Gossiper
 from actors.gossip.herald import Herald
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
-from actors.gossip.messages import (
-    Ack,
-    Compare,
-    EventSync,
-    Gossip,
-    Join,
-    Joined,
-    JoinRefused,
-    LeavePhase,
-    Muster,
-    Nack,
-    NameAnswer,
-    NameAsk,
-    Notice,
-    NoticeAck,
-    Ping,
-    PingRequest,
-    Stranger,
-    Sync,
-)
+from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping
 from actors.gossip.muster import Mustering
 from actors.gossip.names import Names
 from actors.gossip.own import Own
@@ -56,35 +37,13 @@ from actors.gossip.shared import Shared
 from actors.gossip.user_events import DispatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from random import Random
 
     from actors.gossip.config import GossipConfig
     from actors.gossip.dispatches import Dispatching, Query, UserEvent
     from actors.gossip.queries import Asked
-
-MESSAGES: Final[tuple[type, ...]] = (
-    Ack,
-    Compare,
-    EventSync,
-    Gossip,
-    Join,
-    Joined,
-    JoinRefused,
-    Muster,
-    Nack,
-    NameAnswer,
-    NameAsk,
-    Notice,
-    NoticeAck,
-    Ping,
-    PingRequest,
-    QueryRelay,
-    QueryReply,
-    Stranger,
-    Sync,
-)
-"""What servers say to each other: all that `Swim.handle` takes."""
+    from actors.gossip.shared import Handlers, Source
 
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
@@ -156,7 +115,7 @@ class Swim:
         )
         self._due = inf
         self.report = Report(self._shared, self._own, self._seeker, self._mustering, self._herald)
-        self._conversation = Conversation(
+        conversation = Conversation(
             self._shared,
             seeker=self._seeker,
             beliefs=self._beliefs,
@@ -166,16 +125,12 @@ class Swim:
             gossiper=self._gossiper,
             herald=self._herald,
         )
-        self._handlers: dict[type, Callable[[float, Source, Any], None]] = {
-            Join: self._admission.on_join,
-            Joined: self._admission.on_joined,
-            JoinRefused: self._admission.on_refused,
-            Sync: self._admission.on_sync,
-            Compare: self._admission.on_compare,
-            Muster: self._mustering.on_muster,
-            **self._conversation.handlers,
-            NameAsk: self._names.on_ask,
-            NameAnswer: self._names.on_answer,
+        self._handlers: Handlers = {
+            **conversation.handlers,
+            **self._admission.handlers,
+            **self._herald.handlers,
+            **self._mustering.handlers,
+            **self._names.handlers,
         }
 
     # --- what drives it ---

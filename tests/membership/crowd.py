@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from actors.gossip.admission import Source
+    from actors.gossip.shared import Source
     from actors.gossip.swim import Swim
 
 CLUSTER_ID = "c" * 32

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from actors.gossip.admission import Source
 from actors.gossip.config import LOCAL
 from actors.gossip.effects import Changed, Effect
 from actors.gossip.member import Accusation, Claim, Liveness, Member, Status
 from actors.gossip.messages import Gossip
+from actors.gossip.shared import Source
 from tests.unit.gossip.simnet import Host, Net
 
 if TYPE_CHECKING:

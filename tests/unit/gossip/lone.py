@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import TypeVar
 
-from actors.gossip.admission import Source
 from actors.gossip.config import LAN, GossipConfig
 from actors.gossip.effects import Changed, Effect, Note, Send
 from actors.gossip.member import Accusation, Claim, Intent, Liveness
 from actors.gossip.messages import Ack, Gossip, Ping
 from actors.gossip.own import RESERVE
+from actors.gossip.shared import Source
 from actors.gossip.swim import Swim
 
 M = TypeVar("M")

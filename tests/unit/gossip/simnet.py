@@ -14,7 +14,6 @@ from math import inf
 
 from attrs import evolve
 
-from actors.gossip.admission import Source
 from actors.gossip.config import LOCAL, GossipConfig
 from actors.gossip.dispatches import Dispatching
 from actors.gossip.effects import (
@@ -33,6 +32,7 @@ from actors.gossip.effects import (
 )
 from actors.gossip.member import REFUSED, Claim
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
+from actors.gossip.shared import Source
 from actors.gossip.swim import Swim
 from transport.admission import JOIN_KINDS
 from transport.wire import decode_body, encode_body, kind_of

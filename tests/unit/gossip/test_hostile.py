@@ -11,6 +11,7 @@ from actors.gossip.dispatches import PING, Query, QueryRelay, QueryReply, UserEv
 from actors.gossip.effects import KeepClocks
 from actors.gossip.member import ACCUSERS_MAX, COUNTER_MAX, Accusation, Claim, Intent, Liveness
 from actors.gossip.messages import (
+    BETWEEN_SERVERS,
     Ack,
     Compare,
     EventSync,
@@ -89,6 +90,11 @@ MESSAGES = st.one_of(
     st.builds(NameAsk, INTEGERS, TEXTS),
     st.builds(NameAnswer, INTEGERS, TEXTS),
 )
+
+
+def test_every_message_is_heard() -> None:
+    """What the actor takes from other servers has a part of the core that hears it, and there is nothing else."""
+    assert set(Lone("a").core._handlers) == set(BETWEEN_SERVERS)
 
 
 @pytest.mark.parametrize("cluster_id", ["c0", ""])

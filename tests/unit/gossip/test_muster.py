@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.gossip.admission import Source
 from actors.gossip.effects import Found
 from actors.gossip.member import Claim
 from actors.gossip.messages import Muster
+from actors.gossip.shared import Source
 from tests.unit.gossip.simnet import Host, Net
 
 SEEDS = range(12)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from actors.gossip.admission import Source
 from actors.gossip.effects import Changed
+from actors.gossip.shared import Source
 from tests.unit.gossip.simnet import Host, Net
 
 

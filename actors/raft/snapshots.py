@@ -7,7 +7,9 @@ pickled and installed unchecked, never happen (docs/design.md, rows 16 and 17).
 Chunks pass through here and do not stay: the sender names those that are to go out (``due``) and the driver reads them
 from disk, the receiver hands each on to the journal as it arrives.  Rules:
 
-1. A chunk counts only in the current term, from its leader, with the right checksum.
+1. A chunk counts only in the current term, from its leader, with the right checksum.  An old one would do no harm to
+   the log, since what a snapshot holds is committed; but it would interrupt the leader's own transfer, and its sender
+   would take the answer for a follower's.
 2. A chunk is asked for by number, and answered once those before it are on disk.  A receiver that was restarted goes on
    behind what is there, as long as it is the same snapshot of the same server.
 3. A snapshot is installed whole, and only beyond the commit index; a tail of the log that matches it stays (Raft §7).

@@ -73,6 +73,8 @@ class _Before:
     heard_at: float
     covered: int | None
     """The term of the entry that a snapshot ends with."""
+    arrived: dict[str, int] | None
+    """How far a leader's snapshot has come."""
     sent: int
     held: int
 
@@ -217,10 +219,13 @@ class Conduct:
         """Rows 2, 5 and 16: only a leader of this term is heard, a mismatch is answered with the end of a term, and a
         snapshot cuts no tail that matches it."""
         state = self._core.state
-        if frame.term < before.term and state.leader_heard_at != before.heard_at:
-            self._breach(Invariant.TERMS, f"hears {source}, which led term {frame.term}, in term {before.term}")
+        if frame.term < before.term:
+            self._check_late_frame(source, frame, before)
+            return
         # A server whose disk is full drops what would need a write.
         is_heard = isinstance(frame, Heartbeat) or not self._core.is_halted
+        if is_heard and state.engine.term < frame.term:
+            self._breach(Invariant.TERMS, f"heard of term {frame.term} and stays in {state.engine.term}")
         if is_heard and state.leader == source and frame.term == state.engine.term and not state.engine.is_leader:
             self._books.leader_heard_at, self._books.leader_heard_in = now, frame.term
         journal = state.journal
@@ -235,6 +240,17 @@ class Conduct:
             lost = before.last_index - journal.last_index
             if lost > 0:
                 self._breach(Invariant.REPLICATION, f"cuts {lost} entries from its log that go with the snapshot")
+
+    def _check_late_frame(self, source: str, frame: Any, before: _Before) -> None:
+        """Rows 2 and 16: who led an older term changes nothing and counts for nothing here, and is told of ours."""
+        state, after = self._core.state, self._look(source)
+        if state.leader_heard_at != before.heard_at:
+            self._breach(Invariant.TERMS, f"hears {source}, which led term {frame.term}, in term {before.term}")
+        if (after.last_index, after.commit, after.arrived) != (before.last_index, before.commit, before.arrived):
+            self._breach(Invariant.TERMS, f"takes what {source} sent in term {frame.term}, in term {before.term}")
+        told: set[Any] = {getattr(reply, "term", None) for reply in self._said(before)}
+        if not self._core.is_halted and told != {before.term}:
+            self._breach(Invariant.TERMS, f"tells {source}, which led term {frame.term}, of {told}: not {before.term}")
 
     def _check_vote(self, now: float, source: str, request: VoteRequest, before: _Before) -> None:
         """Rows 8 and 11: nobody who hears a leader votes for another one, unless that leader wants it."""
@@ -282,6 +298,7 @@ class Conduct:
             engine.commit,
             state.leader_heard_at,
             covered,
+            self._core.receiver.progress,
             *counts,
         )
 

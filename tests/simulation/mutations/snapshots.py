@@ -1,5 +1,6 @@
 """Rows 16 and 17: snapshots that come from a leader, and the log around them."""
 
+from collections.abc import Callable
 from unittest.mock import patch
 
 from attrs import evolve
@@ -41,15 +42,27 @@ def the_matching_tail_goes() -> Patch:
     return patch.object(Journal, "install_snapshot", install)
 
 
-@MUTATIONS.row(16, seed=3)
+@MUTATIONS.row(16, seed=43)
 def a_deposed_leaders_chunk_is_taken() -> Patch:
-    """a chunk is taken whatever term it is from"""
+    """a chunk of an older term is taken like one of this term's"""
+    return _terms_do_not_count_if(lambda chunk_term, term: chunk_term < term)
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_chunk_of_a_newer_term_is_heard_of_first")
+def a_chunk_of_a_newer_term_moves_none() -> Patch:
+    """a chunk is answered in a term that this server is not in (it is sent to those who have answered in its term)"""
+    return _terms_do_not_count_if(lambda chunk_term, term: chunk_term > term)
+
+
+def _terms_do_not_count_if(is_so: Callable[[int, int], bool]) -> Patch:
+    original = RaftCore._on_snapshot_chunk
 
     def on_chunk(self: RaftCore, sender: str, chunk: SnapshotChunk) -> None:
-        snapshot = self.receiver.on_chunk(sender, chunk)
-        if snapshot is not None:
-            self.applied_index = snapshot.index
-            self._restore, self._restore_after = snapshot, self.state.journal.next_promise
+        if not is_so(chunk.term, self.state.engine.term):
+            original(self, sender, chunk)
+            return
+        with patch.object(RaftCore, "_hear_leader", lambda self, sender, term: True):
+            original(self, sender, chunk)
 
     return patch.object(RaftCore, "_on_snapshot_chunk", on_chunk)
 

@@ -115,6 +115,20 @@ def test_row_16_snapshot_of_an_older_term_is_refused() -> None:
     assert all(reply == SnapshotReply(2, 0, 0, False) for reply in stage.letters(SnapshotReply, source="s2"))
 
 
+def test_row_16_chunk_of_a_newer_term_is_heard_of_first() -> None:
+    """Who hears of a new leader by a chunk has its term on disk before it answers (Raft §5.1)."""
+    stage = lagging_stage()
+    stage.slow_disks.add("s2")
+
+    stage.hand(Letter("s1", "s2", evolve(chunks_for(stage)[0], term=2)))
+
+    assert (stage.term("s2"), stage.state("s2").leader) == (2, "s1")
+    assert not stage.letters(SnapshotReply)
+    stage.catch_up_disk("s2")
+    assert stage["s2"].disk.state.term == 2
+    assert stage.letters(SnapshotReply) == [SnapshotReply(2, 32, 1, False)]
+
+
 def test_row_16_late_snapshot_cuts_nothing() -> None:
     """A snapshot of what is committed here is said to be there, and is not installed again."""
     stage = lagging_stage()

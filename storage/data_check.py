@@ -9,7 +9,6 @@ with a damaged log is left as it is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from storage.data_dir import take_lock, why_not_together
+from storage.data_dir import locked, why_not_together
 from storage.errors import CorruptFile, DataDirError, StorageError
 from storage.keyring_file import FILE_NAME as KEYRING
 from storage.keyring_file import read_keyring
@@ -55,14 +54,8 @@ def check_data_dir(path: Path) -> DataCheck:
     present = [name for name in (RAFT_DB, SERF_DB) if (path / name).exists()]
     if not present:
         raise DataDirError(f"{path} is no data directory of a server: it holds neither {RAFT_DB} nor {SERF_DB}")
-    try:
-        lock = take_lock(path)
-    except OSError as error:
-        raise DataDirError(f"cannot lock {path}: {error.strerror}; run the check as the server's user") from error
-    try:
+    with locked(path):
         return check_files(path)
-    finally:
-        os.close(lock)
 
 
 def check_files(path: Path) -> DataCheck:

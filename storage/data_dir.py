@@ -16,7 +16,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -54,7 +54,7 @@ class DataDir:
         path = path.absolute()
         try:
             _make(path)
-            lock = take_lock(path)
+            lock = _take_lock(path)
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataDirError(f"cannot use data directory {path}: {reason}; choose another with --data-dir") from error
@@ -190,7 +190,20 @@ def _make(path: Path) -> None:
         raise DataDirError(f"cannot use data directory {path}: it is a file; choose another with --data-dir")
 
 
-def take_lock(path: Path) -> int:
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the directory of a server that does not run. Raises DataDirError when it runs, or is another user's."""
+    try:
+        lock = _take_lock(path)
+    except OSError as error:
+        raise DataDirError(f"cannot lock {path}: {error.strerror}; do this as the server's user") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take_lock(path: Path) -> int:
     """Lock the directory for this process; closing what is returned lets go. Raises DataDirError or OSError."""
     lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

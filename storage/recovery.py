@@ -18,7 +18,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from storage.data_check import check_files
-from storage.data_dir import take_lock
+from storage.data_dir import locked
 from storage.errors import DataDirError, StorageError
 from storage.raft_db import FILE_NAME as RAFT_DB
 from storage.raft_db import RaftDb, RaftLoaded
@@ -87,11 +87,7 @@ def stopped_server(path: Path) -> Iterator[Stopped]:
     missing = [name for name in (RAFT_DB, SERF_DB) if not (path / name).exists()]
     if missing:
         raise DataDirError(f"{path} is no data directory of a server: it holds no {' and no '.join(missing)}")
-    try:
-        lock = take_lock(path)
-    except OSError as error:
-        raise DataDirError(f"cannot lock {path}: {error.strerror}; do this as the server's user") from error
-    try:
+    with locked(path):
         findings = check_files(path).findings
         if findings:
             raise UnsoundError(
@@ -99,8 +95,6 @@ def stopped_server(path: Path) -> Iterator[Stopped]:
                 "Recover another server"
             )
         yield _read(path)
-    finally:
-        os.close(lock)
 
 
 def _read(path: Path) -> Stopped:

@@ -27,6 +27,7 @@ from actors.gateway.exposition import CONTENT_TYPE, exposition
 from actors.gateway.http_counts import HttpCounts
 from actors.gateway.http_error import ApiError
 from actors.gateway.http_watch import WatchStream
+from actors.gateway.limits import TIMEOUT_MAX_S
 from actors.gateway.openapi import BODY_TIMEOUT_S, DOCUMENT
 from actors.gateway.reports import pair_report
 from actors.gateway.streams import CURSOR
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from actors.ref import Ref
 
 TIMEOUT_S: Final = 5.0
-TIMEOUT_MAX_S: Final = 60.0
 ANSWER_MARGIN_S: Final = 0.5
 """The gateway ends a request at its deadline and says how; this is for its answer to arrive."""
 

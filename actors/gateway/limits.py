@@ -1,8 +1,13 @@
 """What the gateway admits, and how long it waits: limits, their units and why they are what they are."""
 
+from typing import Final
+
 from attrs import frozen
 
 from actors.raft.entries import COMMAND_BYTES_MAX
+
+TIMEOUT_MAX_S: Final = 60.0
+"""No request is kept longer, whatever its client says."""
 
 
 @frozen
@@ -11,7 +16,7 @@ class GatewayLimits:
     that comes after its deadline helps nobody.  pending_bytes_max: their bytes.
     commands_per_request_max: bounds the work of one request, and so the wait of all others.
     command_bytes_max: Raft's own limit, told to the client before the command travels to the leader.
-    timeout_max_s: no request is kept longer, whatever its client says.
+    timeout_max_s: TIMEOUT_MAX_S.
     forward_bytes_max: commands in one frame to the leader; one command more is always allowed, so that a frame stays
     under forward_bytes_max + command_bytes_max.
     tick_s: how late a deadline may be noticed.
@@ -27,7 +32,7 @@ class GatewayLimits:
     pending_bytes_max: int = 64 * 1024 * 1024
     commands_per_request_max: int = 4_096
     command_bytes_max: int = COMMAND_BYTES_MAX
-    timeout_max_s: float = 60.0
+    timeout_max_s: float = TIMEOUT_MAX_S
     forward_bytes_max: int = 1024 * 1024
     tick_s: float = 0.05
     retry_min_s: float = 0.02

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from actors.gateway.limits import TIMEOUT_MAX_S
 from actors.gateway.streams import CURSOR
 from quorate.version import __version__
 from storage.kv_protocol import KEY_BYTES_MAX, LIST_LIMIT_MAX, TXN_OPS_MAX, VALUE_BYTES_MAX
@@ -17,7 +18,6 @@ from storage.kv_protocol import KEY_BYTES_MAX, LIST_LIMIT_MAX, TXN_OPS_MAX, VALU
 Json = dict[str, Any]
 
 INTEGER_MAX: Final = 10**18 - 1
-TIMEOUT_MAX_S: Final = 60
 BODY_TIMEOUT_S: Final = 20.0
 """How long the body of a PUT may take to arrive, which is at most VALUE_BYTES_MAX: then the connection goes."""
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from actors.gateway.http_api import TIMEOUT_MAX_S
 from actors.gateway.http_app import make_app
+from actors.gateway.limits import TIMEOUT_MAX_S
 from actors.gateway.openapi import DOCUMENT, PATHS
 from actors.ref import Ref
 from tests.unit.gateway.http_play import Gateway, Http

@@ -1,11 +1,9 @@
-"""The pages in docs/ say what is so: command lines are understood, links lead somewhere, programs run."""
+"""The README and the pages of docs/ are true: command lines are understood, links lead somewhere, programs run."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -13,13 +11,13 @@ import pytest
 
 from commands.root import root
 from tests.ports import free_ports
-from tests.unit.project.sources import ROOT
+from tests.unit.project.running import said
+from tests.unit.project.sources import ROOT, name
 
-RUN_TIMEOUT_S = 30
-
-PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+README = ROOT / "README.md"
+PAGES = {path: path.read_text("utf-8") for path in (README, *sorted((ROOT / "docs").glob("*.md")))}
 LINES = [
-    (page, line)
+    (name(page), line)
     for page, text in PAGES.items()
     for line in re.findall(r"^\$ python cli\.py (.+?)(?: \| .*| \\)?$", text, re.MULTILINE)
 ]
@@ -27,24 +25,7 @@ LINES = [
 
 def programs(page: str) -> list[str]:
     """The Python of a page."""
-    return re.findall(r"^```python\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
-
-
-def said(program: str, folder: Path) -> str:
-    """What a program prints."""
-    file = folder / "program.py"
-    file.write_text(program, "utf-8")
-    done = subprocess.run(
-        [sys.executable, file],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_TIMEOUT_S,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return re.findall(r"^```python\n(.*?)^```", PAGES[ROOT / page], re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("page", "line"), LINES)
@@ -59,23 +40,48 @@ def test_a_command_line_is_understood(page: str, line: str) -> None:
         context = command.make_context(name, rest, parent=context)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_link_leads_somewhere(page: str) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_link_leads_somewhere(page: Path) -> None:
     """To a file that is there, and to a heading that is in it."""
     for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
         if "://" in link:
             continue
         file, _, heading = link.partition("#")
-        target = ROOT / "docs" / file if file else ROOT / "docs" / page
+        target = page.parent / file if file else page
         assert target.exists(), link
         if heading:
             headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
             assert heading in [re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in headings], link
 
 
+def test_every_target_is_in_the_makefile() -> None:
+    """`make demo`, `make test` and whatever else is promised."""
+    named = {
+        target
+        for text in PAGES.values()
+        for pair in re.findall(r"`make\s+([a-z-]+)[^`]*`|^\$ make ([a-z-]+)", text, re.MULTILINE)
+        for target in pair
+        if target
+    }
+
+    assert named - set(re.findall("^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)) == set()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """A command nobody is told of is not there for most people."""
+    assert [name for name in root.list_commands(click.Context(root)) if f"`{name}" not in PAGES[README]] == []
+
+
+def test_the_client_of_the_readme_is_python(tmp_path: Path) -> None:
+    """What is shown compiles, and what it imports is there."""
+    for program in programs("README.md"):
+        compile(program, "README.md", "exec")
+        said("\n".join(re.findall(r"^from quorate import .+$", program, re.MULTILINE)), tmp_path)
+
+
 def test_the_program_with_a_server_inside(tmp_path: Path) -> None:
     """It is whole, it is short, and it finds its state again."""
-    (program,) = programs("embedding.md")
+    (program,) = programs("docs/embedding.md")
     assert len([line for line in program.splitlines() if line.strip()]) < 30
     program = program.replace("7976", str(free_ports(1)))
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
+from tests.unit.project.running import file_said, said
 from tests.unit.project.sources import ROOT
 
-RUN_TIMEOUT_S = 50
+EXAMPLES = ROOT / "examples"
 
 SHOP = """\
 shop 0: {'apples': 1}
@@ -25,25 +25,18 @@ shop 0: {'apples': 2, 'bread': 1, 'cheese': 1}
 """
 
 
-def said(example: str, folder: Path) -> str:
-    """What an example prints."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / f"{example}.py"],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_TIMEOUT_S,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
+def test_the_counter_counts_and_remembers(tmp_path: Path) -> None:
+    """A server with a state machine of its own, which finds its state again."""
+    counter = (EXAMPLES / "counter.py").read_text("utf-8").replace("7976", str(free_ports(1)))
+
+    assert said(counter, tmp_path) == "after a write: 7\nread back: 7\n"
+    assert said(counter, tmp_path) == "after a write: 14\nread back: 14\n"
 
 
 @pytest.mark.cluster
 def test_the_counter_service_counts_each_once(tmp_path: Path) -> None:
     """Three servers, the leader killed in the midst of four clients' counting."""
-    text = said("counter_service", tmp_path)
+    text = file_said(EXAMPLES / "counter_service.py", tmp_path)
 
     assert "killed the leader" in text
     assert text.endswith("the two that are left say 200: every count once\n")
@@ -52,7 +45,7 @@ def test_the_counter_service_counts_each_once(tmp_path: Path) -> None:
 @pytest.mark.cluster
 def test_the_scheduler_does_each_job_once(tmp_path: Path) -> None:
     """The leader is stopped, another takes over with a higher token, and no job is done by both."""
-    text = said("scheduler", tmp_path)
+    text = file_said(EXAMPLES / "scheduler.py", tmp_path)
 
     first, second = re.findall(r"^ +(\d+) done by (\w+) with token (\d+)$", text, re.MULTILINE)
     assert int(first[0]) + int(second[0]) == 12
@@ -64,4 +57,4 @@ def test_the_scheduler_does_each_job_once(tmp_path: Path) -> None:
 @pytest.mark.cluster
 def test_the_carts_of_the_shop_survive_a_server(tmp_path: Path) -> None:
     """What one shop was told the others know when it is killed, and it knows what they were told when it is back."""
-    assert said("shop", tmp_path) == SHOP
+    assert file_said(EXAMPLES / "shop.py", tmp_path) == SHOP

@@ -14,16 +14,22 @@ from actors.raft.snapshots import RESEND_AFTER_S, TransferProgress
 from tests.unit.raft.stage import Letter, Stage
 
 
-def lagging_stage() -> Stage:
-    """s2 was away while s0 wrote 30 commands and cut its log: only a snapshot of several chunks helps it."""
+def stage_with_a_tail(tail: int) -> Stage:
+    """s2 was away while s0 wrote 30 commands and made a snapshot with that many of them behind it."""
     stage = Stage()
     stage.elect("s0")
     stage.cut_off.add("s2")
     stage.propose("s0", 30)
     stage.settle()
-    stage["s0"].snapshot(stage.now, tail=0)
+    stage["s0"].snapshot(stage.now, tail=tail)
     stage.step("s0")
     stage.cut_off.clear()
+    return stage
+
+
+def lagging_stage() -> Stage:
+    """s0 has cut its whole log: only a snapshot of several chunks helps s2."""
+    stage = stage_with_a_tail(0)
     stage.lose()
     assert stage.state("s0").journal.anchor_index == 32
     return stage
@@ -366,14 +372,7 @@ def test_row_17_snapshot_of_entries_that_are_not_on_disk_yet() -> None:
 
 def test_slow_follower_gets_entries_from_the_tail() -> None:
     """Behind the snapshot, but not behind the tail: entries, no snapshot."""
-    stage = Stage()
-    stage.elect("s0")
-    stage.cut_off.add("s2")
-    stage.propose("s0", 20)
-    stage.settle()
-    stage["s0"].snapshot(stage.now, tail=20)
-    stage.step("s0")
-    stage.cut_off.clear()
+    stage = stage_with_a_tail(30)
 
     stage.pass_time(0.4)
 

@@ -6,8 +6,31 @@ from attrs import evolve
 
 from actors.raft.messages import SnapshotChunk, SnapshotReply
 from actors.raft.snapshots import ABANDON_AFTER_S, AHEAD_CHUNKS_MAX, WINDOW_CHUNKS
-from tests.unit.raft.stage import Letter
+from tests.unit.raft.stage import Letter, Stage
 from tests.unit.raft.test_rows_snapshots import chunks_for, first_chunks, lagging_stage
+
+
+def stage_with_a_window_sent() -> Stage:
+    """The first window of chunks is on s2's disk and acknowledged; what was on its way behind it is lost."""
+    stage = lagging_stage()
+    first_chunks(stage)
+    stage.deliver(lambda letter: isinstance(letter.message, SnapshotChunk))
+    stage.deliver(lambda letter: isinstance(letter.message, SnapshotReply))
+    stage.lose()
+    return stage
+
+
+def assert_only_the_rest_is_sent(stage: Stage) -> None:
+    """The transfer goes on behind the first window, and comes to its end."""
+    sent: list[int] = []
+    for _ in range(200):
+        stage.beat("s0")
+        sent += [chunk.offset for chunk in stage.letters(SnapshotChunk)]
+        stage.settle()
+
+    assert stage["s2"].values == stage["s0"].values
+    assert sent
+    assert min(sent) >= WINDOW_CHUNKS
 
 
 def test_chunk_is_acknowledged_once_it_is_on_disk() -> None:
@@ -38,45 +61,21 @@ def test_no_chunks_stay_in_memory() -> None:
 
 def test_transfer_goes_on_where_it_was_after_the_link_was_cut() -> None:
     """Chunks that arrived are not sent again."""
-    stage = lagging_stage()
-    first_chunks(stage)
-    stage.deliver(lambda letter: isinstance(letter.message, SnapshotChunk))
-    stage.deliver(lambda letter: isinstance(letter.message, SnapshotReply))
-    stage.lose()
+    stage = stage_with_a_window_sent()
     stage.cut_off.add("s2")
     stage.pass_time(5.0)
     stage.lose()
     stage.cut_off.clear()
 
-    sent: list[int] = []
-    for _ in range(200):
-        stage.beat("s0")
-        sent += [chunk.offset for chunk in stage.letters(SnapshotChunk)]
-        stage.settle()
-
-    assert stage["s2"].values == stage["s0"].values
-    assert sent
-    assert min(sent) >= WINDOW_CHUNKS
+    assert_only_the_rest_is_sent(stage)
 
 
 def test_transfer_goes_on_where_it_was_after_the_receiver_was_killed() -> None:
     """What is on its disk is not sent again."""
-    stage = lagging_stage()
-    first_chunks(stage)
-    stage.deliver(lambda letter: isinstance(letter.message, SnapshotChunk))
-    stage.deliver(lambda letter: isinstance(letter.message, SnapshotReply))
-    stage.lose()
+    stage = stage_with_a_window_sent()
     stage.restart("s2")
 
-    sent: list[int] = []
-    for _ in range(200):
-        stage.beat("s0")
-        sent += [chunk.offset for chunk in stage.letters(SnapshotChunk)]
-        stage.settle()
-
-    assert stage["s2"].values == stage["s0"].values
-    assert sent
-    assert min(sent) >= WINDOW_CHUNKS
+    assert_only_the_rest_is_sent(stage)
 
 
 def test_a_leader_that_forgot_the_transfer_learns_what_has_arrived() -> None:

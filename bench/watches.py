@@ -17,6 +17,7 @@ import aiohttp
 
 from bench.ports import Ports
 from bench.quorate_cluster import QuorateCluster
+from bench.usage import rss_mb
 from quorate import Client
 
 CONNECTIONS: Final = 100
@@ -53,12 +54,6 @@ class Audience:
         return time.perf_counter() - began
 
 
-def memory_mb(pid: int) -> float:
-    """Resident memory."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
 async def follow(client: Client, audience: Audience, after: int, *, is_prefix: bool) -> None:
     """One watch of the client library."""
     async for _ in await client.kv.watch("watched/" if is_prefix else KEY, prefix=is_prefix, after=after):
@@ -73,46 +68,55 @@ async def stream(session: aiohttp.ClientSession, url: str, audience: Audience) -
                 audience.tell()
 
 
+async def watches(leader: str, pid: int, writer: Client) -> None:
+    """Those of the client library."""
+    after = await writer.kv.put(KEY, b"first")
+    before_mb = rss_mb(pid)
+    clients = [Client(leader, timeout_s=60.0) for _ in range(CONNECTIONS)]
+    for client in clients:
+        await client.connect()
+    audience = Audience(CONNECTIONS * WATCHES_EACH)
+    tasks = [
+        asyncio.create_task(follow(client, audience, after, is_prefix=bool(number % 2)))
+        for client in clients
+        for number in range(WATCHES_EACH)
+    ]
+    reach = await reached(audience, writer)
+    print(f"{audience.size} watches over {CONNECTIONS} connections: {rss_mb(pid) - before_mb:.0f} MB; {reach}")
+    for task in tasks:
+        task.cancel()
+    for client in clients:
+        await client.close()
+
+
+async def streams(leader: str, pid: int, writer: Client) -> None:
+    """Those of server-sent events."""
+    host, _, port = leader.rpartition(":")
+    url = f"http://{host}:{int(port) + HTTP_OFFSET}/v1/watch?prefix=watched/"
+    before_mb = rss_mb(pid)
+    audience = Audience(STREAMS)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session:
+        tasks = [asyncio.create_task(stream(session, url, audience)) for _ in range(STREAMS)]
+        reach = await reached(audience, writer)
+        print(f"{STREAMS} streams of server-sent events: {rss_mb(pid) - before_mb:.0f} MB; {reach}")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def reached(audience: Audience, writer: Client) -> str:
+    """How long a put takes to reach an audience that is just taking its seats."""
+    await asyncio.sleep(5.0)
+    reach_s = [await audience.reach(writer) for _ in range(PUTS)]
+    return f"a put reaches all in {statistics.median(reach_s):.2f} s (median of {PUTS}, at most {max(reach_s):.2f})"
+
+
 async def measure(leader: str, pid: int) -> None:
     """Both kinds, one after the other."""
     async with Client(leader) as writer:
-        after = await writer.kv.put(KEY, b"first")
-        before_mb = memory_mb(pid)
-        clients = [Client(leader, timeout_s=60.0) for _ in range(CONNECTIONS)]
-        for client in clients:
-            await client.connect()
-        audience = Audience(CONNECTIONS * WATCHES_EACH)
-        tasks = [
-            asyncio.create_task(follow(client, audience, after, is_prefix=bool(number % 2)))
-            for client in clients
-            for number in range(WATCHES_EACH)
-        ]
-        await asyncio.sleep(5.0)
-        reach_s = [await audience.reach(writer) for _ in range(PUTS)]
-        print(
-            f"{audience.size} watches over {CONNECTIONS} connections: {memory_mb(pid) - before_mb:.0f} MB; a put "
-            f"reaches all in {statistics.median(reach_s):.2f} s (median of {PUTS}, at most {max(reach_s):.2f})"
-        )
-        for task in tasks:
-            task.cancel()
-        for client in clients:
-            await client.close()
-        host, _, port = leader.rpartition(":")
-        before_mb = memory_mb(pid)
-        audience = Audience(STREAMS)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session:
-            url = f"http://{host}:{int(port) + HTTP_OFFSET}/v1/watch?prefix=watched/"
-            tasks = [asyncio.create_task(stream(session, url, audience)) for _ in range(STREAMS)]
-            await asyncio.sleep(5.0)
-            reach_s = [await audience.reach(writer) for _ in range(PUTS)]
-            print(
-                f"{STREAMS} streams of server-sent events: {memory_mb(pid) - before_mb:.0f} MB; a put reaches all in "
-                f"{statistics.median(reach_s):.2f} s (median of {PUTS}, at most {max(reach_s):.2f})"
-            )
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await watches(leader, pid, writer)
+        await streams(leader, pid, writer)
 
 
 def main() -> None:

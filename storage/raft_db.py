@@ -83,7 +83,7 @@ class SnapshotStage:
 
     Staged chunks are without effect until a `RaftWrite` names the snapshot with their number in `staged`. Staging chunk
     by chunk keeps a large snapshot from blocking the loop in one transaction. Number 0 drops an unfinished staging. A
-    snapshot that is put in force, whosever, ends every staging.
+    snapshot that is put in force, whosever, ends it.
     """
 
     incarnation: int

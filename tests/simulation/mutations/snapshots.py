@@ -1,6 +1,8 @@
 """Rows 16 and 17: snapshots that come from a leader, and the log around them."""
 
+import zlib
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 from attrs import evolve
@@ -8,10 +10,11 @@ from attrs import evolve
 from actors.raft import snapshots
 from actors.raft.core import RaftCore
 from actors.raft.engine import Engine
-from actors.raft.journal import Journal
+from actors.raft.journal import FRESH_ANCHOR_INDEX, Journal
 from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshots import SnapshotReceiver
-from storage.raft_db import SnapshotSave
+from storage.log_table import Entry
+from storage.raft_db import HardState, SnapshotSave
 from tests.simulation.mutations.table import Patch, Table
 
 MUTATIONS = Table()
@@ -70,11 +73,17 @@ def _terms_do_not_count_if(is_so: Callable[[int, int], bool]) -> Patch:
 @MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_broken_chunk_is_not_taken")
 def a_broken_chunk_is_taken() -> Patch:
     """a chunk is taken whatever its checksum (the simulated network breaks none)"""
-    return patch.object(snapshots, "_is_sound", lambda chunk: True)
+    return patch.object(snapshots, "_is_sound", lambda chunk: 0 <= chunk.offset < chunk.total)
+
+
+@MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_broken_chunk_is_not_taken")
+def a_chunk_outside_its_snapshot_is_taken() -> Patch:
+    """a chunk is taken whatever its number and theirs (no sender of the simulation counts wrongly)"""
+    return patch.object(snapshots, "_is_sound", lambda chunk: zlib.crc32(chunk.data) == chunk.crc)
 
 
 @MUTATIONS.row(16, story="raft/test_rows_snapshots.py::test_row_16_tail_that_does_not_match_goes")
-def the_matching_log_counts_for_nothing() -> Patch:
+def a_tail_that_does_not_match_stays() -> Patch:
     """what of a log is behind a snapshot stays whether it matches or not (such logs are rare)"""
     original = Journal.install_snapshot
 
@@ -87,11 +96,36 @@ def the_matching_log_counts_for_nothing() -> Patch:
 
 @MUTATIONS.row(17)
 def the_log_goes_before_the_snapshot_is_there() -> Patch:
-    """the write that cuts the log does not hold the snapshot"""
+    """the log is cut in memory, and no write holds the snapshot that covers what is gone"""
     original = Journal.save_snapshot
 
     def save(self: Journal, snapshot: SnapshotSave) -> None:
+        founds = snapshot.index == self.anchor_index
         original(self, snapshot)
-        self._unsaved.snapshot = None
+        if not founds:
+            self._unsaved.snapshot = None
 
     return patch.object(Journal, "save_snapshot", save)
+
+
+@MUTATIONS.row(17)
+def a_restart_applies_the_tail_again() -> Patch:
+    """what a snapshot covers of the log is applied once more on top of it"""
+    original = RaftCore.__init__
+
+    def begin(self: RaftCore, *arguments: Any) -> None:
+        original(self, *arguments)
+        self.applied_index = self.state.journal.anchor_index
+
+    return patch.object(RaftCore, "__init__", begin)
+
+
+@MUTATIONS.row(17)
+def a_restart_discards_the_log_behind_a_snapshot() -> Patch:
+    """only the snapshot is loaded, as the raw engine does with a dump"""
+    original = Journal.__init__
+
+    def begin(self: Journal, hard_state: HardState, anchor: tuple[int, int], entries: list[Entry], commit: int) -> None:
+        original(self, hard_state, anchor, entries if anchor[0] == FRESH_ANCHOR_INDEX else [], commit)
+
+    return patch.object(Journal, "__init__", begin)

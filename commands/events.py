@@ -116,26 +116,15 @@ def query(
         "relays": relay_factor,
     }
     asked = _send_query(remote, wanted)
+    replies = _replies(remote, asked)
     if remote.form == "table":
         click.echo(f"Query {name!r} dispatched")
-    counts = {"ack": 0, "answer": 0}
-    replies = []
-    for reply in _replies(remote, asked):
-        if reply["type"] in counts and not reply.get("error"):
-            counts[reply["type"]] += 1
-        if remote.form == "jsonl":
+        _show(replies, "" if no_ack else f" of {len(asked['expected'])}")
+    elif remote.form == "jsonl":
+        for reply in replies:
             click.echo(to_json(reply))
-        elif remote.form == "table" and reply["type"] in counts:
-            click.echo(_reply_line(reply))
-        replies.append(reply)
-    if remote.form == "json":
-        click.echo(to_json(_report(asked, replies), indent=2))
-    elif remote.form == "table":
-        missing = replies[-1]["missing"]
-        click.echo("" if no_ack else f"Total Acks: {counts['ack']} of {len(asked['expected'])}", nl=not no_ack)
-        click.echo(f"Total Responses: {counts['answer']}")
-        if missing:
-            click.echo(f"No ack from: {escaped(', '.join(missing))}", err=True)
+    else:
+        click.echo(to_json(_report(asked, list(replies)), indent=2))
 
 
 @click.command()
@@ -229,6 +218,20 @@ def _event_line(row: Mapping[str, Any]) -> str:
     asker = f" from {row['from']}" if "from" in row else ""
     text = f"{clock}  {row['event']}:{row['name']}  (Lamport time {row['ltime']}){asker}  {_payload(row)}"
     return escaped(text.rstrip())
+
+
+def _show(replies: Iterator[dict[str, Any]], of_expected: str) -> None:
+    """Serf's lines: each reply as it comes, then how many; of_expected: "" when no acknowledgements were asked for."""
+    counts = {"ack": 0, "answer": 0}
+    for reply in replies:
+        if reply["type"] in counts:
+            counts[reply["type"]] += not reply.get("error")
+            click.echo(_reply_line(reply))
+    if of_expected:
+        click.echo(f"Total Acks: {counts['ack']}{of_expected}")
+    click.echo(f"Total Responses: {counts['answer']}")
+    if reply["missing"]:
+        click.echo(f"No ack from: {escaped(', '.join(reply['missing']))}", err=True)
 
 
 def _reply_line(reply: Mapping[str, Any]) -> str:

@@ -71,17 +71,20 @@ class Leaving:
             )
 
     async def _leads_not(self) -> bool:
+        return await self._status_without_the_lead() is not None
+
+    async def _status_without_the_lead(self) -> dict[str, Any] | None:
+        """What Raft says of itself here; None while this server leads, and is asked to hand over."""
         status = await self._ask("raft", RaftStatusRequest())
         if status["role"] == "leader":
             await self._ask("raft", TransferLeadership())
-            return False
-        return True
+            return None
+        return status
 
     async def _is_out_of_raft(self) -> bool:
         """Whether the leader's configuration, committed, has this server no longer: it will never hear so itself."""
-        status = await self._ask("raft", RaftStatusRequest())
-        if status["role"] == "leader":
-            await self._ask("raft", TransferLeadership())
+        status = await self._status_without_the_lead()
+        if status is None:
             return False
         # One that was taken out by a leader that has handed over since hears of no leader any more: all are asked then.
         others = [peer["address"] for peer in status["peers"] if peer["id"] != self._identity.id]

@@ -18,7 +18,7 @@ from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
 from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
-from commands.options import FORMATS, GIVEN, Seconds, environment, to_json
+from commands.options import GIVEN, Seconds, environment, format_option, to_json
 from commands.paths import FILE, FOLDER
 from transport.keys import ClusterKey, load
 from transport.sync_client import SyncClient
@@ -34,15 +34,6 @@ folder_option = click.option(
     default=DEFAULT_FOLDER,
     show_default=True,
     help="The cluster's folder: its record, its servers' data and logs.",
-)
-format_option = click.option(
-    "--format",
-    "style",
-    type=click.Choice(FORMATS),
-    default=FORMATS[0],
-    envvar=environment("--format"),
-    show_default=True,
-    help="A table for people; json or jsonl (one object a line) for scripts.",
 )
 
 
@@ -70,7 +61,7 @@ def cluster() -> None:
 @click.option("--log-level", help="How much the servers' logs say.  [default: info]")
 @click.option("--timeout", type=Seconds(), default=AGREE_TIMEOUT_S, show_default=True, help="Seconds to wait.")
 @format_option
-def up(count: int, folder: Path, timeout: float, style: str, key: Path | None, **chosen: Any) -> None:
+def up(count: int, folder: Path, timeout: float, form: str, key: Path | None, **chosen: Any) -> None:
     """Start the servers 0 to COUNT - 1 that do not run, wait until all agree, and leave them running.
 
     Run it again to start servers that were killed, or with a larger COUNT to add some; what was chosen the first time
@@ -84,7 +75,7 @@ def up(count: int, folder: Path, timeout: float, style: str, key: Path | None, *
         local.up(count, settings)
     look = look_with(key_of(local))
     wait_until_they_agree(local, look, min(count, settings.max_voters), timeout)
-    show(local, look, style)
+    show(local, look, form)
 
 
 @cluster.command()
@@ -99,10 +90,10 @@ def down(folder: Path) -> None:
 @cluster.command()
 @folder_option
 @format_option
-def status(folder: Path, style: str) -> None:
+def status(folder: Path, form: str) -> None:
     """Show the servers, their processes and what they say of themselves."""
     local = LocalCluster(folder).read()
-    show(local, look_with(key_of(local)), style)
+    show(local, look_with(key_of(local)), form)
 
 
 @cluster.command()
@@ -191,12 +182,12 @@ def names(servers: Sequence[LocalServer]) -> str:
     return ", ".join(server.name for server in servers) or "no server"
 
 
-def show(local: LocalCluster, look: Look, style: str) -> None:
+def show(local: LocalCluster, look: Look, form: str) -> None:
     """Print the servers, one a row."""
     found = rows(local, look)
-    if style == "table":
+    if form == "table":
         click.echo(cluster_view(found))
-    elif style == "json":
+    elif form == "json":
         click.echo(to_json(found, indent=2))
     else:
         for row in found:

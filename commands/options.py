@@ -129,6 +129,22 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
+def environment(option: str) -> str:
+    """The environment variable of an option: QUORATE_DATA_DIR for --data-dir."""
+    return ENVIRONMENT + option.lstrip("-").upper().replace("-", "_")
+
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    envvar=environment("--format"),
+    show_default=True,
+    help="A table for people; json or jsonl (one object a line) for scripts.",
+)
+
+
 def remote_command(*, timeout_s: float = DEFAULT_TIMEOUT_S) -> Callable[[Command], Command]:
     """Give a command the options of every command for a server; it gets a `Remote` as its first argument."""
 
@@ -142,11 +158,6 @@ def remote_command(*, timeout_s: float = DEFAULT_TIMEOUT_S) -> Callable[[Command
         return wrapped
 
     return decorate
-
-
-def environment(option: str) -> str:
-    """The environment variable of an option: QUORATE_DATA_DIR for --data-dir."""
-    return ENVIRONMENT + option.lstrip("-").upper().replace("-", "_")
 
 
 def _remote_options(timeout_s: float) -> list[Callable[[Command], Command]]:
@@ -177,14 +188,6 @@ def _remote_options(timeout_s: float) -> list[Callable[[Command], Command]]:
             metavar="SECONDS",
             help="How long the answer may take.",
         ),
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(FORMATS),
-            default=FORMATS[0],
-            envvar=environment("--format"),
-            show_default=True,
-            help="A table for people; json or jsonl (one object a line) for scripts.",
-        ),
+        format_option,
         config_option(table=CLIENT_TABLE),
     ]

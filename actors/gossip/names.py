@@ -174,10 +174,17 @@ class Names:
             and claim.address != own.address
         )
 
-    def _begin(self, now: float, contest: Contest) -> None:
+    def _rival(self, contest: Contest) -> Claim | None:
+        """The other one; None, and the contest is over, when it is none any more."""
         rival = self._roster.get(contest.rival)
-        if rival is None or not self._is_rival(rival):
-            self._contest = None
+        if self._is_rival(rival):
+            return rival
+        self._contest = None
+        return None
+
+    def _begin(self, now: float, contest: Contest) -> None:
+        rival = self._rival(contest)
+        if rival is None:
             return
         own = self._roster.own
         self._shared.note_once(
@@ -200,9 +207,8 @@ class Names:
                 self._shared.send(member.address, NameAsk(contest.sequence, self._roster.own.name))
 
     def _count(self, now: float, contest: Contest) -> None:
-        rival = self._roster.get(contest.rival)
-        if rival is None or not self._is_rival(rival):
-            self._contest = None
+        rival = self._rival(contest)
+        if rival is None:
             return
         answers = list(contest.answers.values())
         mine, theirs, open_ = answers.count(self._roster.own_id), answers.count(rival.id), answers.count(None)

@@ -42,7 +42,7 @@ def test_a_cluster_with_a_key(cluster: Cluster, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", ["none", "another", "a client's"])
 def test_a_server_with_the_wrong_key_stays_out(cluster: Cluster, tmp_path: Path, which: str) -> None:
-    """It does not join, says why in its log (or ends, with a client's file), and the cluster goes on (row 27)."""
+    """It does not join, says why in its log (or ends, with a client's file), and the cluster goes on (S27)."""
     key = generate(tmp_path / "cluster.key")
     cluster.key = key
     cluster.form(1)

@@ -153,7 +153,7 @@ class Partition:
 
 
 def leaves(seed: int) -> Leaves:
-    """Membership checklist, further cases: scale-down."""
+    """P2 of docs/membership-cases.md: seven of ten leave."""
     crowd, rng = _settled(seed, 10)
     crowd.run(WARM_S)
     leavers = rng.sample(crowd.members, 7)

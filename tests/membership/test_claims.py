@@ -52,7 +52,7 @@ def test_lifeguard_3_slow_members_bring_down_no_healthy_one() -> None:
 
 
 def test_scale_down_shows_nobody_failed() -> None:
-    """Membership checklist, further cases: 7 of 10 leave, one a second."""
+    """P2 of docs/membership-cases.md: 7 of 10 leave, one a second."""
     found = [leaves(seed) for seed in range(3)]
 
     assert sum(one.failed for one in found) == 0

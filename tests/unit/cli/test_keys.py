@@ -1,4 +1,4 @@
-"""The keys commands: what they ask, how they end, and what is wrong usage (row 43 of the membership checklist)."""
+"""The keys commands: what they ask, how they end, and what is wrong usage (docs/membership-cases.md, S43)."""
 
 from __future__ import annotations
 

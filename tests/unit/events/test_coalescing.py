@@ -1,4 +1,4 @@
-"""Which events a handler is given: row 42 of the membership checklist, and what a change of a member is called."""
+"""Which events a handler is given: S42 of docs/membership-cases.md, and what a change of a member is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue of what is still to be told (row 29 of the checklist)."""
+"""The queue of what is still to be told (docs/membership-cases.md, S29)."""
 
 from __future__ import annotations
 

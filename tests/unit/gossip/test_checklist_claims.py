@@ -1,4 +1,4 @@
-"""The edge cases of claims about members that memberlist's tests name (rows 1 to 11 of the checklist)."""
+"""The edge cases of claims about members that memberlist's tests name (docs/membership-cases.md, S1 to S11)."""
 
 from __future__ import annotations
 

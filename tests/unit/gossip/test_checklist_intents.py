@@ -1,4 +1,4 @@
-"""Joins and leaves in Lamport order: the edge cases that Serf's tests name (rows 31 to 36 of the checklist)."""
+"""Joins and leaves in Lamport order: the edge cases that Serf's tests name (docs/membership-cases.md, S31 to S36)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The edge cases of probing that memberlist's tests name (rows 15 to 20 of the checklist), and Lifeguard's health."""
+"""Lifeguard's health, and memberlist's edge cases of probing (docs/membership-cases.md, S15 to S20)."""
 
 from __future__ import annotations
 

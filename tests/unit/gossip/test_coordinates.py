@@ -1,6 +1,6 @@
 """Network coordinates: they find the network they are on, and nothing a peer says leads them into nonsense.
 
-Rows of the membership checklist: 40 (PingDelegateRogueCoordinate, NaN_Defense).
+docs/membership-cases.md, S40 (PingDelegateRogueCoordinate, NaN_Defense).
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def test_a_place_survives_its_message(place: Coordinate) -> None:
 
 @given(st.lists(st.tuples(st.binary(min_size=44, max_size=44) | st.binary(max_size=60), st.floats()), max_size=30))
 def test_no_bytes_and_no_time_break_it(answers: list[tuple[bytes, float]]) -> None:
-    """Whatever a peer sends, the own place stays one that others accept (row 40)."""
+    """Whatever a peer sends, the own place stays one that others accept (S40)."""
     coordinates = Coordinates(random.Random(1))
     for number, (data, rtt_s) in enumerate(answers):
         coordinates.observe(str(number % 3), data, rtt_s)
@@ -168,7 +168,7 @@ def test_no_rogue_place_breaks_it(answers: list[tuple[Coordinate, float]]) -> No
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 3e38, -3e38, 101.0])
 @pytest.mark.parametrize("at", range(DIMENSIONS + 3))
 def test_40_nan_defense(value: float, at: int) -> None:
-    """NaN, infinity and places that no server can have, in every position: refused, and nothing moves (row 40)."""
+    """NaN, infinity and places that no server can have, in every position: refused, and nothing moves (S40)."""
     numbers = [0.0] * DIMENSIONS + [1.0, 0.0, 0.001]
     numbers[at] = value
     coordinates = Coordinates(random.Random(1))
@@ -180,7 +180,7 @@ def test_40_nan_defense(value: float, at: int) -> None:
 
 @pytest.mark.parametrize("rtt_s", [-0.001, RTT_MAX_S + 0.001, float("nan"), float("inf"), float("-inf")])
 def test_a_round_trip_that_cannot_be_is_refused(rtt_s: float) -> None:
-    """More than 10 s, less than nothing, no number (row 40)."""
+    """More than 10 s, less than nothing, no number (S40)."""
     coordinates = Coordinates(random.Random(1))
 
     assert not coordinates.observe("other", pack(ORIGIN), rtt_s)
@@ -188,7 +188,7 @@ def test_a_round_trip_that_cannot_be_is_refused(rtt_s: float) -> None:
 
 
 def test_40_nan_defense_of_the_own_place() -> None:
-    """A height that explodes beside somebody who is almost at the same place (row 40, NaN_Defense)."""
+    """A height that explodes beside somebody who is almost at the same place (S40, NaN_Defense)."""
     coordinates = Coordinates(random.Random(1))
     coordinates.own = Coordinate(vector=(2e-6,) + (0.0,) * 7, height=0.5)
     coordinates.observe("near", pack(Coordinate(error=0.0)), RTT_MAX_S)

@@ -1,4 +1,4 @@
-"""Nothing that a message holds makes the core raise, grow without limit, or lose its own members (row 28)."""
+"""Nothing in a message makes the core raise, grow without limit or lose its members (docs/membership-cases.md, S28)."""
 
 from __future__ import annotations
 

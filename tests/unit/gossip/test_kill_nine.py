@@ -15,7 +15,7 @@ ROUNDS = 6
 
 
 def test_41_incarnation_and_clock_never_go_back(tmp_path: Path, seed: int) -> None:
-    """Row 41: each run begins above all that any run before it has said, whenever that was killed.
+    """S41: each run begins above all that any run before it has said, whenever that was killed.
 
     serf.db opens after every kill, with the id and the cluster of the first start, and whom the server has met in it.
     """

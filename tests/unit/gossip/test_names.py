@@ -1,4 +1,4 @@
-"""One name, one live server (row 39 of the checklist): who is turned away, who yields, and that all say so."""
+"""One name, one live server (docs/membership-cases.md, S39): who is turned away, who yields, and that all say so."""
 
 from __future__ import annotations
 

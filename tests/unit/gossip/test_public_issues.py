@@ -1,4 +1,4 @@
-"""What users of Serf and memberlist have reported, as stories that must end well (the checklist's further cases)."""
+"""What users of Serf and memberlist have reported, as stories that end well (docs/membership-cases.md, P1 to P6)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Queries in a simulated cluster: who is asked, who acknowledges, who answers, and when the asker stops waiting.
 
-Row 38 of the membership checklist (Query_Deduplicate, Filter, sizeLimit, Passthrough), and what users of Serf complain
+docs/membership-cases.md, S38 (Query_Deduplicate, Filter, sizeLimit, Passthrough), and what users of Serf complain
 about: replies are single packets and get lost (serf#407), a query always takes its whole timeout.
 """
 
@@ -86,7 +86,7 @@ def test_all_acknowledge_and_those_who_can_answer() -> None:
 
 
 def test_38_an_internal_query_passes_by_the_handlers() -> None:
-    """Row 38, Passthrough: no handler hears of an internal query; one that is not known is nobody's."""
+    """S38, Passthrough: no handler hears of an internal query; one that is not known is nobody's."""
     net = Net(2)
     hosts = net.cluster(4)
     began = net.now

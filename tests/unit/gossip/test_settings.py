@@ -1,4 +1,4 @@
-"""The formulas of the settings and of the suspicion timer give the figures of memberlist and of the Lifeguard paper."""
+"""The formulas of the settings give the figures of memberlist and the Lifeguard paper; Sn: docs/membership-cases.md."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_reconnecting_is_shared() -> None:
 @pytest.mark.parametrize(
     ("n", "confirmed", "seconds"),
     [
-        # Checklist 12, ProbeNode_Suspect_Dogpile, in this code's k: three members cannot confirm for one another.
+        # S12, ProbeNode_Suspect_Dogpile, in this code's k: three members cannot confirm for one another.
         (3, 0, 4.0),
         (4, 0, 24.0),
         (5, 0, 24.0),
@@ -73,12 +73,12 @@ def test_probenode_suspect_dogpile(n: int, confirmed: int, seconds: float) -> No
 
 
 def test_suspicion_timer_zero_k() -> None:
-    """Checklist 13: with nobody to confirm, the shortest suspicion is taken at once."""
+    """S13: with nobody to confirm, the shortest suspicion is taken at once."""
     assert Terms(confirmations=0, min_s=2, max_s=30, grace_s=1).timeout_s(0) == 2
 
 
 def test_suspicion_timer_immediate() -> None:
-    """Checklist 13: a confirmation that comes after the shorter time has passed ends the suspicion at once."""
+    """S13: a confirmation that comes after the shorter time has passed ends the suspicion at once."""
     suspicion = Suspicion(Terms(confirmations=1, min_s=2, max_s=30, grace_s=1), 0.0)
     suspicion.heed(accusers(1), 2, 0.0)
     assert suspicion.deadline == 30
@@ -92,14 +92,14 @@ def test_suspicion_timer_immediate() -> None:
     ("confirmed", "elapsed", "remaining"), [(0, 0, 30), (1, 2, 14), (2, 3, 4.81), (3, 4, -2), (4, 5, -3)]
 )
 def test_remaining_suspicion_time(confirmed: int, elapsed: float, remaining: float) -> None:
-    """Checklist 14: memberlist's table for k = 3, two to thirty seconds."""
+    """S14: memberlist's table for k = 3, two to thirty seconds."""
     timeout_s = Terms(confirmations=3, min_s=2, max_s=30, grace_s=1).timeout_s(confirmed)
 
     assert timeout_s - elapsed == pytest.approx(remaining, abs=0.005)
 
 
 def test_double_suspect() -> None:
-    """Checklist 7: hearing the same accuser again does not move the deadline."""
+    """S7: hearing the same accuser again does not move the deadline."""
     suspicion = Suspicion(Terms.of(LAN, 10), 0.0)
     suspicion.heed(accusers(2), 2, 1.0)
     before = suspicion.deadline
@@ -141,7 +141,7 @@ def test_a_stall_moves_the_deadline() -> None:
 
 
 def test_health_score_stays_within_its_limits() -> None:
-    """Checklist 16: worse and better by one, never under 0 nor above the limit; durations scale with it."""
+    """S16: worse and better by one, never under 0 nor above the limit; durations scale with it."""
     awareness = Awareness(8)
     awareness.add(-1)
     assert (awareness.score, awareness.scale(2.0)) == (0, 2.0)

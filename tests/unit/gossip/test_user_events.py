@@ -1,6 +1,6 @@
 """User events in a simulated cluster: each member hears each of them once, and late comers what they may.
 
-Rows 37 and 38 of the membership checklist (Serf's tests of the same names), and what its users complain about: events
+docs/membership-cases.md, S37 and S38 (Serf's tests of the same names), and what its users complain about: events
 that are lost (consul#9996), come twice (consul#9997), or push membership aside.
 """
 

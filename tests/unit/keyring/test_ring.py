@@ -79,7 +79,7 @@ def test_keys_that_cannot_be_rotated_to() -> None:
         SETTLED_OLD.installed(mixed)
     for ring in (INSTALLED, USING):
         with pytest.raises(RingConflictError, match="being replaced"):
-            ring.at(OLD, Stage.SETTLED)  # row 43: the key in use is not removed
+            ring.at(OLD, Stage.SETTLED)  # S43: the key in use is not removed
     assert SETTLED_NEW.installed(NEW) == SETTLED_NEW, "what is over is not begun again"
 
 

@@ -125,7 +125,7 @@ def three(ring: Ring = SETTLED_OLD) -> World:
 
 
 def test_all_accept_before_one_uses() -> None:
-    """Install on all, then use on all, one member at a time, each told once; the old key still opens (row 27)."""
+    """Install on all, then use on all, one member at a time, each told once; the old key still opens (S27)."""
     world = three()
     assert world.run() == Done("")
     assert world.told == [(name, stage) for stage in ("installed", "using") for name in "abc"]

@@ -55,6 +55,21 @@ def test_a_file_that_a_page_names_is_there() -> None:
     assert unknown == []
 
 
+def test_what_a_page_names_in_a_file_is_there() -> None:
+    """`actors/raft/core.py` `_won`: whoever opens the file finds the name."""
+    texts = {path: path.read_text("utf-8") for path in sources()}
+    unknown = [
+        f"{name(path)}: {file} {what}"
+        for path in PAGES
+        for file, what in re.findall(r"`([\w/]+\.py)` `(\w+)`", path.read_text("utf-8"))
+        if not any(
+            re.search(rf"\b{what}\b", text) for source, text in texts.items() if f"/{name(source)}".endswith(f"/{file}")
+        )
+    ]
+
+    assert unknown == []
+
+
 @pytest.mark.parametrize("package", [path for path in sources() if FOLDER.match(name(path))], ids=name)
 def test_a_package_says_which_file_is_for_what(package: Path) -> None:
     """Its docstring is the map of its folder: nothing is missing on it."""

@@ -76,6 +76,8 @@ class Admission:
         code, reason = self._refusal(now, source, join)
         if code:
             self._refuse(now, source, join, code, reason)
+            if code == ID_TAKEN:
+                self._own.twins.challenge(now, source.address)
             return
         claim = join.claim
         self._shared.turned_away.remove(source.address)

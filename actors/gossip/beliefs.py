@@ -28,6 +28,7 @@ from actors.gossip.member import (
     fault_of,
     merge,
 )
+from actors.gossip.moves import Moves
 from actors.gossip.shared import WARNING
 from actors.gossip.suspicion import Suspicion, Terms
 from transport.text import counted
@@ -56,6 +57,7 @@ class Beliefs:
         self._roster = shared.roster
         self._suspicions: dict[str, Suspicion] = {}
         self._deadlines = Deadlines()
+        self._moves = Moves(shared)
         self._reap_at = inf
 
     # --- what comes in ---
@@ -77,7 +79,10 @@ class Beliefs:
             return
         if known is None:
             self._meet(now, claim, teller, tell=tell)
-            return
+        elif not self._moves.holds(now, known, claim):
+            self._take(now, known, claim, teller, tell=tell)
+
+    def _take(self, now: float, known: Claim, claim: Claim, teller: str, *, tell: bool = True) -> None:
         merged = merge(known, self._weigh(known, claim))
         if merged != known:
             self._settle(now, known, merged, teller, tell=tell)
@@ -129,10 +134,14 @@ class Beliefs:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""
-        return min(self._reap_at, self._deadlines.earliest())
+        return min(self._reap_at, self._deadlines.earliest(), self._moves.next_deadline())
 
     def tick(self, now: float) -> None:
         """Declare those dead who have not objected in time, and forget those who are long gone."""
+        for claim in self._moves.due(now):
+            known = self._roster.get(claim.id)
+            if known is not None:
+                self._take(now, known, claim, claim.id)
         due = self._deadlines.due(now)
         for member_id in due:
             self._declare_dead(now, member_id)
@@ -146,6 +155,7 @@ class Beliefs:
         for suspicion in self._suspicions.values():
             suspicion.postpone(stall_s)
         self._deadlines.postpone(stall_s)
+        self._moves.postpone(stall_s)
         self._reap_at += stall_s
 
     # --- rules ---

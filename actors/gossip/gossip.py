@@ -61,7 +61,7 @@ from actors.gossip.messages import (
 )
 from actors.gossip.news import News
 from actors.gossip.own import RESERVE
-from actors.gossip.process import NameTakenError, Process
+from actors.gossip.process import IdentityTakenError, Process
 from actors.gossip.shared import Source
 from actors.gossip.swim import Swim
 from actors.gossip.tags import TagsError, changed
@@ -303,7 +303,7 @@ class GossipActor(Actor):
                 case LeaveDone():
                     self._leave_done(effect)
                 case End(reason):
-                    self._process.end(NameTakenError(reason))
+                    self._process.end(IdentityTakenError(reason))
                 case Note(level, text):
                     _log.log(level, "%s", text)
 

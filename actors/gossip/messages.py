@@ -229,9 +229,18 @@ class NameAnswer:
     holder: str
 
 
+@message("gossip.twin", urgent=True)
+@frozen
+class Twin:
+    """The sender has the id of the receiver, and has been running for so long: the younger of the two ends."""
+
+    ran_s: float
+    is_answer: bool = False
+
+
 BETWEEN_SERVERS: Final[tuple[type, ...]] = (
     Ping, Ack, Nack, Stranger, PingRequest, Gossip, Notice, NoticeAck, Sync, Compare, Join, Joined, JoinRefused, Muster,
-    NameAsk, NameAnswer, EventSync, QueryReply, QueryRelay,
+    NameAsk, NameAnswer, Twin, EventSync, QueryReply, QueryRelay,
 )  # fmt: skip
 """All that servers say to each other; each has one part of the core that hears it."""
 

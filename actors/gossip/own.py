@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from actors.gossip.effects import KeepClock, Reserve
 from actors.gossip.member import Intent, Liveness
-from actors.gossip.shared import WARNING
 
 if TYPE_CHECKING:
     from actors.gossip.awareness import Awareness
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from actors.gossip.member import Claim
     from actors.gossip.roster import Roster
     from actors.gossip.shared import Shared
+    from actors.gossip.twins import Twins
 
 RESERVE = 32
 CLOCK_RESERVE = 2**16
@@ -34,10 +34,11 @@ CLOCK_RESERVE = 2**16
 class Own:
     """This server as a member."""
 
-    def __init__(self, shared: Shared, *, clock: int, reserved: int) -> None:
+    def __init__(self, shared: Shared, twins: Twins, *, clock: int, reserved: int) -> None:
         self.clock = clock
         self.refutations = 0
         self._shared = shared
+        self.twins = twins
         self._roster: Roster = shared.roster
         self._broadcasts: Broadcasts = shared.broadcasts
         self._awareness: Awareness = shared.awareness
@@ -100,6 +101,8 @@ class Own:
 
     def _object(self, now: float, claim: Claim, teller: str) -> None:
         mine = self.claim
+        if claim.address != mine.address and claim.incarnation > mine.incarnation:
+            self.twins.challenge(now, claim.address)
         if claim.liveness is not Liveness.ALIVE:
             if mine.intent is Intent.LEFT:
                 return
@@ -111,12 +114,6 @@ class Own:
             self._note_refutation(now, teller, f"{claim.liveness.name.lower()}; accusers: {accusers}")
         elif claim.incarnation == mine.incarnation and _details(claim) == _details(mine):
             return
-        elif claim.address != mine.address and claim.incarnation > mine.incarnation:
-            self._shared.note_once(
-                WARNING,
-                f"{claim.address} answers to this server's id {mine.id}: is its data directory a copy of this one? "
-                "Two servers must not share one; give the other an empty directory",
-            )
         self._raise(now, claim.incarnation + 1)
 
     def _note_refutation(self, now: float, teller: str, what: str) -> None:

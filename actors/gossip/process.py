@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class NameTakenError(QuorateError):
-    """Another live server has this one's name: it was not let in, or it yields."""
+class IdentityTakenError(QuorateError):
+    """Another live server has this one's name or id: it was not let in, or it yields."""
 
 
 @frozen

@@ -25,7 +25,7 @@ from actors.gossip.farewell import Farewell, to_force
 from actors.gossip.gossiper import Gossiper
 from actors.gossip.herald import Herald
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
-from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping
+from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping, Twin
 from actors.gossip.muster import Mustering
 from actors.gossip.names import Names
 from actors.gossip.own import Own
@@ -34,6 +34,7 @@ from actors.gossip.relays import Relays
 from actors.gossip.report import Report
 from actors.gossip.seeker import NO_CONNECTION, Seeker
 from actors.gossip.shared import Shared
+from actors.gossip.twins import Twins
 from actors.gossip.user_events import DispatchError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
 # What a server without a cluster hears.
-_UNJOINED = (Join, Joined, JoinRefused, Muster, Ping)
+_UNJOINED = (Join, Joined, JoinRefused, Muster, Ping, Twin)
 _REVIVED_FROM = ("", Status.FAILED.value, Status.LEFT.value)
 
 
@@ -90,7 +91,8 @@ class Swim:
         self.config = config
         self._shared = Shared(own, config, rng)
         self._roster = self._shared.roster
-        self._own = Own(self._shared, clock=clock, reserved=reserved)
+        self._twins = Twins(self._shared)
+        self._own = Own(self._shared, self._twins, clock=clock, reserved=reserved)
         self._beliefs = Beliefs(self._shared, self._own)
         self._prober = Prober(self._shared, self._beliefs)
         self._relays = Relays(self._shared)
@@ -131,12 +133,14 @@ class Swim:
             **self._herald.handlers,
             **self._mustering.handlers,
             **self._names.handlers,
+            **self._twins.handlers,
         }
 
     # --- what drives it ---
 
     def start(self, now: float, *, hints: Iterable[str], remembered: Iterable[Claim]) -> list[Effect]:
         """Begin. hints: peers to join. remembered: members from before, failed ones too; all are looked for again."""
+        self._twins.begin(now)
         self._beliefs.remember(now, remembered)
         self._own.announce(now, Intent.JOIN)
         peers = list(hints)

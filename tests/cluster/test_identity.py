@@ -93,6 +93,35 @@ def test_4_an_old_process_whose_name_was_given_away_yields(cluster: Cluster) -> 
 
 
 @pytest.mark.long
+def test_a_copy_of_a_live_server_ends(cluster: Cluster) -> None:
+    """Its data directory was copied and started elsewhere: one clear line and exit code 1, and the original stays."""
+    cluster.form(3)
+    leader = cluster.leader()
+    original = cluster.followers()[0]
+    copy = Server(cluster.folder, "copy", cluster.port(5), "--peer", leader.address)
+    shutil.copytree(original.data_dir, copy.data_dir, ignore=shutil.ignore_patterns("lock"))
+    copy.name = original.name
+    cluster.servers.append(copy)
+    copy.start()
+
+    assert copy.wait_exit() == 1
+    (error,) = [line for line in copy.log_text().splitlines() if line.startswith("error: ")]
+    assert f"runs at {original.address} already" in error
+    assert "Start the copy with an empty --data-dir" in error
+    assert "Traceback" not in copy.log_text()
+    original.wait_log(f"{copy.address} has the same id .* one data directory is a copy")
+    cluster.servers.remove(copy)
+    cluster.agree()
+    addresses = {server.address for server in cluster.servers}
+    wait_until(
+        "Raft knows the address of the original",
+        lambda: {peer["address"] for peer in leader.ask("raft.peers") if peer["voter"]} == addresses,
+    )
+    leader.put("k", "v")
+    assert original.get("k") == b"v"
+
+
+@pytest.mark.long
 def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
     """A server with an empty data directory at a dead one's address: it takes its place among the voters."""
     cluster.form(3)

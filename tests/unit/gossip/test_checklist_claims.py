@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from actors.gossip.config import LAN
 from actors.gossip.coordinates import ORIGIN, pack
 from actors.gossip.effects import KeepClock
 from actors.gossip.member import Intent
@@ -56,10 +57,13 @@ def test_4_alive_node_conflict() -> None:
 
 
 def test_4_a_moved_server_is_the_same_member() -> None:
-    """Another address with a higher incarnation is an update, not a conflict."""
+    """Another address with a higher incarnation is an update once the old one had time to object, not a conflict."""
     lone = Lone("a", "b")
 
-    effects = lone.hear(claim("a", 2, address="new:1"))
+    move = claim("a", 2, address="new:1")
+    assert sent(lone.hear(move), Gossip) == [("a:1", Gossip([move]))]
+    assert [member.address for member in lone.core.report.named(lone.now, "a")] == ["a:1"]
+    effects = lone.wait(LAN.join_timeout_s)
 
     assert changes(effects) == [("a", "alive", "alive")]
     assert [member.address for member in lone.core.report.named(lone.now, "a")] == ["new:1"]

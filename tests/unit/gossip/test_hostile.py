@@ -29,6 +29,7 @@ from actors.gossip.messages import (
     PingRequest,
     Stranger,
     Sync,
+    Twin,
 )
 from actors.gossip.relays import RELAYS_MAX
 from tests.unit.gossip.lone import ME, Lone, claim, notes
@@ -89,6 +90,7 @@ MESSAGES = st.one_of(
     st.builds(JoinRefused, INTEGERS, TEXTS, TEXTS, TEXTS),
     st.builds(NameAsk, INTEGERS, TEXTS),
     st.builds(NameAnswer, INTEGERS, TEXTS),
+    st.builds(Twin, FLOATS, st.booleans()),
 )
 
 

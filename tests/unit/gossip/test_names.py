@@ -283,5 +283,5 @@ def test_whom_a_member_knows_under_a_name() -> None:
     assert bearer() == "id-twin"
     lone.hear(replace(claim("b", lamport=9, intent=LEFT, address="twin:1"), id="id-twin"))
     assert bearer() == "id-b"
-    lone.hear(replace(claim("other", 4), id="id-b"))
+    lone.hear(replace(claim("other", 4, address="b:1"), id="id-b"))
     assert bearer() == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -62,11 +63,28 @@ def generate(file: Path, name: str, role: str, prefixes: tuple[str, ...]) -> Non
         f"prefixes = {json.dumps(list(prefixes) or [''])}",
     ]
     try:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _OWNER_ONLY), "a") as out:
-            out.write("\n".join([*entry, "", ""]))
-            out.flush()
-            os.fsync(out.fileno())
+        append(file, "\n".join([*entry, "", ""]))
     except OSError as error:
-        raise TokenSaveError(f"cannot write {file}: {error.strerror or error}") from None
+        raise TokenSaveError(f"cannot write {file}: {error.strerror or error}; it is as it was") from None
     click.echo(token)
     click.echo(f"{file}: token {name}, which may {role} {', '.join(prefixes) or 'all keys'}", err=True)
+
+
+def append(path: Path, text: str) -> None:
+    """At the end of a file, which is as it was when that fails: half an entry would stop every server that reads it."""
+    was_there = path.exists()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _OWNER_ONLY)
+    try:
+        before = os.fstat(fd).st_size
+        try:
+            with open(fd, "a", closefd=False) as file:
+                file.write(text)
+            os.fsync(fd)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(fd, before)
+                if not was_there:
+                    path.unlink()
+            raise
+    finally:
+        os.close(fd)

@@ -13,6 +13,7 @@ import logging
 import os
 import stat
 import tomllib
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,13 @@ def save(path: str | Path, text: str) -> None:
         raise KeySaveError(f"{path} exists; a key file is never overwritten, name another or remove it") from None
     except OSError as error:
         raise KeySaveError(f"key file {path} cannot be written ({error.strerror})") from error
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        # Whole or not at all: what is left of it would be in the way of the next attempt.
+        with suppress(OSError):
+            path.unlink()
+        raise KeySaveError(f"key file {path} cannot be written ({error.strerror}); nothing of it was left") from error

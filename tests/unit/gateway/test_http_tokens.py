@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +17,7 @@ from actors.gateway.http_app import make_app
 from actors.gateway.http_tokens import OPEN, Grant, TokenFileError, Tokens, read_grants
 from actors.gateway.openapi import PATHS
 from actors.ref import Ref
+from commands.tokens import append
 from tests.support.command import run
 from tests.unit.gateway.http_play import Gateway, Http
 from transport.address import parse_address
@@ -121,6 +124,24 @@ def test_a_token_is_made_once_and_its_hash_kept(tmp_path: Path) -> None:
         'a "b"', sha256(made.out.strip().encode()).hexdigest(), "write", ["x/\\"]
     )
     assert [one.prefixes for one in read_grants(file)] == [["x/\\"], [""]]
+
+
+@pytest.mark.parametrize("before", [None, "# mine\n"])
+def test_a_full_disk_leaves_the_file_as_it_was(
+    before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an entry, or a file without any, would stop every server that reads it."""
+    file = tmp_path / "tokens.toml"
+    if before is not None:
+        file.write_text(before)
+
+    def full(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        append(file, "[[token]]\n")
+    assert (file.read_text() if file.exists() else None) == before
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(KeySaveError, match="exists; a key file is never overwritten"):
         keys.save(path, "second")
     assert path.read_text() == "first"
+
+
+def test_nothing_is_left_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty file would have the next attempt refused, and look like a key."""
+    path = tmp_path / "cluster.key"
+
+    def full(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(KeySaveError, match=r"cluster\.key cannot be written \(No space left on device\)"):
+            keys.save(path, "x")
+    assert not path.exists()
+    keys.save(path, "x")
 
 
 def test_what_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:

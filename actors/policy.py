@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, frozen
@@ -85,7 +86,7 @@ class _WaitJittered(wait_base):
 @define
 class _History:
     in_a_row: int = 0
-    last_crash: float = float("-inf")
+    last_crash: float = -inf
 
 
 class RestartPolicy:

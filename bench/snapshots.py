@@ -15,6 +15,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ class Story:
         until = time.monotonic()
         print(f"{part.title}: {until - part.began:.1f} s; {self._pulse.between(part.began, until)}")
         for index in part.indexes:
-            since = max(part.began, self._counts_from.get(index, float("-inf")))
+            since = max(part.began, self._counts_from.get(index, -inf))
             worst = max(self._cluster.stalls(index, since), key=lambda stall: stall.own_ms, default=None)
             said = f"{worst.own_ms:.0f} ms ({worst.describe()})" if worst else "under 15 ms"
             peak = peak_rss_mb(self._cluster.pid(index))

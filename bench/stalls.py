@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -111,7 +112,7 @@ class StallProbe:
                 )
 
 
-def read_stalls(path: Path, since: float = float("-inf")) -> list[Stall]:
+def read_stalls(path: Path, since: float = -inf) -> list[Stall]:
     """The stalls noted since a time."""
     if not path.exists():
         return []

@@ -9,6 +9,8 @@ commit without it, nor does a follower that hears it alone.  It steps down withi
 can an age be too small.
 """
 
+from math import inf
+
 from attrs import define, field
 
 
@@ -16,11 +18,11 @@ from attrs import define, field
 class Freshness:
     """level_at: when this server was last level with a leader; minus infinity if it never was."""
 
-    level_at: float = float("-inf")
+    level_at: float = -inf
     _applied: int = 0
     _waiting: tuple[int, float] | None = field(default=None, init=False)
     """The commit index of a leader that was heard, and when: the oldest that is not applied yet."""
-    _latest: tuple[int, float] = field(default=(0, float("-inf")), init=False)
+    _latest: tuple[int, float] = field(default=(0, -inf), init=False)
 
     def heard(self, now: float, commit: int) -> None:
         """A leader said what is committed."""

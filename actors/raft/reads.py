@@ -12,6 +12,8 @@ Rules:
 3. A leader that steps down fails its reads; they have changed nothing, so they may be tried again.
 """
 
+from math import inf
+
 from attrs import define, field
 
 from actors.raft.leader import Leader
@@ -105,7 +107,7 @@ class Reads:
     def tick(self) -> None:
         """Ask everybody when a bare majority is slow; give up on what the leader left unanswered for too long."""
         if self._round is not None and self._state.now >= self._round.ask_all_at:
-            self._round.ask_all_at = float("inf")
+            self._round.ask_all_at = inf
             self._leader.heartbeat()
         for request in [r for r, remote in self._remote.items() if remote.deadline <= self._state.now]:
             self.failed.extend(self._remote.pop(request).tokens)
@@ -116,7 +118,7 @@ class Reads:
         if self._round is not None:
             return self._round.ask_all_at
         # Requests are in the order of their deadlines; a leader has none.
-        return next(iter(self._remote.values())).deadline if self._remote else float("inf")
+        return next(iter(self._remote.values())).deadline if self._remote else inf
 
     def fail_all(self) -> None:
         """The leader is gone, or this server leads no longer."""

@@ -7,6 +7,7 @@ server (snapshots.py) and the transaction that makes it count (raft.db: snapshot
 
 import logging
 from collections.abc import Iterator
+from math import inf
 
 from attrs import evolve
 
@@ -40,7 +41,7 @@ class Snapshotting:
         self._applier = applier
         self._timing = timing
         self._is_under_way = False
-        self._not_before = float("-inf")
+        self._not_before = -inf
         self._askers: list[Sender] = []
         self._waiting_for: int | None = None
 

@@ -11,6 +11,7 @@ entries.
 
 from collections import deque
 from collections.abc import Iterable
+from math import inf
 from typing import Protocol
 
 from attrs import define, field
@@ -78,8 +79,8 @@ class RaftState:
     snapshot: SnapshotSave | None = None
     """The last one, without its chunks: those are on disk and nowhere else."""
     leader: str | None = None
-    leader_heard_at: float = float("-inf")
-    leader_gone_until: float = float("-inf")
+    leader_heard_at: float = -inf
+    leader_gone_until: float = -inf
     """Until then the leader's process is taken for dead, because its port refused a connection."""
     verified_index: int = field(default=0)
     """As follower: up to here our log is known to equal the log of this term's leader; 0 in a new term."""
@@ -124,7 +125,7 @@ class RaftState:
             self.engine.follow(leader)
             self.leader = leader
         self.leader_heard_at = self.now
-        self.leader_gone_until = float("-inf")
+        self.leader_gone_until = -inf
 
     def reconfigured(self) -> None:
         """The configuration in force changed: tell the engine whom to replicate to and whose word counts."""

@@ -9,6 +9,8 @@ removed while a majority is up with it and without it, as long as ``--min-voters
 of them is a minority: a cluster that loses its servers one by one must not follow them down to none (consul#5922).
 """
 
+from math import inf
+
 from actors.raft.messages import ServerView
 from actors.reconciler.scene import Scene
 from actors.reconciler.seats import Proposals
@@ -54,7 +56,7 @@ def _why_keep(scene: Scene, server: ServerView) -> str:
 
 def _until(scene: Scene) -> str:
     dead_s = scene.policy.dead_s
-    return "" if dead_s == float("inf") else f" for {_span(dead_s)} (--dead-server-timeout)"
+    return "" if dead_s == inf else f" for {_span(dead_s)} (--dead-server-timeout)"
 
 
 def _span(seconds: float) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import permutations
+from math import inf
 
 from attrs import define
 
@@ -85,7 +86,7 @@ class Nemesis:
 
     def end(self) -> None:
         """Undo everything that is not undone yet."""
-        self._mend(until_s=float("inf"))
+        self._mend(until_s=inf)
         self._see_who_ended()
         for server in self._cluster.servers:
             # What was started a moment ago does not listen yet.

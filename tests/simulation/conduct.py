@@ -10,6 +10,7 @@ It keeps books of its own about what was delivered, and looks at the core before
 from __future__ import annotations
 
 from collections import defaultdict
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -45,10 +46,10 @@ class _Books:
     asked_to_stand: int = -1
     """The term of the last TimeoutNow."""
     stood_in: int = 0
-    leader_heard_at: float = float("-inf")
+    leader_heard_at: float = -inf
     leader_heard_in: int = 0
     """The term of that leader."""
-    evidence_at: float = float("-inf")
+    evidence_at: float = -inf
     answered_at: dict[str, tuple[float, object]] = field(factory=dict)
     """By peer: when it last answered in the term of this leader, or became a peer, as one Progress counts it."""
     resent_at: dict[str, tuple[int, object]] = field(factory=dict)

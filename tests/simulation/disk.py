@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 from attrs import evolve
@@ -24,7 +25,7 @@ from storage.log_table import Entry
 from storage.raft_db import HardState, RaftWrite, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 
-NEVER_S: Final = float("-inf")
+NEVER_S: Final = -inf
 
 
 class SimDisk:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from actors.actor import Sender
@@ -49,7 +50,7 @@ class GuardedProcess(Process):
         self._rng: random.Random = simulation.rng
         self._raft_incarnation = 0
         self._turn_due = False
-        self._tick_at = float("inf")
+        self._tick_at = inf
         self._is_freezing = False
         self._snapshot_due = 0
         self._reported: LeaderChanged | None = None
@@ -123,7 +124,7 @@ class GuardedProcess(Process):
 
     def _start_raft(self) -> None:
         self._raft_incarnation += 1
-        self._tick_at = float("inf")
+        self._tick_at = inf
         self._turn_due = self._is_freezing = False
         self._reported = None
         self._persistence.tell(RaftLoad(self._raft_incarnation))
@@ -208,7 +209,7 @@ class GuardedProcess(Process):
 
     def _tick(self, at: float) -> None:
         if self._tick_at == at:
-            self._tick_at = float("inf")
+            self._tick_at = inf
             self.server.conduct.tick(self.local_now())
             self.wake()
 

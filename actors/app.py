@@ -85,6 +85,8 @@ def _called(machine: Callable[[], StateMachine]) -> str:
 
 
 def _shown(error: BaseException) -> str:
-    """One line, with the place where it was raised."""
+    """One line, with the place where it was raised, or which is no Python."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {escaped(error.msg)} ({error.filename}, line {error.lineno})"
     at = extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {escaped(str(error))} ({at.filename}, line {at.lineno})"

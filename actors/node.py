@@ -60,7 +60,7 @@ from transport.address import parse_address
 from transport.client_errors import OutcomeUnknown, Overloaded, Unreachable, error_of
 from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
-from transport.keys import ClusterKey, load
+from transport.keys import ClusterKey, load_cluster
 from transport.links import check_free
 from transport.ring import Ring, starting_ring
 from transport.stale import Stale, age_s
@@ -123,7 +123,7 @@ class Node:
             raise RuntimeError("this node runs already")
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
-        key = load(config.key_file) if config.key_file else None
+        key = load_cluster(config.key_file) if config.key_file else None
         self._data_dir = DataDir.open(config.data_dir)
         self._is_open = True
         try:

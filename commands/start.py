@@ -113,9 +113,9 @@ def _option(name: str, *more: str, **attributes: Any) -> Callable[[Command], Com
     "event_handlers",
     type=Line(),
     multiple=True,
-    metavar="FILTER=COMMAND",
-    help="Run a command on events, as in member-failed=/bin/alert or user:deploy='sh deploy.sh'; may be given several "
-    "times (in the environment: one a line).",
+    metavar="[FILTER=]COMMAND",
+    help="Run a command on events, as in member-failed=/bin/alert or user:deploy='sh deploy.sh', without a filter on "
+    "all of them; may be given several times (in the environment: one a line).",
 )
 @_option("--replay", is_flag=True, help="When joining, hear the latest user events too, not only those to come.")
 @_option(

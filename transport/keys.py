@@ -139,6 +139,16 @@ def _key(tables: dict[str, Any], table: str, name: str, source: str) -> bytes:
     return key
 
 
+def load_cluster(path: str | Path) -> ClusterKey:
+    """The whole cluster key in a file, as a server needs it. Raises KeyFileError, also for a client's file."""
+    key = load(path)
+    if not key.can_serve:
+        raise KeyFileError(
+            f"{path} is a client's key file: a server needs the cluster's, made by `quorate keys generate`"
+        )
+    return key
+
+
 def save(path: str | Path, text: str) -> None:
     """Write a key file that only its owner can read. Raises KeySaveError; an existing file is never overwritten."""
     path = Path(path)

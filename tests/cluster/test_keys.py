@@ -55,7 +55,7 @@ def test_a_server_with_the_wrong_key_stays_out(cluster: Cluster, tmp_path: Path,
     stranger.start()
 
     if which == "a client's":
-        assert stranger.wait_exit() == 1
+        assert stranger.wait_exit() == 2
         assert "client" in stranger.log_text()
     else:
         stranger.wait_log(f"{cluster.servers[0].address}: it answers, but no link comes up: it may hold another key")

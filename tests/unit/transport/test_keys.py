@@ -38,6 +38,11 @@ def test_a_client_file_cannot_serve(tmp_path: Path) -> None:
     client = keys.load(path)
 
     assert not client.can_serve
+    with pytest.raises(
+        KeyFileError, match=r"client\.key is a client's key file: a server needs the cluster's"
+    ) as refused:
+        keys.load_cluster(path)
+    assert refused.value.exit_code == 2
     assert client.client == key.client
     assert client.fingerprint == key.fingerprint
     assert key.server is not None

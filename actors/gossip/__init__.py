@@ -8,7 +8,8 @@
 Who is there:
 
 - what is said of a server, and the table of all: member.py, roster.py
-- which claims are believed, objecting to those about oneself, one name each: beliefs.py, own.py, names.py
+- which claims are believed, and objecting to those about oneself: beliefs.py, own.py, moves.py
+- one live server for a name, and for an id: names.py, twins.py
 - why a member is what it is; what can be asked of gossip: trail.py, report.py
 
 Finding out:

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
+from actors.raft.applier import Applier
 from tests.simulation.mutate import caught
 from tests.simulation.mutations import ALL
+from tests.simulation.mutations.table import Mutation
 
 SEEDS_MAX = 60
 QUICK = (
@@ -27,6 +31,13 @@ def test_mutation_is_caught(name: str) -> None:
     (mutation,) = (one for one in ALL if one.name == name)
 
     assert caught(mutation, SEEDS_MAX, jobs=1)
+
+
+def test_mutation_that_no_longer_fits_is_not_caught() -> None:
+    """It breaks every run, and shows nothing of what it was to switch off."""
+    mutation = Mutation(20, "takes_too_little", "", lambda: patch.object(Applier, "read_at", lambda self, index: None))
+
+    assert not caught(mutation, SEEDS_MAX, jobs=1)
 
 
 def test_every_row_of_the_engines_faults_has_a_mutation() -> None:

@@ -122,7 +122,7 @@ def a_minority_confirms_a_read() -> Patch:
 @MUTATIONS.row(20, seed=3)
 def a_read_does_not_wait_to_be_applied() -> Patch:
     """a read is answered from the state as it is, whatever index it has to see"""
-    return patch.object(Applier, "read_at", lambda self, index, query: self.read_now(query))
+    return patch.object(Applier, "read_at", lambda self, index, query, word=b"": self.read_now(query, word))
 
 
 @MUTATIONS.row(21)

@@ -59,7 +59,8 @@ class Leaderless:
             view = await self._context.ref("gossip").ask(MembersRequest(), timeout_s=ASK_TIMEOUT_S)
         except AskError as error:
             return f"{self._identity.name} cannot say why ({error})"
-        return why_leaderless(raft.value, {member.id: str(member.status) for member in view.members})
+        statuses = {member.id: str(member.status) for member in view.members}
+        return why_leaderless(self._identity.name, raft.value, statuses)
 
 
 def why_unjoined(name: str, gossip: Mapping[str, Any]) -> str:
@@ -72,8 +73,9 @@ def why_unjoined(name: str, gossip: Mapping[str, Any]) -> str:
     return f"{name} has not joined a cluster yet ({'; '.join(heard) or 'it knows no peer to ask'})"
 
 
-def why_leaderless(raft: Mapping[str, Any], statuses: Mapping[str, str]) -> str:
-    """The line of a member, from Raft's status and gossip's word on each server."""
+def why_leaderless(name: str, raft: Mapping[str, Any], statuses: Mapping[str, str]) -> str:
+    """The line of a member, from Raft's status and gossip's word on each server; of disks it knows its own alone."""
+    disk = f"; the disk of {name} takes no writes ({raft['storage_error']})" if raft["storage_error"] else ""
     voters = [peer for peer in raft["peers"] if peer["voter"]]
     missing = [peer for peer in voters if statuses.get(peer["id"]) != "alive"]
     quorum = len(voters) // 2 + 1
@@ -82,5 +84,7 @@ def why_leaderless(raft: Mapping[str, Any], statuses: Mapping[str, str]) -> str:
     more = f" and {len(named) - SHOWN_MAX} more" if len(named) > SHOWN_MAX else ""
     gone = f"; missing: {', '.join(named[:SHOWN_MAX])}{more}" if named else ""
     if len(voters) - len(missing) < quorum:
-        return f"{there} and a quorum takes {quorum}{gone}"
-    return f"{there}, which is a quorum: an election may be under way, try again{gone}"
+        return f"{there} and a quorum takes {quorum}{gone}{disk}"
+    # Whoever cannot write stands for nothing, and grants no vote.
+    outlook = "" if disk else ": an election may be under way, try again"
+    return f"{there}, which is a quorum{outlook}{gone}{disk}"

@@ -24,8 +24,9 @@ def missing(statuses: Views, voters: int) -> str:
     answers = [status for status in statuses if status is not None]
     if len(answers) < count:
         return f"{len(answers)} of {counted(count, 'server')} answer"
-    if len({status["cluster_id"] for status in answers}) > 1:
-        return "the servers have not joined one cluster yet"
+    clusters = {status["cluster_id"]: status["node"] for status in reversed(answers)}
+    if len(clusters) > 1:
+        return _why_apart(clusters)
     leaders = {(status["leader"], status["term"]) for status in answers}
     if any(not leader for leader, _ in leaders):
         return "no leader yet"
@@ -38,3 +39,15 @@ def missing(statuses: Views, voters: int) -> str:
     if voting < voters:
         return f"{voting} of {counted(voters, 'voter')}"
     return ""
+
+
+def _why_apart(clusters: Mapping[str, str]) -> str:
+    """clusters: the id of each, and who is of it; "" is none yet."""
+    several = sorted((name, cluster) for cluster, name in clusters.items() if cluster)
+    if len(several) < 2:
+        return "the servers have not joined one cluster yet"
+    named = " and ".join(f"{name} is of cluster {cluster}" for name, cluster in several[:2])
+    return (
+        f"{named}, which never merge: was a folder emptied? Without its data server 0 begins a cluster of its own; "
+        "'cluster kill' it, empty its folder again, and let it join once by 'start' with --peer of another"
+    )

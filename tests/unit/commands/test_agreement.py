@@ -13,6 +13,7 @@ def status(**changes: Any) -> dict[str, Any]:
     """What one of three healthy servers answers."""
     healthy = {
         "cluster_id": "c",
+        "node": "server-1",
         "leader": "server-0",
         "term": 2,
         "voters": ["server-0", "server-1", "server-2"],
@@ -30,7 +31,7 @@ def test_three_servers_that_say_the_same_agree() -> None:
     ("third", "expected"),
     [
         (None, "2 of 3 servers answer"),
-        (status(cluster_id="other"), "the servers have not joined one cluster yet"),
+        (status(cluster_id=""), "the servers have not joined one cluster yet"),
         (status(leader=""), "no leader yet"),
         (status(leader="server-1"), "the servers do not name the same leader yet"),
         (status(term=3), "the servers do not name the same leader yet"),
@@ -42,3 +43,11 @@ def test_three_servers_that_say_the_same_agree() -> None:
 def test_what_is_missing_is_said(third: dict[str, Any] | None, expected: str) -> None:
     """One server that is not there yet keeps the cluster waiting, and the reason names it."""
     assert missing([status(), status(), third], 3) == expected
+
+
+def test_two_clusters_are_not_waited_for_as_if_they_could_become_one() -> None:
+    """Server 0 whose folder was emptied has begun another one: who is where is said, and the way out."""
+    apart = missing([status(node="server-0", cluster_id="new"), status(), status(node="server-2")], 3)
+
+    assert apart.startswith("server-0 is of cluster new and server-1 is of cluster c, which never merge: was a folder")
+    assert "--peer of another" in apart

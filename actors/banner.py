@@ -5,7 +5,7 @@ What lives here: text.  What does not: the server (node.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -25,8 +25,8 @@ PORT_STEP = 10
 PORTS_TRIED_MAX = 64
 
 
-def banner(config: NodeConfig, identity: Identity) -> str:
-    """Where everything is, and the line that starts a second server."""
+def banner(config: NodeConfig, identity: Identity, remembered: Collection[str] = ()) -> str:
+    """Where everything is, and the line that starts a second server, at the address of no remembered member."""
     joined = ("joining by " + ", ".join(config.peers)) if config.peers else f"cluster {identity.cluster_id}"
     lines = [
         f"server    {identity.name} ({identity.id[:8]}), {joined}",
@@ -39,7 +39,8 @@ def banner(config: NodeConfig, identity: Identity) -> str:
     if config.fault_hooks:
         # One of a local cluster, which grows by 'cluster up'.
         return "\n".join(lines)
-    bind = format_address(parse_address(identity.address).host, second_port(config))
+    host = parse_address(identity.address).host
+    bind = format_address(host, second_port(config, ports_at(host, remembered)))
     key = f" --key {quote(str(config.key_file))}" if config.key_file else ""
     app = f" --app {config.app}" if config.app else ""
     lines.append(
@@ -53,13 +54,20 @@ def _is_free(port: int) -> bool:
     return why_not_free(Address("127.0.0.1", port)) is None
 
 
-def second_port(config: NodeConfig, is_free: Callable[[int], bool] = _is_free) -> int:
+def ports_at(host: str, addresses: Iterable[str]) -> set[int]:
+    """The ports of those addresses that are at this host, and the ones behind them, for HTTP."""
+    here = [address.port for address in map(parse_address, addresses) if address.host == host]
+    return {port + offset for port in here for offset in (0, HTTP_PORT_OFFSET)}
+
+
+def second_port(config: NodeConfig, members: Collection[int] = (), is_free: Callable[[int], bool] = _is_free) -> int:
     """A port for one more server on this machine: nobody has it or the one behind it, which is for HTTP.
 
+    members: ports of members, which may be down for the moment.
     Where that cannot be found within PORTS_TRIED_MAX, it is at least none of this server's.
     """
     own = parse_address(config.advertised).port
-    used = {own, parse_address(config.bind).port}
+    used = {own, parse_address(config.bind).port, *members}
     if config.http_address is not None:
         used.add(parse_address(config.http_address).port)
     if config.monitor_port:

@@ -94,6 +94,8 @@ class Node:
         self.system: System
         self._machine = machine or (load_app(config.app) if config.app else KeyValueStore)
         self._app = app_name(self._machine)
+        self.remembered: list[str] = []
+        """Addresses of the members from before this start, those that are down too."""
         self._held: HeldRing
         self._data_dir: DataDir
         self._is_open = False
@@ -130,6 +132,7 @@ class Node:
             self.logs.open()
             known = self._data_dir.identify(config.name or _default_name(config), self._app)
             self.identity = self._identify(known)
+            self.remembered = [member.address for member in known.members]
             self._held = HeldRing(self._choose_ring(key) if key else None)
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
             # then founding goes on (the raft actor founds only on an empty log).
@@ -366,7 +369,7 @@ async def run(config: NodeConfig) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.request_stop)
     try:
-        print(banner(node.config, node.identity), flush=True)
+        print(banner(node.config, node.identity, node.remembered), flush=True)
         return await node.wait()
     finally:
         await node.stop()

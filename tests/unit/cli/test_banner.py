@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors import banner as banner_module
-from actors.banner import banner, second_port
+from actors.banner import banner, ports_at, second_port
 from actors.config import NodeConfig
 from actors.identity import Identity
 from tests.ports import free_ports
@@ -32,18 +32,26 @@ from tests.ports import free_ports
 )
 def test_the_second_server_collides_with_nothing_of_the_first(settings: dict[str, Any], port: int) -> None:
     """Neither its port nor the HTTP port behind it is one that this server has."""
-    assert second_port(NodeConfig(data_dir=Path("d"), **settings), lambda _: True) == port
+    assert second_port(NodeConfig(data_dir=Path("d"), **settings), (), lambda _: True) == port
 
 
 @pytest.mark.parametrize(("taken", "port"), [({7956}, 7966), ({7957}, 7966), ({7956, 7967}, 7976)])
 def test_the_second_server_collides_with_nobody_else(taken: set[int], port: int) -> None:
     """A port that another program has is passed over, and one whose HTTP port is taken."""
-    assert second_port(NodeConfig(data_dir=Path("d")), lambda port: port not in taken) == port
+    assert second_port(NodeConfig(data_dir=Path("d")), (), lambda port: port not in taken) == port
+
+
+def test_the_place_of_a_member_that_is_down_is_not_offered() -> None:
+    """Nobody listens there for the moment; a server started there would take its place when it wants to come back."""
+    remembered = ["127.0.0.1:7946", "127.0.0.1:7956", "192.0.2.1:7966"]
+
+    assert ports_at("127.0.0.1", remembered) == {7946, 7947, 7956, 7957}
+    assert second_port(NodeConfig(data_dir=Path("d")), ports_at("127.0.0.1", remembered), lambda _: True) == 7966
 
 
 def test_a_machine_without_free_ports() -> None:
     """The search ends, with a port that is at least not this server's."""
-    assert second_port(NodeConfig(data_dir=Path("d")), lambda _: False) == 7956
+    assert second_port(NodeConfig(data_dir=Path("d")), (), lambda _: False) == 7956
 
 
 def test_a_listening_port_is_seen() -> None:

@@ -78,7 +78,7 @@ def test_a_local_cluster_grows_by_another_command() -> None:
 
 def test_the_line_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a blank in its name is one word."""
-    monkeypatch.setattr(banner_module, "second_port", lambda config: 7956)
+    monkeypatch.setattr(banner_module, "second_port", lambda config, members: 7956)
     config = NodeConfig(data_dir=Path("my data"), key_file=Path("my key"), app="shop:Carts")
     line = banner(config, Identity("f" * 32, "one", "127.0.0.1:7946", boot=1)).splitlines()[-1]
 

@@ -4,10 +4,11 @@ What lives here: the wiring and the life of a whole server: start, leave, stop, 
 actor does.  Embedding a server in a program begins with ``Node`` too (``quorate.Node``).
 
 The tree.  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and all behind it
-start again.  ``edge`` is *one for one*: what serves people and clients fails alone.
+start again.  ``edge`` and ``web`` are *one for one*: what serves people and clients fails alone.
 
     root  persistence → links → gossip → raft → reconciler → keys
-    edge  events, http, console, gateway
+    edge  events, console, gateway
+    web   http
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from actors.events.events import EventsActor
 from actors.events.handlers import answers
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
+from actors.gateway.http_address import check_http
 from actors.gateway.log_tap import LogTap
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
@@ -98,7 +100,7 @@ class Node:
         """Addresses of the members from before this start, those that are down too."""
         self._held: HeldRing
         self._data_dir: DataDir
-        self._is_open = False
+        self._is_open = self._is_starting = False
         self._links: LinksActor | None = None
         self._supervisors: list[Supervisor] = []
         self._started_at = time.monotonic()
@@ -127,7 +129,7 @@ class Node:
         self._exit = asyncio.get_running_loop().create_future()
         key = load_cluster(config.key_file) if config.key_file else None
         self._data_dir = DataDir.open(config.data_dir)
-        self._is_open = True
+        self._is_open = self._is_starting = True
         try:
             self.logs.open()
             known = self._data_dir.identify(config.name or _default_name(config), self._app)
@@ -137,21 +139,22 @@ class Node:
             # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
             # then founding goes on (the raft actor founds only on an empty log).
             found_cluster = not config.peers and all(member.id == known.id for member in known.members)
-            if config.http_address is not None:
-                # It takes long, and from here on it is measured how late the event loop is.
-                _http_actor()
             self.system = System(
                 server_id=lambda: self.identity.id,
                 address=lambda: self.identity.address,
                 rng=random.Random(),
             )
-            # Both stand before either starts: mail between them is kept.  The edge comes first, so that a taken HTTP or
-            # console port ends the start before any other server has heard of this one; the server's own is looked at
-            # before that, since it is the one that was asked for.
+            # Both stand before either starts: mail between them is kept.  The edge comes first, so that a taken console
+            # port ends the start before any other server has heard of this one; the server's own is looked at before
+            # that, since it is the one that was asked for.
             check_free(config.bind)
+            check_http(config.http_address, config.http_tokens)
             self._supervisors = [self._edge(), self._root(found_cluster)]
             for supervisor in self._supervisors:
                 await supervisor.start()
+            if config.http_address is not None:
+                await self._start_web(config.http_address)
+            self._is_starting = False
         except BaseException:
             await self.stop()
             raise
@@ -223,6 +226,11 @@ class Node:
         if not self.config.fault_hooks:
             return None
         return LinkFaults(self.system, lambda: self._links.links if self._links else None)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether something of its start is still to come; HTTP comes last."""
+        return self._is_starting
 
     def uptime_s(self) -> float:
         """Seconds since this server was made."""
@@ -305,16 +313,20 @@ class Node:
                 partial(EventsActor, identity=self.identity, handlers=config.handlers, key_file=config.key_file),
             )
         ]
-        if config.http_address is not None:
-            children.append(
-                ChildSpec("http", partial(_http_actor(), address=config.http_address, tokens=config.http_tokens))
-            )
         if config.monitor_port:
             children.append(
                 ChildSpec("console", partial(ConsoleActor, server=self.identity.name, first_port=config.monitor_port))
             )
         children.append(ChildSpec("gateway", partial(Gateway, control=self)))
         return self._supervisor("edge", Strategy.ONE_FOR_ONE, children)
+
+    async def _start_web(self, address: str) -> None:
+        # aiohttp takes a fifth of a second to import and costs 10 MB, so only a server that has HTTP imports it; in a
+        # thread, since the others would take the pause for a failure, and last, since they need not wait for it.
+        actor = await asyncio.to_thread(_http_actor)
+        children = [ChildSpec("http", partial(actor, address=address, tokens=self.config.http_tokens))]
+        self._supervisors.insert(0, self._supervisor("web", Strategy.ONE_FOR_ONE, children))
+        await self._supervisors[0].start()
 
     def _supervisor(self, name: str, strategy: Strategy, children: list[ChildSpec]) -> Supervisor:
         return Supervisor(self.system, name, strategy=strategy, children=children, on_escalate=self._give_up)
@@ -360,14 +372,15 @@ class Node:
 async def run(config: NodeConfig) -> int:
     """Run one server until it is stopped (SIGINT, SIGTERM), has left, or gives up; returns the exit code."""
     node = Node(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Others know of this server before its start is over: it is stopped in order from its beginning on.
+        loop.add_signal_handler(number, node.request_stop)
     await node.start()
     # What is there now stays, and little of what comes is in cycles: the collector need not walk through it often.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, node.request_stop)
     try:
         print(banner(node.config, node.identity, node.remembered), flush=True)
         return await node.wait()
@@ -376,7 +389,6 @@ async def run(config: NodeConfig) -> int:
 
 
 def _http_actor() -> type[HttpActor]:
-    # Imported late, because aiohttp costs a server that has no HTTP 10 MB and a fifth of a second.
     from actors.gateway.http import HttpActor
 
     return HttpActor

@@ -17,8 +17,8 @@ Views = Sequence[Mapping[str, Any] | None]
 def missing(statuses: Views, voters: int) -> str:
     """What keeps the servers from agreeing, in words for a progress line; "" when they agree.
 
-    They agree when every one answers, all name the same cluster, leader and term, each sees all as alive members, and
-    each counts `voters` voters.
+    They agree when every one answers, all name the same cluster, leader and term, each sees all as alive members,
+    each counts `voters` voters, and each has come to the end of its start.
     """
     count = len(statuses)
     answers = [status for status in statuses if status is not None]
@@ -38,7 +38,8 @@ def missing(statuses: Views, voters: int) -> str:
     voting = min(len(status["voters"]) for status in answers)
     if voting < voters:
         return f"{voting} of {counted(voters, 'voter')}"
-    return ""
+    started = sum(not status["starting"] for status in answers)
+    return "" if started == count else f"{started} of {counted(count, 'server')} have come to the end of their start"
 
 
 def _why_apart(clusters: Mapping[str, str]) -> str:

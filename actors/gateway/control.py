@@ -72,6 +72,10 @@ class Control(Protocol):
     def logs(self) -> LogTap:
         """What it logs."""
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether something of its start is still to come; HTTP comes last."""
+
     def uptime_s(self) -> float:
         """Seconds since the start of this process."""
 

@@ -1,28 +1,25 @@
 """The HTTP actor: takes the address, serves the API, and gives the address back.
 
 What lives here: the life of one aiohttp server.  What does not: paths (http_app.py) and bodies (http_api.py).  aiohttp
-takes a tenth of a second and more to import, so it is imported here at the top, before a server's event loop runs:
-within it, the other members would take the pause for a failure.
+takes a fifth of a second to import: a server imports this module last, in a thread (actors/node.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
 from pathlib import Path
 from typing import Final
 
 from aiohttp.web import AppRunner
 
 from actors.actor import Actor, Context
+from actors.gateway.http_address import why_not_served
 from actors.gateway.http_app import make_app
 from actors.gateway.http_door import Door, connections_max
 from actors.gateway.http_guard import request_log
 from actors.gateway.http_tokens import Tokens
-from transport.address import Address, parse_address
-from transport.errors import QuorateError
+from transport.address import parse_address
 
 SHUTDOWN_TIMEOUT_S: Final = 1.0
 """How long requests in progress may still take when the actor stops."""
@@ -31,10 +28,6 @@ BACKLOG: Final = 32
 """Also how many connections asyncio takes at a time, before any of them can be turned away."""
 
 log = logging.getLogger("quorate.http")
-
-
-class HttpError(QuorateError):
-    """HTTP cannot listen where it was told to."""
 
 
 class HttpActor(Actor):
@@ -71,7 +64,7 @@ class HttpActor(Actor):
                 door, self._address.host, self._address.port, reuse_address=True, backlog=BACKLOG
             )
         except OSError as error:
-            raise HttpError(_explain(self._address, error)) from None
+            raise why_not_served(self._address, error) from None
         log.info("HTTP: http://%s", self._address)
 
     async def on_stop(self) -> None:
@@ -82,11 +75,3 @@ class HttpActor(Actor):
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-
-
-def _explain(address: Address, error: OSError) -> str:
-    advice = "choose another address with --http HOST:PORT, or none with --http off"
-    if error.errno == errno.EADDRINUSE:
-        return f"the HTTP address {address} is in use: {advice}"
-    reason = "the name is not known" if isinstance(error, socket.gaierror) else error.strerror or str(error)
-    return f"cannot serve HTTP on {address} ({reason}): {advice}"

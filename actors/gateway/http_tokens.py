@@ -20,15 +20,18 @@ import hmac
 import tomllib
 from collections.abc import Iterable
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
-from aiohttp import web
 
 from actors.gateway.http_error import ApiError
 from transport.errors import QuorateError
 from transport.text import shortened
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 Role = Literal["read", "write"]
 
@@ -110,13 +113,13 @@ class Tokens:
         if grant is None:
             given = "Authorization" in request.headers
             raise ApiError(
-                web.HTTPUnauthorized.status_code,
+                HTTPStatus.UNAUTHORIZED,
                 "unauthorized",
                 "this server does not know the bearer token" if given else "give a token: Authorization: Bearer TOKEN",
             )
         refusal = grant.refusal(role, keys)
         if refusal:
-            raise ApiError(web.HTTPForbidden.status_code, "forbidden", refusal)
+            raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", refusal)
 
 
 def read_grants(path: Path) -> list[Grant]:

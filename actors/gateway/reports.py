@@ -51,6 +51,7 @@ def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mappi
         "mustering": gossip["mustering"],
         "turned_away": gossip["turned_away"],
         "http": control.config.http_address,
+        "starting": control.is_starting,
         "monitor_port": control.config.monitor_port or None,
         "data_dir": str(control.config.data_dir),
         "uptime_s": round(control.uptime_s(), 3),

@@ -41,7 +41,7 @@ def test_a_token_is_asked_for_and_can_be_taken_back(cluster: Cluster, tmp_path: 
     reader, shop = made("--name", "reader"), made("--name", "shop", "--role", "write", "--prefix", "shop/")
     server = cluster.add("--http-tokens", str(file))
     server.start()
-    server.wait_status("leads", lambda said: said["role"] == "leader" and said["quorum"])
+    server.wait_status("leads", lambda said: said["role"] == "leader" and said["quorum"] and not said["starting"])
 
     assert [status(server, token, "/v1/status") for token in ("", "x", reader, shop)] == [401, 401, 200, 200]
     assert [status(server, token, "/v1/kv/shop/a", b"1") for token in ("", reader, shop)] == [401, 403, 200]

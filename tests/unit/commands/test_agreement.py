@@ -18,6 +18,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "term": 2,
         "voters": ["server-0", "server-1", "server-2"],
         "members": {"alive": 3},
+        "starting": False,
     }
     return {**healthy, **changes}
 
@@ -38,6 +39,7 @@ def test_three_servers_that_say_the_same_agree() -> None:
         (status(members={"alive": 2, "suspect": 1}), "2 of 3 members alive"),
         (status(members={}), "0 of 3 members alive"),
         (status(voters=["server-0", "server-1"]), "2 of 3 voters"),
+        (status(starting=True), "2 of 3 servers have come to the end of their start"),
     ],
 )
 def test_what_is_missing_is_said(third: dict[str, Any] | None, expected: str) -> None:

@@ -248,6 +248,11 @@ class Server:
         """Of a logger of its own."""
         return self._logs
 
+    @property
+    def is_starting(self) -> bool:
+        """Never."""
+        return False
+
     def uptime_s(self) -> float:
         """Virtual."""
         return self.stage.loop.time()

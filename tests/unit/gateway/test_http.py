@@ -14,7 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from actors.actor import Context
 from actors.asks import ActorDied, MailboxFull, Timeout
-from actors.gateway.http import HttpActor, HttpError
+from actors.gateway.http import HttpActor
+from actors.gateway.http_address import HttpError
 from actors.gateway.http_app import make_app
 from actors.ref import Ref
 from storage.kv_protocol import VALUE_BYTES_MAX

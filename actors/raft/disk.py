@@ -4,7 +4,7 @@ What lives here: the order of writes, and trying again when the disk refuses.  W
 (actors/persistence.py) and what a write makes true (actors/raft/journal.py).
 
 The persistence actor does writes in order and refuses everything behind a failed one, so that no later write leaves a
-gap.  What failed is kept and sent again; until it is done this server promises nothing (DESIGN §5).
+gap.  What failed is kept and sent again; until it is done this server promises nothing (row 22).
 """
 
 import logging

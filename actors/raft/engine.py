@@ -24,7 +24,7 @@ Private names, each with its reason:
 ``__setCurrentTerm``           a term learned from a frame that the engine does not see (row 2)
 ``__setState``, ``__raftLeader``  stepping down and following without an AppendEntries (rows 1, 10)
 ``__raftState``, ``__raftCurrentTerm``, ``__votedForNodeId``  read: what it is and whom it voted for
-``__raftCommitIndex``          a commit index learned by heartbeat; a leader's clamp to what is durable (§5)
+``__raftCommitIndex``          a commit index learned by heartbeat; a leader's clamp to what is durable (row 22)
 ``__raftNextIndex``, ``__raftMatchIndex``, ``__lastResponseTime``  per peer; set when peers change, kept from going
                                back (row 3)
 ``__otherNodes``, ``__readonlyNodes``  the other voters and the standbys

@@ -2,7 +2,7 @@
 
 What lives here: the answer to Append (Raft §5.3) and to the leader's heartbeat.  The raw engine truncates whatever
 follows prevLogIdx, matching and applied entries included, and steps back one entry a round trip after a divergence
-(DESIGN §6, rows 1 and 5).  So the log is compared first, and the engine sees only what is new or in conflict.
+(rows 1 and 5).  So the log is compared first, and the engine sees only what is new or in conflict.
 
 Rules:
 1. A matching prefix is cut off.  If nothing is new, nothing is written, and just that much is acknowledged.

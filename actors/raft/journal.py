@@ -1,7 +1,7 @@
 """The log in memory, and what of it is not on disk yet.
 
 What lives here: the Journal that PySyncObj writes to, as plain lists, plus the book-keeping of *persist, then speak*
-(DESIGN §5): which entries and hard state a write must carry, and up to where earlier writes have made the log durable.
+(row 22): which entries and hard state a write must carry, and up to where earlier writes have made the log durable.
 What does not: SQLite (storage/raft_db.py); the raft actor carries a write there and brings the answer back.
 
 Rules:
@@ -21,11 +21,10 @@ from pysyncobj.journal import Journal as EngineJournal
 
 from actors.raft.entries import NO_OP
 from storage.log_table import Entry
-from storage.raft_db import Chunk, HardState, SnapshotSave
+from storage.raft_db import Chunk, HardState, RaftLoaded, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 
 FRESH_ANCHOR_INDEX = 1
-FRESH_ANCHOR_TERM = 0
 
 
 @frozen
@@ -309,3 +308,9 @@ class RestoredLog:
     snapshot: SnapshotSave | None = None
     arriving: Staging = field(factory=Staging)
     """What has arrived of a leader's snapshot."""
+
+    @classmethod
+    def of(cls, loaded: RaftLoaded) -> "RestoredLog":
+        """From what raft.db holds."""
+        anchor = loaded.anchor_index, loaded.anchor_term
+        return cls(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot, loaded.arriving)

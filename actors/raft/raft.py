@@ -10,6 +10,7 @@ A proposal that finds the server idle is therefore flushed at once, and while a 
 """
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -116,7 +117,7 @@ class RaftActor(Actor):
             RaftLoad(self.context.incarnation), timeout_s=LOAD_TIMEOUT_S
         )
         now = self.context.now()
-        self._core = RaftCore(self._identity.id, _restored(loaded), self._timing, self.context.rng, now)
+        self._core = RaftCore(self._identity.id, RestoredLog.of(loaded), self._timing, self.context.rng, now)
         self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._timing)
         self._chunks = ChunkPost(self.context, self._core, self._send)
         self._log_clock = LogClock(self._core, self._applier)
@@ -135,8 +136,7 @@ class RaftActor(Actor):
         return Turn(
             core=self._core,
             propose=self._propose,
-            messages=self._core.take_messages,
-            send=self._send,
+            send=self._send_due,
             hold=self._chunks.hold,
             write=self._disk.write,
             chunks=self._chunks.send_due,
@@ -255,7 +255,7 @@ class RaftActor(Actor):
     # --- the turn -------------------------------------------------------------------------------------------------
 
     def _mind_disk(self) -> None:
-        """Whoever cannot keep an entry must not lead: the others can (DESIGN §5)."""
+        """Whoever cannot keep an entry must not lead: the others can."""
         core = self._core
         if self._disk.error and not core.is_halted:
             core.halt(self.context.now())
@@ -293,6 +293,14 @@ class RaftActor(Actor):
             return "not_leader"
         is_ready = core.takes_proposals and not self._disk.error and self._log_clock.is_known
         return "" if is_ready else "overloaded"
+
+    def _send_due(self) -> None:
+        messages = self._core.take_messages()
+        for peer, msg in messages:
+            self._send(peer, msg)
+        if messages:
+            # ZeroMQ's thread has them now and may wait for this core, as others wait for that thread.
+            os.sched_yield()
 
     def _send(self, peer: str, msg: object) -> None:
         address = self._address(peer)
@@ -390,8 +398,3 @@ class RaftActor(Actor):
     def _first_configuration(self) -> Configuration:
         identity = self._identity
         return Configuration((Server(identity.id, identity.name, identity.address, voter=True),))
-
-
-def _restored(loaded: RaftLoaded) -> RestoredLog:
-    anchor = loaded.anchor_index, loaded.anchor_term
-    return RestoredLog(loaded.hard_state, anchor, loaded.commit, loaded.entries, loaded.snapshot, loaded.arriving)

@@ -7,7 +7,7 @@ among the messages of a turn (core.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 class Turn:
     """One server's turns.  Each step is a call to whoever can do it.
 
-    propose: have what clients asked for appended.  messages: what the core has to send.  hold: keep the snapshots that
-    are being sent.  chunks: send what is due of them.  apply: some of what is committed.  answer: clients.
+    propose: have what clients asked for appended.  send: the core's messages that may leave.  hold: keep the snapshots
+    that are being sent.  chunks: send what is due of them.  apply: some of what is committed.  answer: clients.
     """
 
     core: RaftCore
     propose: Callable[[], None]
-    messages: Callable[[], Iterable[tuple[str, object]]]
-    send: Callable[[str, object], None]
+    send: Callable[[], None]
     hold: Callable[[], None]
     write: Callable[[Write], None]
     chunks: Callable[[], None]
@@ -41,8 +40,7 @@ class Turn:
         self.propose()
         self.core.flush()
         # What waits for a write is not among them, so they need not wait for this turn's to be on its way.
-        for peer, message in self.messages():
-            self.send(peer, message)
+        self.send()
         self.hold()
         write = self.core.take_write()
         if write is not None:

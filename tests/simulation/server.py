@@ -266,9 +266,7 @@ class SimServer:
         turn = Turn(
             core=core,
             propose=partial(self._propose, self.clock(now)),
-            # The engine's sets have no order; what goes to one peer has.
-            messages=lambda: sorted(core.take_messages(), key=_target),
-            send=partial(self._send, sent),
+            send=partial(self._send_due, sent),
             hold=lambda: self.disk.hold(core.sender.in_use),
             write=self.submit,
             chunks=self._send_chunks,
@@ -281,10 +279,12 @@ class SimServer:
         self.judge.turned(self)
         return sent
 
-    def _send(self, sent: list[tuple[str, object]], peer: str, message: object) -> None:
-        self.judge.sent(self, peer, message)
-        self.conduct.sends(peer, message)
-        sent.append((peer, message))
+    def _send_due(self, sent: list[tuple[str, object]]) -> None:
+        # The engine's sets have no order; what goes to one peer has.
+        for peer, message in sorted(self.core.take_messages(), key=_target):
+            self.judge.sent(self, peer, message)
+            self.conduct.sends(peer, message)
+            sent.append((peer, message))
 
     def _send_chunks(self) -> None:
         for peer, chunk in self.core.take_chunks():

@@ -46,6 +46,8 @@ class RaftTiming:
     idle CPU: each is two wake-ups in every server.
     election_min_s, election_max_s: a follower that hears no leader for a random time between the two asks for votes.
     Shorter ones elect for no reason on a busy machine; the spread keeps two followers from starting together.
+    spread_s: after so long a lone entry goes also to those without whom it was committed; at 0 they need not wait
+    (actors/raft/spread.py).
     snapshot_entries: applied entries since the last snapshot that make the next one due.
     tail_entries: entries kept behind a snapshot, so that a slow follower gets entries and not a snapshot.
     stable_s: how long a standby must have been healthy before it votes (autopilot's ServerStabilizationTime).
@@ -55,6 +57,7 @@ class RaftTiming:
     heartbeat_s: float = 0.15
     election_min_s: float = 0.5
     election_max_s: float = 1.0
+    spread_s: float = 0.005
     snapshot_entries: int = 8_192
     snapshot_bytes: int = 64 * 1024 * 1024
     tail_entries: int = 1_024

@@ -255,7 +255,7 @@ class RaftCore:
         """When ``tick`` must be called next."""
         if self.is_halted:
             return self.reads.deadline
-        deadline = self.leader.heartbeat_at if self.state.engine.is_leader else self.election.deadline
+        deadline = self.leader.deadline if self.state.engine.is_leader else self.election.deadline
         return min(deadline, self.reads.deadline)
 
     # --- what it says of itself -----------------------------------------------------------------------------------

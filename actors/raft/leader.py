@@ -18,15 +18,18 @@ Rules:
 7. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).  Of those
    that nobody waits for every other one is answered: that tells often enough who hears (row 10), and an idle leader is
    woken by little else.
+8. A lone entry goes to a bare majority first (actors/raft/spread.py).
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from math import inf
 
 from attrs import define, field
 
 from actors.raft.journal import FRESH_ANCHOR_INDEX
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
+from actors.raft.spread import Spread
 from actors.raft.state import RaftState
 from storage.log_table import Entry
 
@@ -43,6 +46,8 @@ class Progress:
     last_ack: float
     sequence: int = 0
     resent_at: int = 0
+    helped_at: float = -inf
+    """When it last acknowledged what was not committed yet."""
     acked_round: int = 0
     in_flight: deque[tuple[int, int]] = field(factory=deque)
     in_flight_bytes: int = 0
@@ -82,6 +87,7 @@ class Leader:
     def __init__(self, state: RaftState) -> None:
         self._state = state
         self._is_replication_due = False
+        self._spread = Spread(state)
         self.progress: dict[str, Progress] = {}
         self.round = 0
         self.heartbeat_at = 0.0
@@ -100,6 +106,7 @@ class Leader:
         """The candidacy is won: the engine has appended the no-op of this term."""
         self.term_start = self._state.journal.last_index
         self._won_at = self._state.now
+        self._spread.begin()
         for progress in self.progress.values():
             progress.last_ack = self._state.now
         self._is_replication_due = True
@@ -109,6 +116,11 @@ class Leader:
         peers = self._state.peers
         self.progress = {peer: self.progress.get(peer) or Progress(self._state.now) for peer in peers}
         self._is_replication_due = True
+
+    @property
+    def deadline(self) -> float:
+        """When ``tick`` has something to do."""
+        return min(self.heartbeat_at, self._spread.due_at)
 
     @property
     def is_established(self) -> bool:
@@ -139,7 +151,7 @@ class Leader:
 
     def _last_ack(self, peer: str) -> float:
         progress = self.progress.get(peer)
-        return progress.last_ack if progress else float("-inf")
+        return progress.last_ack if progress else -inf
 
     def appended(self) -> None:
         """There is something new to send."""
@@ -154,13 +166,28 @@ class Leader:
 
     def flush(self) -> None:
         """Send what may be sent."""
+        self._spread.observe()
         if not self._is_replication_due or self._has_unsaved_change:
             return
         held_back = self._held_back()
         self._is_replication_due = bool(held_back)
+        waiting = self._waiting()
         for peer, progress in self.progress.items():
-            if peer not in held_back and not progress.has_snapshot_pending:
+            if peer not in held_back and peer not in waiting and not progress.has_snapshot_pending:
                 self._replicate(peer, progress)
+
+    def bring(self, peer: str) -> None:
+        """A peer waits for all that there is."""
+        if peer in self.progress and self._spread.due_at < inf:
+            self._spread.due_at = self._state.now
+            self._is_replication_due = True
+
+    def _waiting(self) -> Collection[str]:
+        if not self.is_established:
+            return ()
+        first = self._bare_majority(lambda progress: progress.helped_at)
+        engine, last = self._state.engine, self._state.journal.last_index
+        return self._spread.waiting([p for p in self.progress if p not in first and engine.next_index(p) <= last])
 
     @property
     def _has_unsaved_change(self) -> bool:
@@ -195,6 +222,8 @@ class Leader:
         progress.last_ack = state.now
         progress.arrived(reply.sequence)
         if reply.success:
+            if reply.match > state.engine.commit:
+                progress.helped_at = state.now
             if reply.match <= state.journal.last_index:
                 state.engine.acknowledge(peer, reply.match)
         elif reply.sequence > progress.resent_at:
@@ -217,13 +246,18 @@ class Leader:
 
     def confirm(self) -> int:
         """Begin a round of a bare majority: those who were heard last, since they will be heard first."""
-        asked: list[str] = []
-        voters = self.progress.keys() & self._state.configuration.voters
-        for peer in sorted(voters, key=lambda peer: (-self.progress[peer].last_ack, peer)):
-            if self._state.is_quorum(asked):
-                break
-            asked.append(peer)
+        asked = self._bare_majority(lambda progress: progress.last_ack)
         return self._begin_round(asked, wants_reply=True)
+
+    def _bare_majority(self, rank: Callable[[Progress], float]) -> list[str]:
+        """As many other voters as make a majority with this server: those that rank highest."""
+        chosen: list[str] = []
+        voters = self.progress.keys() & self._state.configuration.voters
+        for peer in sorted(voters, key=lambda peer: (-rank(self.progress[peer]), peer)):
+            if self._state.is_quorum(chosen):
+                break
+            chosen.append(peer)
+        return chosen
 
     def _begin_round(self, peers: Iterable[str], *, wants_reply: bool) -> int:
         state = self._state
@@ -238,7 +272,8 @@ class Leader:
         return [peer for peer, progress in self.progress.items() if progress.acked_round >= round_]
 
     def tick(self) -> None:
-        """Heartbeat and probe when due."""
+        """Heartbeat and probe when due, and send to those who wait."""
+        self._is_replication_due |= self._state.now >= self._spread.due_at
         if self._state.now < self.heartbeat_at:
             return
         self.heartbeat_at = self._state.now + self._state.timing.heartbeat_s

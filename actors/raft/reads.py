@@ -78,6 +78,7 @@ class Reads:
         if state.engine.is_leader and request.term == state.engine.term and is_member:
             if len(self._new.asked) < WAITING_MAX:
                 self._new.asked.append((peer, request.request))
+                self._leader.bring(peer)
         else:
             self._refuse([(peer, request.request)])
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from math import inf
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actors.config import RaftTiming
 from actors.raft import leader as leader_module
@@ -61,7 +61,7 @@ class Weather:
         """The weather of a run."""
         is_founded = rng.random() < 0.3
         timing = rng.choice((RaftTiming(), _HASTY))
-        return cls(
+        weather = cls(
             voters=1 if is_founded else rng.choice((1, 2, 3, 3, 4, 5, 5)),
             spares=rng.randint(1, 4) if is_founded else rng.choice((0, 0, 1, 2)),
             is_founded=is_founded,
@@ -86,6 +86,7 @@ class Weather:
             sessions=SessionLimits(sessions_max=rng.choice((2, 4, 4_096))),
             is_eager=rng.random() < 0.3,
         )
+        return evolve(weather, timing=evolve(timing, spread_s=rng.choice((0.0, 0.005, 0.05))))
 
 
 def _policy(rng: random.Random) -> Policy:

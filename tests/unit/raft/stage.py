@@ -163,8 +163,8 @@ class StageServer(SimServer):
 class Stage:
     """``voters`` share a first configuration; ``strangers`` run and are in none.  ``mail`` is what is on its way."""
 
-    def __init__(self, voters: int = 3, standbys: int = 0, strangers: int = 0) -> None:
-        self.timing = RaftTiming()
+    def __init__(self, voters: int = 3, standbys: int = 0, strangers: int = 0, spread_s: float = 0.0) -> None:
+        self.timing = RaftTiming(spread_s=spread_s)
         self.now = 100.0
         self.mail: list[Letter] = []
         self.slow_disks: set[str] = set()

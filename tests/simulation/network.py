@@ -87,6 +87,11 @@ class Network:
         self.loss = self.repeat = self.late = 0.0
         self.delay_s = min(self.delay_s, 0.005)
 
+    @property
+    def drained_at(self) -> float:
+        """When everything that was sent so far, and what a late message holds up, has arrived."""
+        return max(self._last_arrival.values(), default=0.0)
+
     def _delay(self) -> float:
         delay = self.rng.uniform(0.1, 1.0) * self.delay_s
         if self.rng.random() < self.late:

@@ -8,8 +8,8 @@ an answer that comes after a majority's.  So a lone entry goes to a bare majorit
 have made one last, and to everybody else ``spread_s`` later, with what has come meanwhile.  Rules:
 
 1. Only a lone entry: under load there are several to an append anyway.
-2. Only while such entries are committed within half of ``spread_s``.  Where a disk or the network is slow, the first
-   answer of many comes sooner than that of a chosen one.
+2. Only while such entries are committed within ``QUICK`` of ``spread_s``.  Where a disk or the network is slower, the
+   first answer of many comes sooner than that of a chosen one.
 3. Whoever is chosen and does not answer is overtaken when the others get the entry, and not chosen again.
 4. Nobody waits for what a leadership begins with, or for a change of the configuration, or when it has asked for an
    index to read at.
@@ -21,6 +21,8 @@ from math import inf
 from attrs import define
 
 from actors.raft.state import RaftState
+
+QUICK = 0.3
 
 _WEIGHT = 1 / 8
 """Of the latest time in the smoothed one: a few late answers in a hundred are nothing."""
@@ -44,7 +46,7 @@ class Spread:
     def waiting(self, others: Collection[str]) -> Collection[str]:
         """Those who get nothing now, of the peers that lack something and are not of the chosen majority."""
         timing, now = self.state.timing, self.state.now
-        if not others or not self._is_lone() or self._commit_s > timing.spread_s / 2 or now >= self.due_at:
+        if not others or not self._is_lone() or self._commit_s > QUICK * timing.spread_s or now >= self.due_at:
             self.due_at = inf
             return ()
         self.due_at = min(self.due_at, now + timing.spread_s)

@@ -168,8 +168,8 @@ class Simulation:
             self.start(process)
             self.gossip.announce(process.id, Status.ALIVE)
         clock, deadline = self.clock, self.clock.now + QUIET_S
-        # A transfer that was begun in the storm may still come true, or is given up; and a late message of the storm may
-        # hold up a lane for longer than an election takes.
+        # A transfer that was begun in the storm may still come true, or is given up; and a late message of the storm
+        # may hold up a lane for longer than an election takes.
         clock.run_until(max(clock.now + 1.5 * self.weather.timing.election_max_s, self.network.drained_at))
         while (why := why_not_agreed(self.servers)) and clock.now < deadline:
             clock.run_until(clock.now + 0.25)

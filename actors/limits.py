@@ -39,7 +39,7 @@ class SystemLimits:
     """From an operator's kill to the death: the answer has to be out before, also when it is the links that die."""
     slow_handler_s: float = 0.1
     """A handler that takes longer is logged."""
-    watch_period_s: float = 0.25
+    watch_period_s: float = 0.5
     """How often a thread looks for a slow handler at work: one that takes this much longer is logged with its stack."""
-    lag_period_s: float = 0.5
+    lag_period_s: float = 1.0
     """How often the event loop's lag is measured.  Both periods are paid for by an idle server."""

@@ -82,7 +82,7 @@ class HandlerWatch:
 class LoopLag:
     """How late the event loop comes to what is due, by a timer every `period_s`."""
 
-    _SAMPLES = 4
+    _SAMPLES = 2
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, period_s: float) -> None:
         self._loop = loop

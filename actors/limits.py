@@ -42,4 +42,4 @@ class SystemLimits:
     watch_period_s: float = 0.5
     """How often a thread looks for a slow handler at work: one that takes this much longer is logged with its stack."""
     lag_period_s: float = 1.0
-    """How often the event loop's lag is measured.  Both periods are paid for by an idle server."""
+    """How often the event loop's lag is measured apart from actors' timers.  An idle server pays for both periods."""

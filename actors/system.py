@@ -90,7 +90,7 @@ class System:
         self._server_id = server_id
         self._address = address
         self._wall_clock = wall_clock
-        self._lag = LoopLag(self.loop, period_s=self.limits.lag_period_s)
+        self.loop_lag = LoopLag(self.loop, period_s=self.limits.lag_period_s)
         self._cells: dict[str, Cell] = {}
         self._supervisors: list[Supervisor] = []
         self._links: RemoteSender | None = None
@@ -125,7 +125,7 @@ class System:
         """Give everything back.  The supervisors have stopped the actors before."""
         self.pump.close()
         self.handler_watch.stop()
-        self._lag.stop()
+        self.loop_lag.stop()
         for cell in self._cells.values():
             cell.inbox.close()
         self._cells.clear()
@@ -341,7 +341,7 @@ class System:
 
     def loop_lag_s(self) -> float:
         """How late the event loop has been within the last two seconds."""
-        return self._lag.value_s()
+        return self.loop_lag.value_s()
 
     def actors(self) -> list[dict[str, Any]]:
         """Every actor, as plain data, in the order they were added."""

@@ -45,7 +45,9 @@ class Timer:
             self._life.forget_timer(self._number)
 
     def _fire(self) -> None:
-        loop = self._life.system.loop
+        system = self._life.system
+        loop = system.loop
+        system.loop_lag.note(self._due_s)
         if self.period_s is not None:
             # Ticks that were missed are skipped, not made up for.
             missed = (loop.time() - self._due_s) // self.period_s
@@ -58,4 +60,5 @@ class Timer:
         if not self._life.post_timer(self._number):
             self._waits = False
             if self.period_s is None:
-                self._handle = loop.call_later(self.RETRY_S, self._fire)
+                self._due_s = loop.time() + self.RETRY_S
+                self._handle = loop.call_at(self._due_s, self._fire)

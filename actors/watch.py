@@ -80,25 +80,37 @@ class HandlerWatch:
 
 
 class LoopLag:
-    """How late the event loop comes to what is due, by a timer every `period_s`."""
+    """How late the event loop comes to what is due: to the actors' timers, and to one of its own every `period_s`.
 
-    _SAMPLES = 2
+    A short stall between two of its own measurements is seen by the timers that it delays, which wake nobody for it.
+    """
+
+    _PERIODS = 2
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, period_s: float) -> None:
         self._loop = loop
         self._period_s = period_s
-        self._recent: deque[float] = deque(maxlen=self._SAMPLES)
+        self._worst_s = 0.0
+        """Of the present period."""
+        self._recent: deque[float] = deque(maxlen=self._PERIODS)
+        """The worst of each of the last ones."""
         self._timer = loop.call_later(period_s, self._measure)
 
     def value_s(self) -> float:
         """The worst lag of the last few periods, the delay of an overdue measurement included."""
         overdue = self._loop.time() - self._timer.when()
-        return max(0.0, overdue, *self._recent)
+        return max(overdue, self._worst_s, *self._recent)
+
+    def note(self, due_s: float) -> None:
+        """What was due at this time of the loop is done now."""
+        self._worst_s = max(self._worst_s, self._loop.time() - due_s)
 
     def stop(self) -> None:
         """Measure no more."""
         self._timer.cancel()
 
     def _measure(self) -> None:
-        self._recent.append(max(0.0, self._loop.time() - self._timer.when()))
+        self.note(self._timer.when())
+        self._recent.append(self._worst_s)
+        self._worst_s = 0.0
         self._timer = self._loop.call_later(self._period_s, self._measure)

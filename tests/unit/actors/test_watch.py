@@ -110,3 +110,29 @@ async def test_the_lag_of_a_loop_that_was_busy() -> None:
         assert stage.system.loop_lag_s() == pytest.approx(0.4, abs=1e-6)
         await stage.settle(2)
         assert stage.system.loop_lag_s() == pytest.approx(0, abs=1e-6)
+
+
+class Beating(Player):
+    """Has a timer, as Raft and gossip have."""
+
+    async def on_start(self) -> None:
+        """Begin."""
+        self.context.every(0.1, Note("0"))
+
+    @handles(Note)
+    def beat(self, msg: Note, sender: Sender) -> None:
+        """Be quick."""
+
+
+@story
+async def test_a_short_stall_is_seen_by_the_timers_that_it_delays() -> None:
+    """It ends before the next measurement is due."""
+    async with Stage() as stage:
+        await stage.play(("a", stage.cast(Beating)))
+        await stage.settle(2.35)
+        assert stage.system.loop_lag_s() == pytest.approx(0, abs=1e-6)
+
+        stage.loop.advance(0.3)
+        await stage.settle(0.01)
+
+        assert stage.system.loop_lag_s() == pytest.approx(0.25, abs=1e-6)

@@ -87,17 +87,20 @@ def _is_in_use(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
 
 
+def resolved(address: Address) -> Address:
+    """The address with its host as an IP literal, of IPv4 if it has one. Raises OSError for an unknown name."""
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    found.sort(key=lambda info: info[0] != socket.AF_INET)
+    return Address(str(found[0][4][0]), address.port)
+
+
 def _resolve(address: Address) -> Address:
-    """The address with its host as an IP literal."""
-    host = "0.0.0.0" if address.host == "*" else address.host
     try:
-        found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
+        return resolved(Address("0.0.0.0", address.port) if address.host == "*" else address)
     except OSError as error:
         raise LinkError(
             f"cannot listen on {address}: {address.host!r} is not a known host ({error.strerror})"
         ) from error
-    found.sort(key=lambda info: info[0] != socket.AF_INET)
-    return Address(str(found[0][4][0]), address.port)
 
 
 def _explain(bind: str, error: OSError) -> LinkError:

@@ -13,7 +13,7 @@ from pathlib import Path
 from actors.gateway.http_tokens import Tokens
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
-from transport.port import why_not_free
+from transport.port import resolved, why_not_free
 
 
 class HttpError(QuorateError):
@@ -28,8 +28,7 @@ def check_http(address: str | None, tokens: Path | None) -> None:
         Tokens.load(tokens)
     wanted = parse_address(address)
     try:
-        found = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
-        error = why_not_free(Address(str(found[0][4][0]), wanted.port))
+        error = why_not_free(resolved(wanted))
     except OSError as unknown_name:
         error = unknown_name
     if error is not None:

@@ -1,9 +1,10 @@
-"""Running a program of the project, as a reader of its pages would."""
+"""Running a program, and what it prints: one of the project's as a reader of its pages would, or any other."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.unit.project.sources import ROOT
@@ -20,14 +21,19 @@ def said(program: str, folder: Path) -> str:
 
 def file_said(program: Path, folder: Path) -> str:
     """What a program prints that is run from a folder."""
+    return run(sys.executable, program, cwd=folder, env={"PYTHONPATH": str(ROOT)})
+
+
+def run(*command: str | Path, cwd: Path, env: Mapping[str, str], timeout_s: float = RUN_TIMEOUT_S) -> str:
+    """What a command prints; a failure shows both its outputs."""
     done = subprocess.run(
-        [sys.executable, program],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
+        [str(part) for part in command],
+        cwd=cwd,
+        env=env,
         capture_output=True,
         text=True,
         check=False,
-        timeout=RUN_TIMEOUT_S,
+        timeout=timeout_s,
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -21,25 +21,16 @@ import pytest
 
 from hatch_build import MOVED, UnmovableImportError, rewrite
 from tests.ports import free_ports
+from tests.unit.project import running
 from tests.unit.project.sources import ROOT
 
 BUILD_TIMEOUT_S = 60
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command away from the checkout and return what it printed; a failure shows both its outputs."""
+    """What a command prints away from the checkout."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "QUORATE_"))}
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return running.run(*command, cwd=cwd, env=environment, timeout_s=BUILD_TIMEOUT_S)
 
 
 def build(checkout: Path, target: str, folder: Path) -> Path:

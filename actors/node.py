@@ -161,7 +161,7 @@ class Node:
         """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""
         if not self._is_open:
             return
-        self._is_open = False
+        self._is_open = self._is_starting = False
         for supervisor in self._supervisors:
             await supervisor.stop()
         self._supervisors.clear()

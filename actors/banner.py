@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from actors.config import CONSOLE_PORTS, HTTP_PORT_OFFSET
 from actors.program import PROGRAM
 from transport.address import PORT_MAX, Address, format_address, parse_address
-from transport.port import why_not_free
+from transport.links.port import why_not_free
 
 if TYPE_CHECKING:
     from actors.config import NodeConfig

@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from actors.actor import Actor, Context
 from actors.config import CONSOLE_PORTS
 from actors.gateway.messages import AdminForward
 from actors.program import PROGRAM
+from actors.runtime.actor import Actor, Context
 from transport.address import Address
-from transport.client_protocol import Code, Response, decode_payload, encode_payload
+from transport.client.protocol import Code, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
-from transport.port import why_not_free
+from transport.links.port import why_not_free
 
 if TYPE_CHECKING:
     from actors.console_commands import NodeMonitor

@@ -26,7 +26,7 @@ from aiomonitor import Monitor, monitor_cli
 from aiomonitor.context import command_done, current_monitor
 from aiomonitor.termui.commands import auto_async_command_done, custom_help_option, print_fail
 
-from actors.asks import AskError
+from actors.runtime.asks import AskError
 from actors.views import actors_view, dead_letters_view, list_view, members_view, peers_view, status_view
 from transport.errors import QuorateError
 

@@ -6,8 +6,8 @@ hooks (QUORATE_FAULT_HOOKS=1, which ``cluster up`` and the tests set); otherwise
 
 from collections.abc import Callable
 
-from actors.system import System
-from transport.links import Links
+from actors.runtime.system import System
+from transport.links.links import Links
 
 
 class LinkFaults:

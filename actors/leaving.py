@@ -16,11 +16,11 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_delay, wait_fixed
 
-from actors.asks import AskError
 from actors.gossip.messages import LeaveRequest
 from actors.identity import Identity
 from actors.raft.messages import RaftStatusRequest, RaftView, TransferLeadership, ViewRequest
-from actors.system import System
+from actors.runtime.asks import AskError
+from actors.runtime.system import System
 from transport.errors import QuorateError
 from transport.wire import Json
 

@@ -2,22 +2,22 @@
 
 What lives here: opening and closing the links, and passing on what they notice.  What does not: frames.  A frame goes
 from a ref straight into the links and from the links straight into a mailbox; a hop through this actor's own mailbox
-would cost every message twice (transport/links.py, actors/system.py).
+would cost every message twice (transport/links/links.py, actors/runtime/system.py).
 """
 
 import asyncio
 
-from actors.actor import Actor, Context, Sender, handles
 from actors.config import NodeConfig
 from actors.gossip.messages import SuspectDead
 from actors.identity import Identity
 from actors.keyring.held import HeldRing
 from actors.keyring.messages import UseRing
 from actors.raft.messages import PeerGone
-from actors.system import System
-from transport.client_protocol import RESPONSE, Code, Request, Response
-from transport.links import LinkConfig, Links
-from transport.listener import Arrival
+from actors.runtime.actor import Actor, Context, Sender, handles
+from actors.runtime.system import System
+from transport.client.protocol import RESPONSE, Code, Request, Response
+from transport.links.links import LinkConfig, Links
+from transport.links.listener import Arrival
 from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200

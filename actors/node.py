@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import evolve
 
 from actors.app import app_name, load_app
-from actors.asks import ActorDied, MailboxFull, Timeout
 from actors.banner import banner
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
@@ -36,7 +35,7 @@ from actors.events.events import EventsActor
 from actors.events.handlers import answers
 from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
-from actors.gateway.http_address import check_http
+from actors.gateway.http.address import check_http
 from actors.gateway.log_tap import LogTap
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
@@ -47,28 +46,29 @@ from actors.keyring.keyring import KeyringActor
 from actors.leaving import Leaving
 from actors.links import LinksActor
 from actors.persistence import PersistenceActor
-from actors.policy import Strategy
 from actors.raft.raft import RaftActor
 from actors.reconciler.policy import Policy
 from actors.reconciler.reconciler import Reconciler
-from actors.supervisor import ChildSpec, Supervisor
-from actors.system import System
+from actors.runtime.asks import ActorDied, MailboxFull, Timeout
+from actors.runtime.policy import Strategy
+from actors.runtime.supervisor import ChildSpec, Supervisor
+from actors.runtime.system import System
 from storage.data_dir import DataDir
 from storage.kv import KeyValueStore
 from storage.serf_db import SerfState
 from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
-from transport.client_errors import OutcomeUnknown, Overloaded, Unreachable, error_of
-from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client.errors import OutcomeUnknown, Overloaded, Unreachable, error_of
+from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client.stale import Stale, age_s
 from transport.errors import QuorateError
 from transport.keys import ClusterKey, load_cluster
-from transport.links import check_free
+from transport.links.links import check_free
 from transport.ring import Ring, starting_ring
-from transport.stale import Stale, age_s
 
 if TYPE_CHECKING:
-    from actors.gateway.http import HttpActor
+    from actors.gateway.http.http import HttpActor
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
@@ -388,7 +388,7 @@ async def run(config: NodeConfig) -> int:
 
 
 def _http_actor() -> type[HttpActor]:
-    from actors.gateway.http import HttpActor
+    from actors.gateway.http.http import HttpActor
 
     return HttpActor
 

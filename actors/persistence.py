@@ -21,7 +21,7 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from actors.actor import Actor, Context, Sender, handles
+from actors.runtime.actor import Actor, Context, Sender, handles
 from storage.commit_times import CommitTimes, PersistenceStatusRequest
 from storage.errors import StorageError, WriteError
 from storage.keyring_file import KeyringWrite, KeyringWritten, write_keyring

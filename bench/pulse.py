@@ -12,7 +12,7 @@ from attrs import frozen
 from bench.loads import VALUE
 from bench.sample import quantile
 from quorate import Client
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 PUT_TIMEOUT_S = 20.0
 PAUSE_S = 0.3

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.membership import START_TIMEOUT_S, Membership, StoryError, pause
 from bench.ports import HOST
-from transport.client_errors import ClientError
-from transport.sync_client import SyncClient
+from transport.client.errors import ClientError
+from transport.client.sync_client import SyncClient
 
 ASK_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 20.0

@@ -34,7 +34,7 @@ from bench.serf_agents import SerfAgents, serf_version
 from bench.serf_report import Idle, MembersIdle, SerfResult, Times, idle_table, tables
 from bench.serf_rpc import SerfRpcError
 from bench.usage import cpu_s, rss_mb
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 TRIES = 4
 SYSTEMS: tuple[Callable[[Path, Ports, int], Membership], ...] = (QuorateMembers, SerfAgents)

@@ -28,7 +28,7 @@ from bench.usage import forget_peak_rss, peak_rss_mb
 from bench.watched_cluster import WatchedCluster
 from quorate import Client
 from storage.kv_protocol import get
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 VOTERS = 3
 SERVERS = 4

@@ -15,8 +15,8 @@ from typing import Any
 from bench.fleet import Fleet
 from bench.ports import HOST, Ports
 from bench.stalls import Stall, read_stalls
-from transport.client_errors import ClientError
-from transport.sync_client import SyncClient
+from transport.client.errors import ClientError
+from transport.client.sync_client import SyncClient
 
 LOOK_TIMEOUT_S = 1.0
 SETTLE_TIMEOUT_S = 60.0

@@ -20,8 +20,8 @@ from commands.cluster_wait import Look, look_with, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
 from commands.options import GIVEN, Seconds, environment, format_option, to_json
 from commands.paths import FILE, FOLDER
+from transport.client.sync_client import SyncClient
 from transport.keys import ClusterKey, load
-from transport.sync_client import SyncClient
 
 DEFAULT_FOLDER = "local-cluster"
 AGREE_TIMEOUT_S = 30.0

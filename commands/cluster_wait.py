@@ -15,9 +15,9 @@ import click
 
 from commands.agreement import missing
 from commands.local_cluster import LocalCluster, LocalClusterError, LocalServer, last_lines
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
+from transport.client.sync_client import SyncClient
 from transport.keys import ClusterKey
-from transport.sync_client import SyncClient
 
 LOOK_PERIOD_S = 0.05
 LOOK_TIMEOUT_S = 1.0

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import click
 
 from commands.options import Remote
-from transport.client_errors import Unreachable
+from transport.client.errors import Unreachable
 
 WAIT_S: Final = 10.0
 """How long one question waits for an entry.  A server that is gone, or stopped, is noticed by the connection."""

@@ -17,7 +17,7 @@ import click
 from actors.views import table
 from commands.options import Remote, remote_command
 from commands.paths import FILE
-from transport.client_errors import ClientError, OutcomeUnknown, Overloaded, RequestFailed, Unreachable
+from transport.client.errors import ClientError, OutcomeUnknown, Overloaded, RequestFailed, Unreachable
 from transport.errors import KeyFileError, QuorateError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
+from actors.gateway.http.txn_json import TransactionError, answer_report, parse_txn
 from actors.gateway.reports import pair_report, update_report
-from actors.gateway.txn_json import TransactionError, answer_report, parse_txn
 from actors.views import table
 from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, Text, remote_command, to_json

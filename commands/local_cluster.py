@@ -24,7 +24,7 @@ from actors.config import CONSOLE_PORTS, DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from commands.server_process import Process, spawn_server
 from transport.address import PORT_MAX, Address
 from transport.errors import QuorateError
-from transport.port import why_not_free
+from transport.links.port import why_not_free
 from transport.text import counted
 
 HOST = "127.0.0.1"

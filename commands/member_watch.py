@@ -20,7 +20,7 @@ import click
 from actors.views import Row
 from commands.follow import Follower
 from commands.options import Remote, to_json
-from transport.client_errors import Overloaded, RequestFailed
+from transport.client.errors import Overloaded, RequestFailed
 from transport.text import escaped
 
 PERIOD_S: Final = 0.5

@@ -23,7 +23,7 @@ from transport.errors import AddressError
 from transport.text import escaped, is_utf8, shortened
 
 if TYPE_CHECKING:
-    from transport.sync_client import SyncClient
+    from transport.client.sync_client import SyncClient
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:7946"
 DEFAULT_TIMEOUT_S: Final = 5.0
@@ -99,7 +99,7 @@ class Remote:
 
     def client(self) -> SyncClient:
         """A client of the server, to be used in a `with`."""
-        from transport.sync_client import SyncClient
+        from transport.client.sync_client import SyncClient
 
         key = None
         if self.key_file is not None:

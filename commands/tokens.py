@@ -1,6 +1,6 @@
 """The command tokens generate: a bearer token for HTTP, and its entry in the file that `start --http-tokens` takes.
 
-What lives here: making one.  What does not: what it allows (actors/gateway/http_tokens.py).
+What lives here: making one.  What does not: what it allows (actors/gateway/http/tokens.py).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def generate(file: Path, name: str, role: str, prefixes: tuple[str, ...]) -> Non
 
     Start each server with --http-tokens FILE; a running one reads it anew after `actors kill http@N`.
     """
-    from actors.gateway.http_tokens import TOKENS_MAX, read_grants
+    from actors.gateway.http.tokens import TOKENS_MAX, read_grants
 
     if not name.isprintable():
         raise click.BadParameter("a name has printable characters only", param_hint="--name")

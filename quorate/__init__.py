@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from quorate.watch import Update, Watch
     from storage.kv_protocol import Compare, Delete, Get, Put
     from storage.state_machine import StateMachine
-    from transport.client_errors import (
+    from transport.client.errors import (
         BadRequest,
         ClientError,
         NoLeader,
@@ -122,6 +122,6 @@ def _load(name: str) -> Any:
         from quorate import client
 
         return getattr(client, name)
-    from transport import client_errors
+    from transport.client import errors as client_errors
 
     return getattr(client_errors, name)

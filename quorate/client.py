@@ -43,9 +43,9 @@ from storage.kv_protocol import (
 )
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
 from storage.record import NUMBER_MAX
-from transport.client import Client as TransportClient
-from transport.client_errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
-from transport.stale import Stale
+from transport.client.client import Client as TransportClient
+from transport.client.errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
+from transport.client.stale import Stale
 from transport.text import counted, is_utf8, shortened
 
 __all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale", "Watch"]

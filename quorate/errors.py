@@ -1,8 +1,8 @@
-"""Errors that the key-value store adds to those of every client (transport/client_errors.py)."""
+"""Errors that the key-value store adds to those of every client (transport/client/errors.py)."""
 
 from __future__ import annotations
 
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 
 class Conflict(ClientError):  # noqa: N818 - named by what is the case, as the store's codes are

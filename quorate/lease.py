@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from quorate.errors import LeaseLost
-from transport.client_errors import ClientError, NotFound
+from transport.client.errors import ClientError, NotFound
 
 if TYPE_CHECKING:
     from quorate.client import KeyValue

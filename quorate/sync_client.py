@@ -1,7 +1,7 @@
 """The blocking client with the key-value store: what `from quorate import SyncClient` gives.
 
 What lives here: the store's calls, without `await`.  What does not: what they mean and raise (client.py, whose code
-runs here), and the connection (transport/sync_client.py).
+runs here), and the connection (transport/client/sync_client.py).
 
 The calls of `KeyValue` are coroutines that wait for their machine alone.  Over a client that blocks they never wait, so
 each runs to its end in one step, without an event loop.
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from quorate.client import KeyValue
 from storage.kv_protocol import Answered, Compare, Found, Op, Page
+from transport.client.stale import Stale
+from transport.client.sync_client import SyncClient as TransportSyncClient
 from transport.keys import ClusterKey, load
-from transport.stale import Stale
-from transport.sync_client import SyncClient as TransportSyncClient
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """A watch: what happens to a key, or to all keys with a prefix, as a stream that no server's end interrupts.
 
 What lives here: the loop that makes a stream of questions, each for what came after the last answer.  What does not:
-which server is asked and what happens when it dies (transport/client.py), and how a server finds what to answer
+which server is asked and what happens when it dies (transport/client/client.py), and how a server finds what to answer
 (actors/gateway/watches.py).
 """
 
@@ -17,8 +17,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from storage.kv_protocol import Change, Changes, watch
-from transport.client_batches import WATCH
-from transport.client_errors import NoLeader, OutcomeUnknown, Overloaded, Unreachable
+from transport.client.batches import WATCH
+from transport.client.errors import NoLeader, OutcomeUnknown, Overloaded, Unreachable
 
 WAIT_S: Final = 20.0
 """How long a server keeps a question when nothing happens."""

@@ -24,9 +24,9 @@ from commands.cluster import cluster_view, rows
 from commands.cluster_wait import LOOK_PERIOD_S, look_with, wait_until_they_agree
 from commands.local_cluster import LocalCluster, LocalServer, PortTakenError, Settings
 from storage.kv_protocol import Found, decode_result, get, put
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
+from transport.client.sync_client import SyncClient
 from transport.errors import QuorateError
-from transport.sync_client import SyncClient
 
 SERVERS = 3
 FIRST_KEYS = 300

@@ -1,13 +1,13 @@
 """The reference of HTTP, made from the OpenAPI document: `make reference`.
 
-What lives here: turning the document into Markdown.  What does not: any word of it (actors/gateway/openapi.py).
+What lives here: turning the document into Markdown.  What does not: any word of it (actors/gateway/http/openapi.py).
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from actors.gateway.openapi import DOCUMENT, NO_METHOD
+from actors.gateway.http.openapi import DOCUMENT, NO_METHOD
 
 METHODS: Final = ("get", "put", "post", "delete")
 HEAD: Final = """\

@@ -18,7 +18,7 @@ RAW: Final = b"\x00"
 """A command or query as it is; of a result: that of such a command."""
 
 SESSION: Final = b"\x01"
-"""Commands of a session (transport/session_protocol.py); of a result: their outcomes."""
+"""Commands of a session (transport/client/session_protocol.py); of a result: their outcomes."""
 
 OPEN: Final = b"\x02"
 """The wish for a session; of a result: the id of a new one."""

@@ -14,7 +14,7 @@ import msgspec
 
 from storage.chunk_stream import ChunkStream, chunks_of
 from storage.errors import BadSnapshotError
-from transport.session_protocol import SESSION_ID_BYTES, Failure
+from transport.client.session_protocol import SESSION_ID_BYTES, Failure
 
 Record = tuple[bytes, int, dict[int, bytes | Failure]]
 """A session's id, its first unacknowledged sequence, and what became of those from there on."""

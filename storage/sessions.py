@@ -2,7 +2,7 @@
 
 What lives here: `SessionMachine`, a state machine that takes commands in envelopes (envelope.py), remembers what became
 of the numbered ones, and hands each to the application's state machine at most once. What does not: a client's side of
-it (transport/client_session.py), and the bytes of a snapshot (session_snapshot.py).
+it (transport/client/session.py), and the bytes of a snapshot (session_snapshot.py).
 
 Sessions are replicated state (Raft thesis, section 6.3): they follow from the log alone, by no clock, and are in the
 snapshot. Rules:
@@ -27,7 +27,7 @@ from attrs import frozen
 from storage.envelope import EXPIRED, MALFORMED, MANY, OPEN, RAW, SESSION, unwrap_queries
 from storage.session_snapshot import read_sessions, write_sessions
 from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine, Timed
-from transport.session_protocol import (
+from transport.client.session_protocol import (
     ANSWERED_BEFORE,
     NONCE_BYTES,
     NOT_NOW,

@@ -4,7 +4,7 @@ It holds two CURVE key pairs. All servers share the server pair, as listeners an
 server. Clients share the client pair, which servers recognise and which cannot speak as a server. A client's file
 holds the client pair and the servers' public key only.
 
-Who may do what with which key is decided in zap.py and listener.py.
+Who may do what with which key is decided in zap.py and links/listener.py.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ of the two. So a ring may be told twice, late, or to a server that is ahead, and
 one message. Two rings that do not descend from one another are a conflict, and neither server changes.
 
 What lives here: rings and their order. What does not: telling (actors/keyring), keeping (storage/keyring_file.py), and
-sockets (entrance.py, dialer.py).
+sockets (links/).
 """
 
 from __future__ import annotations

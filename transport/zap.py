@@ -16,9 +16,9 @@ from collections.abc import Iterable
 import zmq
 from zmq.utils import z85
 
-from transport.drops import Drops
 from transport.errors import LinkError
 from transport.keys import ClusterKey
+from transport.links.drops import Drops
 
 SERVER_USER = "server"
 CLIENT_USER = "client"

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from actors.actor import Actor, AskError, Context, Sender, Timer, handles
 from actors.events.coalescing import MemberCoalescer, UserCoalescer
 from actors.events.handlers import QUERY, USER, Handler, Job, member_job, query_job, self_environment, user_job
 from actors.events.member_events import MemberEvent, MemberEvents
@@ -36,6 +35,7 @@ from actors.events.runner import Outcome, Runner
 from actors.gateway.streams import Feed
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.reconciler.messages import Decided
+from actors.runtime.actor import Actor, AskError, Context, Sender, Timer, handles
 from transport.wire import Json, message
 
 if TYPE_CHECKING:

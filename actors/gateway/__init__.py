@@ -12,11 +12,5 @@ Operators' questions:
 - the longer answers: reports.py, info.py, metrics.py
 - what clients follow: streams.py, log_tap.py
 
-HTTP, which is a client of this gateway:
-
-- the actor, its paths, and a handler for each: http.py, http_app.py, http_api.py; its address: http_address.py
-- who gets in, for what: http_door.py, http_guard.py, http_tokens.py
-- server-sent events, and the status page (page/): http_watch.py, http_page.py
-- how it fails, and how often: http_error.py, http_counts.py
-- its description, metrics as text, transactions as JSON: openapi.py, exposition.py, txn_json.py
+HTTP and the status page, which ask this gateway as any client does: http/
 """

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from actors.asks import AskError, MailboxFull, RemoteError, Timeout
 from actors.events.messages import EventsStatusRequest
 from actors.gateway.arguments import (
     Arguments,
@@ -57,16 +56,17 @@ from actors.keyring.messages import KeysList, KeysStep
 from actors.leaving import LeaveError
 from actors.raft.messages import RaftStatusRequest, TakeSnapshot, TransferLeadership
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
-from transport.client_protocol import Code, Response, encode_payload
+from actors.runtime.asks import AskError, MailboxFull, RemoteError, Timeout
+from transport.client.protocol import Code, Response, encode_payload
 from transport.errors import QuorateError
 
 if TYPE_CHECKING:
-    from actors.actor import Context
     from actors.gateway.control import Control, Faults
     from actors.gateway.core import GatewayCore
     from actors.gateway.leaderless import Leaderless
     from actors.gateway.metrics import Samples
     from actors.gossip.messages import MembersView
+    from actors.runtime.actor import Context
 
 LOOK_TIMEOUT_S: Final = 1.0
 """How long a question to an actor of this server may take; longer and the actor is as good as gone."""

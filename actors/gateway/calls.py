@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from storage.envelope import ENVELOPE_BYTES_MAX, EXPIRED, OPEN, RAW, SESSION, wrap_queries
-from transport.client_protocol import (
+from transport.client.protocol import (
     ATTESTED,
     LINEARIZABLE,
     STALE,
@@ -27,10 +27,10 @@ from transport.client_protocol import (
     Response,
     encode_payload,
 )
-from transport.session_protocol import NONCE_BYTES, SESSION_OPEN, SESSION_PROPOSE, decode_commands
+from transport.client.session_protocol import NONCE_BYTES, SESSION_OPEN, SESSION_PROPOSE, decode_commands
 
 if TYPE_CHECKING:
-    from actors.actor import Sender
+    from actors.runtime.actor import Sender
 
 PROPOSE: Final = "propose"
 READ: Final = "read"

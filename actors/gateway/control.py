@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Actors(Protocol):
-    """The part of the actor system that operators look at; `actors.system.System` has it."""
+    """The part of the actor system that operators look at; `actors.runtime.system.System` has it."""
 
     def actors(self) -> list[dict[str, Any]]:
         """One row an actor: name, incarnation, state, restarts, mailbox, handled, last_error and more."""

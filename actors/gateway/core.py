@@ -31,11 +31,11 @@ from actors.gateway.effects import Answer, Effect, GatewayStats, ToGateway, ToRa
 from actors.gateway.latency import Histogram
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
-from transport.client_protocol import LINEARIZABLE, Code, Request
+from transport.client.protocol import LINEARIZABLE, Code, Request
 
 if TYPE_CHECKING:
-    from actors.actor import Sender
     from actors.gateway.limits import GatewayLimits
+    from actors.runtime.actor import Sender
 
 _BYTES_PER_COMMAND: Final = 16
 """What a command costs in a frame besides itself: its key and lengths."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from attrs import define, frozen
 
 if TYPE_CHECKING:
-    from actors.actor import Sender
     from actors.gateway.messages import Forward, Forwarded
     from actors.raft.messages import Propose, Read
-    from transport.client_protocol import Response
+    from actors.runtime.actor import Sender
+    from transport.client.protocol import Response
 
 
 @frozen

@@ -1,7 +1,7 @@
 """The gateway actor: where clients' requests come in and their answers go out.
 
 What lives here: carrying messages to the core and its effects out, one timer, and starting operators' requests.  What
-does not: decisions about requests (core.py), operations (admin.py), HTTP (http.py; it is a client of this actor).
+does not: decisions about requests (core.py), operations (admin.py), HTTP (http/; it is a client of this actor).
 
 Data never waits and never costs a task: handlers only note, and `on_turn_end` sends what a whole batch of messages led
 to, so that the puts of a turn reach Raft as one message.
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from actors.actor import Actor, Context, Died, Sender, handles
-from actors.asks import AskError
 from actors.gateway.admin import Admin
 from actors.gateway.calls import DATA, NOT_LEADER, OVERLOADED
 from actors.gateway.core import GatewayCore
@@ -27,7 +25,9 @@ from actors.gateway.metrics import gateway_samples
 from actors.gateway.watches import WATCH, Watches
 from actors.gossip.messages import MemberChanged
 from actors.raft.messages import Follow, LeaderChanged, RaftStatusRequest, Read, Results, Stirred
-from transport.client_protocol import Code, Request, Response
+from actors.runtime.actor import Actor, Context, Died, Sender, handles
+from actors.runtime.asks import AskError
+from transport.client.protocol import Code, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from actors.asks import AskError
 from actors.gossip.messages import GossipStatusRequest, MembersRequest
 from actors.raft.messages import RaftStatusRequest
+from actors.runtime.asks import AskError
 from transport.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.actor import Context
     from actors.gateway.effects import Answer
     from actors.identity import Identity
+    from actors.runtime.actor import Context
 
 ASK_TIMEOUT_S: Final = 0.15
 """The client waits for its answer already."""

@@ -1,7 +1,7 @@
 """What gateways say to each other, and to themselves.
 
 What lives here: message classes alone.  Requests of clients and their answers are the transport's
-(transport/client_protocol.py); what is said to Raft is Raft's (actors/raft/messages.py).
+(transport/client/protocol.py); what is said to Raft is Raft's (actors/raft/messages.py).
 
 A number that identifies a request is never used twice: keys count up within one gateway, start at another value in each
 incarnation of the actor, and `epoch` (the boot count) tells the runs of a server apart.  So an answer that comes late,

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.asks import AskError
 from actors.gateway.arguments import Arguments
 from actors.gateway.metrics import Samples, actor_samples, gossip_samples, raft_samples, storage_samples
 from actors.gossip.messages import GossipStatusRequest, MembersRequest
 from actors.raft.messages import RaftStatusRequest
+from actors.runtime.asks import AskError
 from storage.commit_times import PersistenceStatusRequest
 
 if TYPE_CHECKING:
-    from actors.actor import Context
     from actors.gateway.control import Control
+    from actors.runtime.actor import Context
 
 LOOK_TIMEOUT_S: Final = 1.0
 

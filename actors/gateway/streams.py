@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from actors.asks import MailboxFull
+from actors.runtime.asks import MailboxFull
 
 KEPT_DEFAULT: Final = 512
 PAGE_DEFAULT: Final = 128

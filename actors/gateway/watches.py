@@ -39,13 +39,13 @@ from storage.kv_protocol import (
     encode,
     watch,
 )
-from transport.client_protocol import STALE, Code, Response, decode_payload, encode_payload
+from transport.client.protocol import STALE, Code, Response, decode_payload, encode_payload
 from transport.wire import WireError
 
 if TYPE_CHECKING:
-    from actors.actor import Sender
     from actors.gateway.limits import GatewayLimits
-    from transport.client_protocol import Request
+    from actors.runtime.actor import Sender
+    from transport.client.protocol import Request
 
 WATCH: Final = "watch"
 _KEYS_FROM: Final = 1 << 62

@@ -16,7 +16,6 @@ from math import inf
 from attrs import frozen
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
-from actors.actor import Actor, AskError, Context, Sender, Timer, handles
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
 from actors.gossip.beginning import outlook, own_claim
 from actors.gossip.config import GossipConfig
@@ -69,6 +68,7 @@ from actors.gossip.user_events import DispatchError
 from actors.identity import Identity
 from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import FoundCluster
+from actors.runtime.actor import Actor, AskError, Context, Sender, Timer, handles
 from storage.serf_db import SerfWrite
 from transport.wire import Json, message
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
-from actors.asks import AskError
 from actors.gossip.effects import Forget, KeepClock, KeepClocks, Remember
 from actors.gossip.memory import Memory
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.tags import TagsError, fault_of_tags, tags_at_start
+from actors.runtime.asks import AskError
 from storage.serf_db import SerfLoad, SerfLoaded, SerfState, SerfWrite, SerfWritten
 from transport.wire import message
 
 if TYPE_CHECKING:
-    from actors.actor import Context, Timer
     from actors.identity import Identity
+    from actors.runtime.actor import Context, Timer
 
 DISK_TIMEOUT_S = 30.0
 DISK_RETRY_S = 1.0

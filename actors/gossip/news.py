@@ -14,10 +14,10 @@ from actors.gossip.member import Status
 from actors.gossip.messages import MemberChanged
 
 if TYPE_CHECKING:
-    from actors.actor import Context
     from actors.gossip.effects import Changed
     from actors.gossip.queries import Asked
     from actors.gossip.report import Report
+    from actors.runtime.actor import Context
 
 LISTENERS = ("raft", "reconciler", "gateway", "events", "keys")
 

@@ -7,10 +7,10 @@ the further of that and its own, has it on the disk, says so, and only then lets
 
 A member that was off, or was killed half-way, is offered the ring of whoever sees it come back. It gets in with
 either key until `keys rotate --finish`: every server accepts both, and dials with the other key where the used one is
-turned away (transport/dialer.py).
+turned away (transport/links/dialer.py).
 
 What lives here: who is told what, and when. What does not: which ring is further (transport/ring.py), the order of a
-rotation (rotation.py), the file (storage/keyring_file.py), the sockets (transport/entrance.py).
+rotation (rotation.py), the file (storage/keyring_file.py), the sockets (transport/links/entrance.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from actors.actor import Actor, AskError, Context, RemoteError, Sender, handles
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.keyring.held import HeldRing
 from actors.keyring.messages import (
@@ -33,6 +32,7 @@ from actors.keyring.messages import (
     UseRing,
     report_of,
 )
+from actors.runtime.actor import Actor, AskError, Context, RemoteError, Sender, handles
 from storage.keyring_file import KeyringWrite, KeyringWritten
 from transport.errors import QuorateError
 from transport.keys import parse

@@ -1,4 +1,4 @@
-"""Reads by what their answers have to be, and a server's word on who leads (transport/attestation.py).
+"""Reads by what their answers have to be, and a server's word on who leads (transport/client/attestation.py).
 
 What lives here: which queries are answered from the state as it is, and what a server may say of itself at the moment
 it is asked.  What does not: the reads that wait for an index (reads.py), and the answers: those are the state
@@ -10,8 +10,8 @@ from __future__ import annotations
 from actors.raft.applier import Applier, Query
 from actors.raft.core import RaftCore
 from actors.raft.messages import Read
-from transport.attestation import Word, encode_word
-from transport.client_protocol import ATTESTED, LINEARIZABLE
+from transport.client.attestation import Word, encode_word
+from transport.client.protocol import ATTESTED, LINEARIZABLE
 
 
 def sort_out(read: Read, core: RaftCore, applier: Applier) -> list[Query]:

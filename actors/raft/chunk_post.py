@@ -10,10 +10,10 @@ from zlib import crc32
 
 from attrs import evolve
 
-from actors.actor import Context
-from actors.asks import AskError
 from actors.raft.core import RaftCore
 from actors.raft.messages import SnapshotChunk
+from actors.runtime.actor import Context
+from actors.runtime.asks import AskError
 from storage.raft_db import SnapshotHold, SnapshotPiece, SnapshotRead
 
 READ_TIMEOUT_S = 10.0

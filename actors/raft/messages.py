@@ -172,7 +172,7 @@ class Propose:
 @message("raft.read")
 @frozen
 class Read:
-    """From the gateway: queries as (key, query, consistency); see transport/client_protocol.py."""
+    """From the gateway: queries as (key, query, consistency); see transport/client/protocol.py."""
 
     batch: list[tuple[int, bytes, str]]
 

@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from actors.actor import Actor, Context, Sender, Timer, handles
 from actors.config import NodeConfig
 from actors.gossip.messages import MemberChanged
 from actors.identity import Identity
@@ -61,9 +60,10 @@ from actors.raft.restoring import Restoring
 from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
 from actors.raft.turn import Turn
+from actors.runtime.actor import Actor, Context, Sender, Timer, handles
 from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
-from transport.stale import AGE_UNKNOWN_MS
+from transport.client.stale import AGE_UNKNOWN_MS
 from transport.wire import Json
 
 LOAD_TIMEOUT_S = 120.0

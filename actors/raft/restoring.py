@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
-from actors.actor import Context
+from actors.runtime.actor import Context
 from storage.raft_db import SnapshotPiece, SnapshotRead, SnapshotSave
 from storage.state_machine import StateMachine
 

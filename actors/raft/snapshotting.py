@@ -11,11 +11,11 @@ from math import inf
 
 from attrs import evolve
 
-from actors.actor import Context, Sender
 from actors.config import RaftTiming
 from actors.raft.applier import Applier
 from actors.raft.core import RaftCore
 from actors.raft.messages import Tick
+from actors.runtime.actor import Context, Sender
 from storage.raft_db import SnapshotSave, SnapshotStage, SnapshotStaged
 from transport.wire import Json
 

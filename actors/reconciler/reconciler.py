@@ -9,12 +9,12 @@ not: the rules themselves.  On a server that does not lead nothing happens.
 import logging
 from typing import Any
 
-from actors.actor import Actor, AskError, Context, Sender, handles
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Decided, Pass, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.plan import Decision, Planner
 from actors.reconciler.policy import Policy
+from actors.runtime.actor import Actor, AskError, Context, Sender, handles
 from transport.wire import Json
 
 PASS_EVERY_S = 2.0

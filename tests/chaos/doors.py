@@ -19,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from quorate.client import Client
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 Consistency = Literal["linearizable", "stale"]
 

@@ -23,7 +23,7 @@ from tests.chaos.doors import ANSWER_TIMEOUT_S, Consistency, Door, HttpDoor, InD
 from tests.linearizability.recorder import Recorder
 from tests.support.server import Server
 from tests.support.worker import Worker
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 KEYS = tuple(f"register/{number}" for number in range(5))
 ONCE = "once/"

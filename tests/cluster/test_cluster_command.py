@@ -16,8 +16,8 @@ import pytest
 from storage.kv_protocol import put
 from tests.ports import free_ports
 from tests.unit.project.sources import ROOT
-from transport.client_errors import OutcomeUnknown
-from transport.sync_client import SyncClient
+from transport.client.errors import OutcomeUnknown
+from transport.client.sync_client import SyncClient
 
 pytestmark = pytest.mark.cluster
 

@@ -11,7 +11,7 @@ from storage.kv_protocol import get
 from tests.support.cluster import Cluster
 from tests.support.server import Server
 from tests.support.waiting import wait_until
-from transport.client_errors import NoLeader
+from transport.client.errors import NoLeader
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 

@@ -18,9 +18,9 @@ from tests.support.server import Server
 from tests.support.verdict import check
 from tests.support.waiting import wait_until
 from tests.support.witness import Witness
-from transport.client_errors import Refused
+from transport.client.errors import Refused
+from transport.client.sync_client import SyncClient
 from transport.keys import load, parse
-from transport.sync_client import SyncClient
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from actors.gateway.openapi import DOCUMENT, PATHS
+from actors.gateway.http.openapi import DOCUMENT, PATHS
 from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]

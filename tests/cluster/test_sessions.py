@@ -13,8 +13,8 @@ from storage.kv_protocol import Changed, cas, decode_result
 from storage.sessions import SessionLimits
 from tests.support.cluster import Cluster
 from tests.support.waiting import wait_until
-from transport.client_batches import SESSION_COMMANDS
-from transport.session_protocol import NONCE_BYTES, SESSION_OPEN
+from transport.client.batches import SESSION_COMMANDS
+from transport.client.session_protocol import NONCE_BYTES, SESSION_OPEN
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

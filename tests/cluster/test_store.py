@@ -11,8 +11,8 @@ import pytest
 from quorate import Client, TooLarge
 from storage.kv_protocol import TXN_OPS_MAX, VALUE_BYTES_MAX
 from tests.support.cluster import Cluster
-from transport import client_attested
-from transport.attestation import Word, is_confirmed
+from transport.client import attested as client_attested
+from transport.client.attestation import Word, is_confirmed
 
 AGE_MAX_S = 5.0
 """Far more than a heartbeat: this is for a busy machine."""

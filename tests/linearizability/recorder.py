@@ -15,7 +15,7 @@ from attrs import define, evolve
 
 from tests.linearizability.history import History
 from tests.linearizability.operation import Operation, Outcome, Value
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 
 @define

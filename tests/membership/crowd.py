@@ -36,7 +36,7 @@ CLUSTER_ID = "c" * 32
 LOSS = 0.01
 DELAY_MIN_S, DELAY_MAX_S = 0.001, 0.003
 LAG_REMEMBERED_S = 2.0
-"""How long a process knows that its event loop was late (actors/watch.py)."""
+"""How long a process knows that its event loop was late (actors/runtime/watch.py)."""
 
 
 @frozen

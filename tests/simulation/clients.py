@@ -1,9 +1,9 @@
-"""Simulated applications: the real book-keeping of a client (transport/client_asks.py) over simulated connections.
+"""Simulated applications: the real book-keeping of a client (transport/client/asks.py) over simulated connections.
 
 What lives here: which operations are asked for, which server is asked, and what is recorded of it for the checker of
 histories (tests/linearizability).  What does not: numbering commands, batches, deadlines and what is asked again, which
 are the client's own.  A client stays with a server until it is refused, hears nothing, or loses the connection
-(transport/client.py).
+(transport/client/client.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve
 
-from actors.actor import Sender
+from actors.runtime.actor import Sender
 from storage.kv_protocol import (
     Changed,
     Failed,
@@ -30,19 +30,19 @@ from storage.kv_protocol import (
     put_many,
 )
 from tests.linearizability.operation import Operation, Outcome, Value
-from transport.client_asks import Asks
-from transport.client_attested import AttestedReads
-from transport.client_batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits
-from transport.client_errors import ClientError, SessionExpired
-from transport.client_protocol import LINEARIZABLE, STALE
-from transport.client_session import ClientSession
-from transport.session_protocol import NONCE_BYTES, SESSION_OPEN
-from transport.stale import Stale
+from transport.client.asks import Asks
+from transport.client.attested import AttestedReads
+from transport.client.batches import COMMANDS, SESSION_COMMANDS, Ask, AskLimits
+from transport.client.errors import ClientError, SessionExpired
+from transport.client.protocol import LINEARIZABLE, STALE
+from transport.client.session import ClientSession
+from transport.client.session_protocol import NONCE_BYTES, SESSION_OPEN
+from transport.client.stale import Stale
 from transport.wire import decode_body, unpack
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
-    from transport.client_protocol import Request, Response
+    from transport.client.protocol import Request, Response
 
 TICK_S: Final = 0.05
 TIMEOUT_S: Final = 3.0

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from actors.actor import Sender
 from actors.gateway.calls import NOT_LEADER
 from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, ToRaft
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import Forward, Forwarded
 from actors.gateway.watches import WATCH
+from actors.runtime.actor import Sender
 from tests.simulation.watching import SimWatches
 
 if TYPE_CHECKING:
     from actors.raft.messages import LeaderChanged, Results
     from tests.simulation.guarded import GuardedProcess
-    from transport.client_protocol import Request
+    from transport.client.protocol import Request
 
 _LIMITS: Final = GatewayLimits()
 

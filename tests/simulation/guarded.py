@@ -12,13 +12,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from actors.actor import Sender
 from actors.gateway.calls import PROPOSE, READ
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.attesting import sort_out
 from actors.raft.disk import RETRY_S, Disk
 from actors.raft.journal import RestoredLog
 from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
+from actors.runtime.actor import Sender
 from storage.kv_protocol import get, put
 from storage.raft_db import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
 from tests.simulation.gateway import SimGateway
@@ -26,7 +26,7 @@ from tests.simulation.persistence import ChunkRead, SimPersistence
 from tests.simulation.process import Process
 from tests.simulation.reconciling import Reconciling
 from tests.simulation.server import FrozenState, SimServer, filled
-from transport.client_protocol import LINEARIZABLE, Request, encode_payload
+from transport.client.protocol import LINEARIZABLE, Request, encode_payload
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
-from actors.actor import Sender
 from actors.persistence import PersistenceActor
 from actors.raft.journal import RestoredLog
+from actors.runtime.actor import Sender
 from storage.errors import SyncError
 from storage.raft_db import RaftLoad, RaftWrite, RaftWritten, SnapshotRead
 from tests.simulation.disk import SimDisk
 
 if TYPE_CHECKING:
-    from actors.actor import Context
+    from actors.runtime.actor import Context
     from storage.data_dir import DataDir
 
 _RAFT = Sender("", "", "raft", 0)

@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from actors.actor import Sender
+    from actors.runtime.actor import Sender
     from tests.simulation.agreement import Member
     from tests.simulation.simulation import Simulation
 

@@ -14,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from actors.actor import Sender
 from actors.gossip.member import Status
 from actors.raft.configuration import Configuration
+from actors.runtime.actor import Sender
 from storage.kv_protocol import put
 from storage.log_table import Entry
 from tests.simulation.judge import Seen
 from tests.simulation.process import Process
 from tests.simulation.raw_engine import Image, Message, RawEngine, SimJournal
-from transport.client_protocol import Response
+from transport.client.protocol import Response
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

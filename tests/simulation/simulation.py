@@ -15,11 +15,11 @@ from functools import partial
 from typing import Final
 from unittest import mock
 
-from actors.actor import Sender
 from actors.gateway.messages import Forward, Forwarded
 from actors.gossip.member import Status
 from actors.raft import leader as leader_module
 from actors.raft.configuration import Server
+from actors.runtime.actor import Sender
 from storage import chunk_stream
 from tests.linearizability.checker import Answer, check
 from tests.linearizability.history import History
@@ -45,7 +45,7 @@ from tests.simulation.schedule import schedule
 from tests.simulation.trace import SILENT, Trace
 from tests.simulation.watching import RANGES, SimWatcher, verdict_on
 from tests.simulation.weather import Weather, network_of
-from transport.client_protocol import Request, Response
+from transport.client.protocol import Request, Response
 from transport.wire import decode_body, encode_body, kind_of
 
 QUIET_S: Final = 20.0

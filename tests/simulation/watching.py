@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from actors.actor import Sender
 from actors.gateway.effects import Answer
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.watches import WATCH, Watches
 from actors.raft.messages import Follow, Read
+from actors.runtime.actor import Sender
 from storage.kv_protocol import Changes, Failed, decode_result, watch
 from tests.histories.verdict import Verdict, judge
 from tests.histories.watch_history import BOOKMARK, COMPACTED, UPDATE, WRITE
 from tests.histories.watch_history import WATCH as BEGUN
 from tests.linearizability.history import History
 from tests.linearizability.operation import Operation, Outcome, Value
-from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
 
 if TYPE_CHECKING:
     from tests.simulation.guarded import GuardedProcess

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from quorate.client import Client
 from tests.support.writing import Writing
-from transport.client_errors import ClientError
+from transport.client.errors import ClientError
 
 WORKERS = 12
 CLIENTS = 3

@@ -22,11 +22,11 @@ from storage.kv_protocol import (
 )
 from tests.support.command import PROGRAM, Outcome, environment, run
 from tests.support.waiting import wait_until
-from transport.client_errors import OutcomeUnknown
+from transport.client.errors import OutcomeUnknown
+from transport.client.stale import Stale
+from transport.client.sync_client import SyncClient
 from transport.errors import QuorateError
 from transport.keys import load
-from transport.stale import Stale
-from transport.sync_client import SyncClient
 
 HOST = "127.0.0.1"
 ASK_TIMEOUT_S = 5.0

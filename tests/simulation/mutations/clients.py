@@ -13,8 +13,8 @@ from actors.raft.reads import Reads
 from actors.raft.state import RaftState
 from storage.sessions import SessionMachine
 from tests.simulation.mutations.table import Patch, Table
-from transport import client_attested
-from transport.attestation import Word, encode_word
+from transport.client import attested as client_attested
+from transport.client.attestation import Word, encode_word
 
 MUTATIONS = Table()
 

@@ -4,11 +4,11 @@ from unittest.mock import PropertyMock, patch
 
 from attrs import evolve
 
-from actors.actor import Sender
 from actors.persistence import PersistenceActor
 from actors.raft.engine import Engine
 from actors.raft.journal import Journal
 from actors.raft.leader import Leader
+from actors.runtime.actor import Sender
 from storage.raft_db import RaftWrite
 from tests.simulation.mutations.table import Patch, Table
 

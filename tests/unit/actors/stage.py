@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from attrs import frozen
 
-from actors.actor import Actor, Context, Sender, handles
-from actors.limits import SystemLimits
-from actors.policy import RestartLimits, Strategy
-from actors.supervisor import ChildSpec, Supervisor
-from actors.system import RemoteSender, System
+from actors.runtime.actor import Actor, Context, Sender, handles
+from actors.runtime.limits import SystemLimits
+from actors.runtime.policy import RestartLimits, Strategy
+from actors.runtime.supervisor import ChildSpec, Supervisor
+from actors.runtime.system import RemoteSender, System
 from tests.unit.actors.virtual_time import VirtualLoop
 from transport.wire import PROTOCOL_VERSION, Header, Origin, message
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from actors.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
-from actors.asks import AskError
-from actors.limits import SystemLimits
+from actors.runtime.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
+from actors.runtime.asks import AskError
+from actors.runtime.limits import SystemLimits
 from tests.unit.actors.stage import UNLIMITED, Answer, Note, Player, Question, Stage, Unheard
 from tests.unit.actors.virtual_time import story
 from transport.wire import ErrorReply

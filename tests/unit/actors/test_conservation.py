@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policy import Strategy
+from actors.runtime.policy import Strategy
 from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
 from tests.unit.actors.virtual_time import story
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from actors.actor import Died, Sender, handles
-from actors.policy import RestartLimits
-from actors.supervisor import GaveUp
+from actors.runtime.actor import Died, Sender, handles
+from actors.runtime.policy import RestartLimits
+from actors.runtime.supervisor import GaveUp
 from tests.unit.actors.stage import Note, Once, Player, Stage
 from tests.unit.actors.virtual_time import story
 from transport.errors import QuorateError

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from actors import leaving
-from actors.actor import Actor, Context, Sender, handles
 from actors.gossip.messages import LeaveRequest
 from actors.identity import Identity
 from actors.leaving import LeaveError, Leaving
 from actors.raft.messages import RaftStatusRequest, RaftView, ServerView, ViewRequest
+from actors.runtime.actor import Actor, Context, Sender, handles
 from tests.unit.actors.stage import Stage, linked
 from tests.unit.actors.virtual_time import story
 from transport.wire import Json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State, following
+from actors.runtime.lifecycle import ALIVE, FINAL, TRANSITIONS, Event, State, following
 
 
 def test_every_state_is_reached_and_left() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.actor import Actor, Sender, handles
-from actors.limits import SystemLimits
+from actors.runtime.actor import Actor, Sender, handles
+from actors.runtime.limits import SystemLimits
 from tests.unit.actors.stage import Note, Once, Player, Stage, Unheard, Urgent
 from tests.unit.actors.virtual_time import story
 from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body, pack

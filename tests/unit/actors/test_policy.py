@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policy import Escalate, Restart, RestartLimits, RestartPolicy, Strategy
+from actors.runtime.policy import Escalate, Restart, RestartLimits, RestartPolicy, Strategy
 
 CHILDREN = ("persistence", "links", "gossip", "raft")
 

@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from actors.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
-from actors.limits import SystemLimits
-from actors.runtime_messages import TIMER_DUE, TimerDue
+from actors.runtime.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
+from actors.runtime.limits import SystemLimits
+from actors.runtime.messages import TIMER_DUE, TimerDue
 from tests.unit.actors.stage import UNLIMITED, Answer, Note, Once, Player, Question, Stage, Wires, linked
 from tests.unit.actors.virtual_time import story
 from transport.wire import CLIENT, PROTOCOL_VERSION, Header, Origin, decode_body, encode_body

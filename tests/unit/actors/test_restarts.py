@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from actors.actor import Sender, handles
-from actors.policy import RestartLimits
+from actors.runtime.actor import Sender, handles
+from actors.runtime.policy import RestartLimits
 from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Question, Stage
 from tests.unit.actors.virtual_time import story
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from actors.actor import Actor, Context
-from actors.policy import RestartLimits, Strategy
+from actors.runtime.actor import Actor, Context
+from actors.runtime.policy import RestartLimits, Strategy
 from tests.unit.actors.stage import Note, Once, Player, Stage
 from tests.unit.actors.virtual_time import story
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.actor import Sender, Timer, handles
-from actors.limits import SystemLimits
+from actors.runtime.actor import Sender, Timer, handles
+from actors.runtime.limits import SystemLimits
 from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
 from tests.unit.actors.virtual_time import story
 

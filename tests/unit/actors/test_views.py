@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.dead_letter import DeadLetters
-from actors.policy import Strategy
+from actors.runtime.dead_letter import DeadLetters
+from actors.runtime.policy import Strategy
 from tests.unit.actors.stage import Note, Once, Player, Stage
 from tests.unit.actors.virtual_time import story
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from actors.actor import Sender, handles
-from actors.watch import HandlerWatch
+from actors.runtime.actor import Sender, handles
+from actors.runtime.watch import HandlerWatch
 from tests.unit.actors.stage import Note, Player, Stage
 from tests.unit.actors.virtual_time import story
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.unit.cli.play import Play, PlayedClient
-from transport import sync_client
+from transport.client import sync_client
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from commands.root import root
 from storage.kv import KeyValueStore
-from transport.stale import Stale
+from transport.client.stale import Stale
 
 
 class PlayedClient:

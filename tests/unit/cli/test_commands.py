@@ -10,7 +10,7 @@ import pytest
 
 from quorate.version import __version__
 from tests.unit.cli.play import Play
-from transport.client_errors import ClientError, NoLeader, OutcomeUnknown, Refused, RequestFailed, Unreachable
+from transport.client.errors import ClientError, NoLeader, OutcomeUnknown, Refused, RequestFailed, Unreachable
 from transport.errors import AddressError
 
 MEMBER = {

@@ -11,7 +11,7 @@ import pytest
 from actors.config import ConfigError, NodeConfig
 from actors.events.rows import restart_row
 from tests.unit.cli.play import Play
-from transport.client_errors import Unreachable
+from transport.client.errors import Unreachable
 
 GONE = Unreachable("the connection broke")
 QUERY = {"ok": True, "id": 7, "timeout_s": 0.8, "expected": ["a", "b", "c\n"]}

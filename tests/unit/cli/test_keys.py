@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.cli.play import Play
 from tests.unit.keyring.made import NEW, OLD
-from transport.client_errors import Overloaded, Refused, Unreachable
+from transport.client.errors import Overloaded, Refused, Unreachable
 from transport.keys import client_only, to_text
 
 ADDRESS = "127.0.0.1:7946"

@@ -11,7 +11,7 @@ import pytest
 from commands import member_watch
 from commands.member_watch import FAILURES_MAX, _screen, changes
 from tests.unit.cli.play import Play
-from transport.client_errors import ClientError, Overloaded, RequestFailed, Unreachable
+from transport.client.errors import ClientError, Overloaded, RequestFailed, Unreachable
 
 
 def row(name: str, status: str = "alive", **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.unit.cli.play import Play
-from transport.client_errors import Unreachable
+from transport.client.errors import Unreachable
 
 ENTRY = {
     "time": "2026-01-02T03:04:05.678+00:00",

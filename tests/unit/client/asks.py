@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from transport.client_asks import Asks
-from transport.client_batches import SESSION_COMMANDS, Ask, AskLimits
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
-from transport.client_session import ClientSession
+from transport.client.asks import Asks
+from transport.client.batches import SESSION_COMMANDS, Ask, AskLimits
+from transport.client.protocol import Request, Response, decode_payload, encode_payload
+from transport.client.session import ClientSession
 from transport.wire import decode_body, unpack
 
 A, B = "10.0.0.1:7946", "10.0.0.2:7946"

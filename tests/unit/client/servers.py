@@ -10,7 +10,7 @@ from typing import Any, Self
 import zmq
 
 from tests.ports import free_ports
-from transport.client_protocol import Request, Response, encode_payload
+from transport.client.protocol import Request, Response, encode_payload
 from transport.wire import PROTOCOL_VERSION, ErrorReply, Header, decode_body, encode_body, kind_of, pack, unpack
 
 HANG_UP = b""

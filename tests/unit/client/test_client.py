@@ -23,8 +23,8 @@ from storage.kv import KeyValueStore
 from storage.sessions import SessionLimits, SessionMachine
 from tests.ports import free_ports
 from tests.unit.client.servers import HANG_UP, FakeServer, ok
-from transport.client_protocol import Request, Response, decode_payload
-from transport.session_protocol import SESSION_OPEN, SESSION_PROPOSE
+from transport.client.protocol import Request, Response, decode_payload
+from transport.client.session_protocol import SESSION_OPEN, SESSION_PROPOSE
 
 Served = Response | bytes | None
 

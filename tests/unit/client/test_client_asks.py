@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.unit.client.asks import A, B, Bench
-from transport.client_batches import COMMANDS
-from transport.client_errors import NoLeader, OutcomeUnknown, RequestFailed, Unreachable
-from transport.client_protocol import LINEARIZABLE, STALE, Response
-from transport.session_protocol import NOT_NOW
+from transport.client.batches import COMMANDS
+from transport.client.errors import NoLeader, OutcomeUnknown, RequestFailed, Unreachable
+from transport.client.protocol import LINEARIZABLE, STALE, Response
+from transport.client.session_protocol import NOT_NOW
 
 
 def test_commands_that_wait_share_a_request() -> None:

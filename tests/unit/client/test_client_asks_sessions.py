@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.client.asks import A, B, Bench, Promise, error_of, result_of
-from transport.client_errors import NoLeader, OutcomeUnknown, Overloaded, RequestFailed, SessionExpired
-from transport.session_protocol import ANSWERED_BEFORE, NOT_NOW, SEQUENCES_MAX
+from transport.client.errors import NoLeader, OutcomeUnknown, Overloaded, RequestFailed, SessionExpired
+from transport.client.session_protocol import ANSWERED_BEFORE, NOT_NOW, SEQUENCES_MAX
 
 
 def test_commands_of_a_session_wait_for_it_and_are_numbered_when_they_leave() -> None:

@@ -1,14 +1,14 @@
-"""Lone reads that the client confirms itself (transport/attestation.py), or has confirmed the common way."""
+"""Lone reads that the client confirms itself (transport/client/attestation.py), or has confirmed the common way."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.unit.client.asks import A, B, Bench, Promise
-from transport.attestation import Word, decode_word, encode_word, is_confirmed
-from transport.client_attested import PATIENCE_S, PAUSE_S, AttestedReads
-from transport.client_batches import Ask
-from transport.client_protocol import LINEARIZABLE
+from transport.client.attestation import Word, decode_word, encode_word, is_confirmed
+from transport.client.attested import PATIENCE_S, PAUSE_S, AttestedReads
+from transport.client.batches import Ask
+from transport.client.protocol import LINEARIZABLE
 from transport.wire import WireError
 
 C = "10.0.0.3:7946"

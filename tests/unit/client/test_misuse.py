@@ -10,7 +10,7 @@ import pytest
 from quorate import BadRequest, Client, ClientError, TooLarge, Unreachable
 from tests.unit.client.servers import FakeServer
 from tests.unit.client.test_client import WRITES, Script
-from transport.session_protocol import SESSION_OPEN
+from transport.client.session_protocol import SESSION_OPEN
 
 
 @pytest.mark.parametrize(

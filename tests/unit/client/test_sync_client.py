@@ -12,7 +12,7 @@ import zmq
 from tests.ports import free_ports
 from tests.unit.client.servers import HANG_UP, FakeServer, ok
 from transport import keys
-from transport.client_errors import (
+from transport.client.errors import (
     BadRequest,
     ClientError,
     NoLeader,
@@ -24,10 +24,10 @@ from transport.client_errors import (
     TooLarge,
     Unreachable,
 )
-from transport.client_protocol import Request, Response, decode_payload
+from transport.client.protocol import Request, Response, decode_payload
+from transport.client.stale import AGE_UNKNOWN_MS, Stale
+from transport.client.sync_client import SyncClient
 from transport.errors import AddressError
-from transport.stale import AGE_UNKNOWN_MS, Stale
-from transport.sync_client import SyncClient
 from transport.wire import ErrorReply
 
 

@@ -13,7 +13,7 @@ from quorate.sync_client import SyncKeyValue
 from storage.kv import KeyValueStore
 from storage.kv_protocol import Found
 from tests.unit.client.servers import HANG_UP, FakeServer, ok
-from transport.client_protocol import Request, Response, decode_payload
+from transport.client.protocol import Request, Response, decode_payload
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from storage.kv_protocol import Watch as Query
 from storage.sessions import SessionMachine
 from tests.unit.client.servers import FakeServer, ok
 from tests.unit.client.test_client import Script, Served
-from transport.client_protocol import STALE, Request, Response, decode_payload
+from transport.client.protocol import STALE, Request, Response, decode_payload
 
 
 class Store:

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.actor import Actor, Sender, handles
 from actors.config import CONSOLE_PORTS
 from actors.console import ConsoleActor, check_console_ports
 from actors.gateway.messages import AdminForward
-from actors.policy import Strategy
-from actors.supervisor import ChildSpec, Supervisor
-from actors.system import System
+from actors.runtime.actor import Actor, Sender, handles
+from actors.runtime.policy import Strategy
+from actors.runtime.supervisor import ChildSpec, Supervisor
+from actors.runtime.system import System
 from tests.ports import free_ports
 from tests.unit.console.telnet import Telnet
-from transport.client_protocol import Code, Response, encode_payload
+from transport.client.protocol import Code, Response, encode_payload
 
 PROMPT = "one >>> "
 

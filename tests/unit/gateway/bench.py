@@ -10,15 +10,15 @@ from typing import Any
 
 from attrs import evolve
 
-from actors.actor import Sender
 from actors.gateway.calls import PROPOSE, READ
 from actors.gateway.core import GatewayCore
 from actors.gateway.effects import Answer, Effect, ToGateway, ToRaft
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.messages import Forward, Forwarded
 from actors.raft.messages import LeaderChanged, Propose, Read, Results
+from actors.runtime.actor import Sender
 from storage.envelope import EXPIRED, MALFORMED, OPEN, RAW, SESSION
-from transport.client_protocol import LINEARIZABLE, Request, Response, decode_payload, encode_payload
+from transport.client.protocol import LINEARIZABLE, Request, Response, decode_payload, encode_payload
 
 EPOCH = 7
 FIRST_KEY = 1 << 40

@@ -6,7 +6,6 @@ import asyncio
 from itertools import count
 from typing import Any, Self
 
-from actors.actor import Actor, Context, Sender, handles
 from actors.config import NodeConfig
 from actors.gateway.control import Actors, Faults
 from actors.gateway.gateway import Gateway
@@ -36,10 +35,11 @@ from actors.raft.messages import (
     TransferLeadership,
 )
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
+from actors.runtime.actor import Actor, Context, Sender, handles
 from storage.envelope import RAW
 from tests.unit.actors.stage import Stage
-from transport.client_frames import encode_request
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.client.frames import encode_request
+from transport.client.protocol import Request, Response, decode_payload, encode_payload
 from transport.wire import CLIENT, ErrorReply, Json, decode_body, unpack
 
 ONE, TWO = "10.0.0.1:7946", "10.0.0.2:7946"

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
-from actors.gateway.http_app import make_app
-from actors.ref import Ref
+from actors.gateway.http.app import make_app
+from actors.runtime.ref import Ref
 from tests.unit.gateway.http_play import Gateway, Http
 from transport.address import parse_address
 

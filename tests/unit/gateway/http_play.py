@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import ClientSession
 from aiohttp.test_utils import BaseTestServer
 
-from actors.asks import AskError
+from actors.runtime.asks import AskError
 from storage.kv import KeyValueStore
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.client.protocol import Request, Response, decode_payload, encode_payload
 
 HEALTH = {
     "node": "one",

@@ -8,7 +8,7 @@ import pytest
 
 from actors.gateway.messages import Forward
 from tests.unit.gateway.bench import CLIENT, FIRST_KEY, OTHER, Bench
-from transport.client_protocol import LINEARIZABLE, STALE, Request
+from transport.client.protocol import LINEARIZABLE, STALE, Request
 
 
 def test_the_puts_of_a_turn_reach_raft_as_one_message() -> None:

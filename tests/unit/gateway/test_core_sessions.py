@@ -7,8 +7,8 @@ import pytest
 from actors.gateway.messages import Forward
 from storage.envelope import EXPIRED, MALFORMED, OPEN, SESSION, wrap_queries
 from tests.unit.gateway.bench import CLIENT, PEER, Bench
-from transport.client_protocol import LINEARIZABLE, Request, encode_payload
-from transport.session_protocol import (
+from transport.client.protocol import LINEARIZABLE, Request, encode_payload
+from transport.client.session_protocol import (
     SESSION_ID_BYTES,
     SESSION_OPEN,
     SESSION_PROPOSE,

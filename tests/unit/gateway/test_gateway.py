@@ -11,7 +11,7 @@ from actors.raft.messages import LeaderChanged
 from tests.unit.actors.stage import linked
 from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, TWO, Server
-from transport.client_protocol import Request, Response, decode_payload, encode_payload
+from transport.client.protocol import Request, Response, decode_payload, encode_payload
 from transport.wire import ErrorReply
 
 CONFIG = NodeConfig(data_dir=Path("data"))

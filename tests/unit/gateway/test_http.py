@@ -12,20 +12,20 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
-from actors.actor import Context
-from actors.asks import ActorDied, MailboxFull, Timeout
-from actors.gateway.http import HttpActor
-from actors.gateway.http_address import HttpError
-from actors.gateway.http_app import make_app
-from actors.ref import Ref
+from actors.gateway.http.address import HttpError
+from actors.gateway.http.app import make_app
+from actors.gateway.http.http import HttpActor
+from actors.runtime.actor import Context
+from actors.runtime.asks import ActorDied, MailboxFull, Timeout
+from actors.runtime.ref import Ref
 from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.http_play import Gateway, Http
 from transport.address import parse_address
-from transport.client_protocol import decode_payload
-from transport.stale import AGE_UNKNOWN_MS
+from transport.client.protocol import decode_payload
+from transport.client.stale import AGE_UNKNOWN_MS
 
 
 async def test_a_keys_life(http: Http) -> None:

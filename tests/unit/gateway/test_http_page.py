@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.gateway.http_page import FOLDER, TYPES
+from actors.gateway.http.page_files import FOLDER, TYPES
 from tests.unit.gateway.http_play import Http
 
 CONTENTS = {path.name: path.read_text("utf-8") for path in FOLDER.iterdir()}

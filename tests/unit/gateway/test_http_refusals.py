@@ -10,9 +10,9 @@ import logging
 import pytest
 from aiohttp import ClientConnectionResetError
 
-from actors.gateway import http_api
-from actors.gateway.http import HttpActor
-from actors.gateway.http_guard import request_log
+from actors.gateway.http import api as http_api
+from actors.gateway.http.guard import request_log
+from actors.gateway.http.http import HttpActor
 from tests.ports import free_ports
 from tests.unit.actors.stage import Stage
 from tests.unit.actors.virtual_time import story
@@ -130,7 +130,7 @@ async def test_a_loopback_address_answers_to_its_own_names(http: Http, host: str
 @story
 async def test_too_many_connections(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Those beyond the limit are turned away, and told so; one line of the log; when one goes there is room again."""
-    monkeypatch.setattr("actors.gateway.http.connections_max", lambda: 3)
+    monkeypatch.setattr("actors.gateway.http.http.connections_max", lambda: 3)
     port = free_ports(1)
     async with Stage() as stage:
         await stage.play(("http", lambda context: HttpActor(context, f"127.0.0.1:{port}")))

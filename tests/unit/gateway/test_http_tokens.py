@@ -13,10 +13,10 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
-from actors.gateway.http_app import make_app
-from actors.gateway.http_tokens import OPEN, Grant, TokenFileError, Tokens, read_grants
-from actors.gateway.openapi import PATHS
-from actors.ref import Ref
+from actors.gateway.http.app import make_app
+from actors.gateway.http.openapi import PATHS
+from actors.gateway.http.tokens import OPEN, Grant, TokenFileError, Tokens, read_grants
+from actors.runtime.ref import Ref
 from commands.tokens import append
 from tests.support.command import run
 from tests.unit.gateway.http_play import Gateway, Http

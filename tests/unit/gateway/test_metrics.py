@@ -8,8 +8,8 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.config import NodeConfig
-from actors.gateway.exposition import exposition
-from actors.gateway.http_counts import UNMATCHED
+from actors.gateway.http.counts import UNMATCHED
+from actors.gateway.http.exposition import exposition
 from actors.gateway.metrics import DEFINITIONS, PREFIX
 from storage.commit_times import LIMITS_S, CommitTimes
 from tests.unit.actors.virtual_time import story

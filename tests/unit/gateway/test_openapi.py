@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from actors.gateway.http_app import make_app
+from actors.gateway.http.app import make_app
+from actors.gateway.http.openapi import DOCUMENT, PATHS
 from actors.gateway.limits import TIMEOUT_MAX_S
-from actors.gateway.openapi import DOCUMENT, PATHS
-from actors.ref import Ref
+from actors.runtime.ref import Ref
 from tests.unit.gateway.http_play import Gateway, Http
 from transport.address import parse_address
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.asks import MailboxFull
 from actors.gateway.streams import READERS_MAX, Feed
+from actors.runtime.asks import MailboxFull
 from tests.unit.actors.virtual_time import story
 
 

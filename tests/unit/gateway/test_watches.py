@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from actors.actor import Sender
 from actors.gateway.effects import Answer
 from actors.gateway.limits import GatewayLimits
 from actors.gateway.watches import WATCH, Watches
 from actors.raft.messages import Follow, Read
+from actors.runtime.actor import Sender
 from storage import history
 from storage.kv import KeyValueStore
 from storage.kv_protocol import Change, Changes, Failed, KvResult, decode_result, delete, put, put_many, watch
-from transport.client_protocol import Code, Request, Response, decode_payload, encode_payload
+from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
 
 FIRST_KEY = 1 << 40
 

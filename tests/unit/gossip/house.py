@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from actors.actor import Actor, Context, Sender, handles
 from actors.events.events import EventsActor
 from actors.events.handlers import Handler
 from actors.gossip.config import LOCAL
@@ -16,8 +15,9 @@ from actors.gossip.messages import MemberChanged, MembersRequest, MembersView, S
 from actors.gossip.process import Process
 from actors.identity import Identity
 from actors.persistence import PersistenceActor
-from actors.policy import Strategy
-from actors.system import RemoteSender
+from actors.runtime.actor import Actor, Context, Sender, handles
+from actors.runtime.policy import Strategy
+from actors.runtime.system import RemoteSender
 from storage.data_dir import DataDir
 from storage.serf_db import SerfState
 from tests.unit.actors.stage import Stage

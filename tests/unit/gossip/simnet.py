@@ -34,7 +34,7 @@ from actors.gossip.member import REFUSED, Claim
 from actors.gossip.own import CLOCK_RESERVE, RESERVE
 from actors.gossip.shared import Source
 from actors.gossip.swim import Swim
-from transport.admission import JOIN_KINDS
+from transport.links.admission import JOIN_KINDS
 from transport.wire import decode_body, encode_body, kind_of
 
 SYNC_S = 0.002
@@ -359,7 +359,7 @@ class Net:
             sender.links.add(address)
             target.links.add(sender.address)
         source = Source(sender.id, sender.address)
-        # As the links do (transport/admission.py): two clusters hear nothing of each other but the handshake.
+        # As the links do (transport/links/admission.py): two clusters hear nothing of each other but the handshake.
         cluster_id = "" if kind in JOIN_KINDS else sender.core.cluster_id
         self.at(
             self.now + self.travel_s(), self._arrive, source, cluster_id, target, self.unpacked(kind, body, message)

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import pytest
 
-from actors.actor import Actor, Context, RemoteError, Sender, handles
 from actors.gossip.member import Member
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.keyring.held import HeldRing, proof_of
 from actors.keyring.keyring import KeyringActor
 from actors.keyring.messages import KeysList, KeysOffer, KeysReport, KeysRequest, KeysStep, UseRing
+from actors.runtime.actor import Actor, Context, RemoteError, Sender, handles
 from storage.keyring_file import KeyringWrite, KeyringWritten
 from tests.unit.actors.stage import Stage, linked
 from tests.unit.actors.virtual_time import story

@@ -10,7 +10,7 @@ import pytest
 
 from tests.linearizability.operation import Operation, Outcome
 from tests.linearizability.recorder import Recorder
-from transport.client_errors import NoLeader, OutcomeUnknown
+from transport.client.errors import NoLeader, OutcomeUnknown
 
 
 class Clock:

@@ -69,7 +69,7 @@ def test_the_wheel_holds_quorate_and_nothing_else(wheel: Path) -> None:
     """A top-level `storage` in site-packages would overwrite another package's, and be overwritten by it."""
     assert {name.split("/")[0].split("-")[0] for name in contents(wheel)} == {"quorate"}
     assert {"quorate/py.typed", "quorate/cli.py", "quorate/actors/config.py"} <= contents(wheel).keys()
-    page = {f"quorate/{path.relative_to(ROOT)}" for path in (ROOT / "actors" / "gateway" / "page").iterdir()}
+    page = {f"quorate/{path.relative_to(ROOT)}" for path in (ROOT / "actors/gateway/http/page").iterdir()}
     assert page <= contents(wheel).keys()
 
 

@@ -34,7 +34,7 @@ CORE_FILES = (
     "actors/gateway/calls.py",
     "actors/gateway/core.py",
     "actors/gateway/latency.py",
-    "actors/policy.py",
+    "actors/runtime/policy.py",
     "commands/agreement.py",
     "storage/kv.py",
     "storage/state_machine.py",

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from actors.actor import Actor, Context, Sender, handles
 from actors.config import NodeConfig
 from actors.identity import Identity
 from actors.persistence import PersistenceActor
-from actors.policy import Strategy
 from actors.raft.messages import LeaderChanged, Propose, RaftStatusRequest, Results
 from actors.raft.raft import RaftActor
+from actors.runtime.actor import Actor, Context, Sender, handles
+from actors.runtime.policy import Strategy
 from storage.data_dir import DataDir
 from storage.kv import KeyValueStore
 from storage.kv_protocol import put

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.actor import Context
 from actors.raft.restoring import Restoring
+from actors.runtime.actor import Context
 from storage.raft_db import SnapshotPiece, SnapshotRead, SnapshotSave
 from storage.state_machine import StateMachine
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from actors.actor import Context
 from actors.config import RaftTiming
 from actors.raft.applier import Applier
 from actors.raft.snapshotting import PAUSE_AFTER_FAILURE_S, Snapshotting, _next_chunk
+from actors.runtime.actor import Context
 from storage.raft_db import SnapshotSave
 from storage.state_machine import StateMachine
 from tests.unit.raft.stage import Stage

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.actor import Actor, Context, Sender, handles
 from actors.persistence import PersistenceActor
-from actors.policy import Strategy
+from actors.runtime.actor import Actor, Context, Sender, handles
+from actors.runtime.policy import Strategy
 from storage.data_dir import DataDir
 from storage.raft_db import (
     HardState,

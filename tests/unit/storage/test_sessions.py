@@ -12,7 +12,7 @@ from storage.kv import KeyValueStore
 from storage.kv_protocol import put
 from storage.sessions import SessionLimits, SessionMachine
 from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine
-from transport.session_protocol import (
+from transport.client.session_protocol import (
     ANSWERED_BEFORE,
     NONCE_BYTES,
     NOT_NOW,

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from storage.envelope import EXPIRED, OPEN, SESSION
 from storage.sessions import SessionMachine
 from tests.unit.storage.test_sessions import Bench, envelope
-from transport.session_protocol import ANSWERED_BEFORE, NONCE_BYTES, NOT_NOW, decode_outcomes
+from transport.client.session_protocol import ANSWERED_BEFORE, NONCE_BYTES, NOT_NOW, decode_outcomes
 
 SESSIONS_MAX = 3
 SEQUENCES_MAX = 6

@@ -11,11 +11,11 @@ from typing import Any
 
 import zmq
 
-from transport.client_protocol import GATEWAY, REQUEST
+from transport.client.protocol import GATEWAY, REQUEST
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
-from transport.links import LinkConfig, Links
-from transport.listener import Arrival
+from transport.links.links import LinkConfig, Links
+from transport.links.listener import Arrival
 from transport.ring import Ring
 from transport.wire import PROTOCOL_VERSION, Header, Origin, pack, unpack
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.unit.transport.network import header
-from transport.admission import refusal
-from transport.client_protocol import GATEWAY, REQUEST
-from transport.cuts import Cuts
-from transport.drops import Drops
+from transport.client.protocol import GATEWAY, REQUEST
 from transport.limits import LinkLimits
-from transport.sessions import Sessions
+from transport.links.admission import refusal
+from transport.links.cuts import Cuts
+from transport.links.drops import Drops
+from transport.links.sessions import Sessions
 from transport.wire import Header, Origin
 
 CLIENT = {"sender": "", "address": "", "to": GATEWAY, "kind": REQUEST, "cluster_id": ""}

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.transport.network import RawPeer, Server, header, port_of, request, until
 from transport import keys
 from transport.limits import LinkLimits
-from transport.listener import Arrival
+from transport.links.listener import Arrival
 from transport.wire import pack
 
 SEED = 20_261_123

@@ -10,10 +10,10 @@ import zmq
 
 from tests.unit.transport.network import PATIENCE_S, RawPeer, Server, header, until
 from transport import keys
-from transport.client_protocol import GATEWAY, REQUEST
+from transport.client.protocol import GATEWAY, REQUEST
 from transport.limits import LinkLimits
-from transport.link import WHO_KIND, Link
-from transport.listener import Listener
+from transport.links.link import WHO_KIND, Link
+from transport.links.listener import Listener
 from transport.wire import pack
 
 

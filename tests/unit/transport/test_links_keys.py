@@ -10,11 +10,11 @@ import zmq
 from tests.unit.transport.network import RawPeer, Server, header, request, until
 from transport import keys
 from transport.address import parse_address
-from transport.drops import Drops
 from transport.errors import LinkError
 from transport.keys import ClusterKey, KeyPair
 from transport.limits import LinkLimits
-from transport.sockets import make_dealer
+from transport.links.drops import Drops
+from transport.links.sockets import make_dealer
 from transport.wire import pack
 from transport.zap import ZapHandler
 

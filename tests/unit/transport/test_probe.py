@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.transport.network import free_port
 from transport.address import Address
-from transport.probe import Outcome, probe_tcp
+from transport.links.probe import Outcome, probe_tcp
 
 
 async def test_a_listening_port_connects() -> None:

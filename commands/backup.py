@@ -25,7 +25,8 @@ from commands.options import Remote, remote_command, to_json
 from commands.whole_file import whole_file
 from quorate.version import __version__
 from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
-from storage.kv_protocol import COMMAND_BYTES_MAX, TXN_OPS_MAX, Compare, Put
+from storage.kv_protocol import TXN_OPS_MAX, Compare, Put
+from transport.limits import COMMAND_BYTES_MAX
 from transport.text import counted
 
 if TYPE_CHECKING:

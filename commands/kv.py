@@ -15,7 +15,6 @@ from actors.views import table
 from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, Text, remote_command, to_json
 from storage.kv_protocol import (
-    COMMAND_BYTES_MAX,
     KEY_BYTES_MAX,
     LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
@@ -31,6 +30,7 @@ from storage.kv_protocol import list_keys as list_query
 from storage.kv_protocol import put as put_command
 from storage.record import NUMBER_MAX
 from transport.errors import QuorateError
+from transport.limits import COMMAND_BYTES_MAX
 from transport.text import shell_quoted, shortened
 
 STDIN: Final = "-"

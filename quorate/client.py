@@ -15,7 +15,6 @@ from quorate.lease import Lease
 from quorate.lock import Lock, holder_of
 from quorate.watch import Asker, Watch
 from storage.kv_protocol import (
-    COMMAND_BYTES_MAX,
     VALUE_BYTES_MAX,
     Answered,
     Changed,
@@ -46,6 +45,7 @@ from storage.record import NUMBER_MAX
 from transport.client.client import Client as TransportClient
 from transport.client.errors import BadRequest, ClientError, NotFound, RequestFailed, TooLarge
 from transport.client.stale import Stale
+from transport.limits import COMMAND_BYTES_MAX
 from transport.text import counted, is_utf8, shortened
 
 __all__ = ["Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale", "Watch"]

@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-COMMAND_BYTES_MAX = 1 << 20
+from transport.limits import COMMAND_BYTES_MAX
+
 KEY_BYTES_MAX = 2 << 10
 VALUE_BYTES_MAX = COMMAND_BYTES_MAX - (4 << 10)
 """Leaves room in a command for the longest key and the framing."""

@@ -1,8 +1,13 @@
-"""The limits of the link layer: everything that could grow or wait has one, with its unit in the name."""
+"""The largest command, and the limits of the link layer: everything that could grow or wait has one, with its unit."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import asdict, frozen
+
+COMMAND_BYTES_MAX: Final = 1024 * 1024
+"""The largest command that a client may propose: held by the store, by clients and by Raft's entries."""
 
 
 @frozen

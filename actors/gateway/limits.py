@@ -4,7 +4,7 @@ from typing import Final
 
 from attrs import frozen
 
-from actors.raft.entries import COMMAND_BYTES_MAX
+from transport.limits import COMMAND_BYTES_MAX
 
 TIMEOUT_MAX_S: Final = 60.0
 """No request is kept longer, whatever its client says."""

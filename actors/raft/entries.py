@@ -11,9 +11,7 @@ from typing import Final
 import msgspec
 
 from storage.envelope import ENVELOPE_BYTES_MAX
-
-COMMAND_BYTES_MAX: Final = 1024 * 1024
-"""The largest command a client may propose."""
+from transport.limits import COMMAND_BYTES_MAX
 
 WRAPPED_BYTES_MAX: Final = COMMAND_BYTES_MAX + ENVELOPE_BYTES_MAX
 """The largest command in its envelope."""

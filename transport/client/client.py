@@ -42,15 +42,13 @@ from transport.client.session_protocol import NONCE_BYTES, SESSION_ID_BYTES, SES
 from transport.client.stale import Stale
 from transport.errors import AddressError
 from transport.keys import ClusterKey, load
+from transport.limits import COMMAND_BYTES_MAX
 from transport.wire import CLIENT
 
 if TYPE_CHECKING:
     from transport.address import Address
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:7946"
-COMMAND_BYTES_MAX: Final = 1024 * 1024
-"""The cluster's own limit, held here so that one large command does not cost those it is sent with their outcome."""
-
 LINKS_MAX: Final = 16
 TICK_S: Final = 0.05
 _REACHABLE: Final = frozenset({"alive", "suspect", "leaving"})

@@ -12,7 +12,6 @@ from commands.backup import BATCH_BYTES_MAX, Progress
 from quorate.client import Client, Compacted
 from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
 from storage.kv_protocol import (
-    COMMAND_BYTES_MAX,
     KEY_BYTES_MAX,
     TXN_OPS_MAX,
     VALUE_BYTES_MAX,
@@ -21,6 +20,7 @@ from storage.kv_protocol import (
     put_if,
     txn,
 )
+from transport.limits import COMMAND_BYTES_MAX
 
 
 class ForgetfulStore:

@@ -6,7 +6,6 @@ import pytest
 from pysyncobj.syncobj import _COMMAND_TYPE
 
 from actors.raft.entries import (
-    COMMAND_BYTES_MAX,
     ENTRY_BYTES_MAX,
     NO_OP,
     EntryTooLargeError,
@@ -18,6 +17,7 @@ from actors.raft.entries import (
     encode_configuration,
     is_configuration,
 )
+from transport.limits import COMMAND_BYTES_MAX
 
 
 @pytest.mark.parametrize("commands", [[], [b""], [b"a", b"b" * 1000, b""]])

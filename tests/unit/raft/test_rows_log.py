@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from actors.raft.entries import COMMAND_BYTES_MAX, ENTRY_BYTES_MAX, EntryTooLargeError, encode_commands
+from actors.raft.entries import ENTRY_BYTES_MAX, EntryTooLargeError, encode_commands
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
 from tests.unit.raft.stage import Letter, Stage
+from transport.limits import COMMAND_BYTES_MAX
 
 
 def led_stage() -> Stage:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from storage.kv import KeyValueStore
 from storage.kv_protocol import (
-    COMMAND_BYTES_MAX,
     KEY_BYTES_MAX,
     LIST_BYTES_MAX,
     LIST_LIMIT_MAX,
@@ -36,6 +35,7 @@ from storage.kv_protocol import (
     txn,
 )
 from tests.unit.storage.stores import apply, code, read
+from transport.limits import COMMAND_BYTES_MAX
 
 
 class TestCommands:

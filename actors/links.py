@@ -18,6 +18,7 @@ from actors.runtime.system import System
 from transport.client.protocol import RESPONSE, Code, Request, Response
 from transport.links.links import LinkConfig, Links
 from transport.links.listener import Arrival
+from transport.stamp import Letter
 from transport.wire import Header, WireError, decode_body, encode_body
 
 LINGER_MS = 200
@@ -78,7 +79,7 @@ class LinksActor(Actor):
         except WireError:
             return
         response = Response(request.id, Code.OVERLOADED, b"", "the gateway's mailbox is full: try again")
-        self.links.reply(routing_id, kind=RESPONSE, body=encode_body(response), ask=0)
+        self.links.reply(routing_id, Letter("", RESPONSE, encode_body(response)))
 
     def _on_dead(self, address: str, reason: str) -> None:
         self._system.peer_died(address, reason)

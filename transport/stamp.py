@@ -1,10 +1,21 @@
-"""Making frames, and what this server says of itself in the first one of a session."""
+"""A letter, how it becomes a frame, and what this server says of itself in the first one of a session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from transport.wire import PROTOCOL_VERSION, Header, Origin, pack
+
+
+class Letter(NamedTuple):
+    """What is to be sent, not yet given its place in a session; the fields mean what they mean in a Header."""
+
+    to: str
+    kind: str
+    body: bytes
+    actor: str = ""
+    ask: int = 0
 
 
 class Stamp:
@@ -24,7 +35,3 @@ class Stamp:
         """The frame of a letter. Raises WireError when its names do not fit a header."""
         to, kind, body, actor, ask = letter
         return pack(Header(PROTOCOL_VERSION, to, kind, actor, sequence, ask, origin), body)
-
-
-Letter = tuple[str, str, bytes, str, int]
-"""To which actor, kind, body, from which actor, ask: what is to be sent, not yet given its place in a session."""

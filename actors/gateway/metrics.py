@@ -1,8 +1,8 @@
 """What `/metrics` shows: every metric with its meaning, and where its values come from.
 
 What lives here: the definitions, which docs/metrics.md is made from, and pure functions from what the actors said to
-samples.  What does not: asking them (metric_operations.py), Prometheus' text (http/exposition.py), and the counting of HTTP
-(http/counts.py).
+samples.  What does not: asking them (metric_operations.py), Prometheus' text (http/exposition.py), and the
+counting of HTTP (http/counts.py).
 
 Every label has a bound, which its definition names: a scrape is never larger than the cluster and this program make it.
 Counters begin at 0 with each incarnation of the actor that counts, which Prometheus' `rate` allows for.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.runtime.asks import ActorDied, AskError, MailboxFull, Timeout
+from transport.stamp import Letter
 from transport.wire import encode_body, is_urgent, kind_of
 
 if TYPE_CHECKING:
@@ -56,9 +57,8 @@ class Ref:
         route = self._routes.get(type(msg)) or self._make_route(msg)
         if self.address is None:
             return self._system.post(self.actor, route.head + encode_body(msg), urgent=route.urgent)
-        return self._system.send(
-            self.address, to=self.actor, kind=route.kind, body=encode_body(msg), actor=self._owner, urgent=route.urgent
-        )
+        letter = Letter(self.actor, route.kind, encode_body(msg), self._owner)
+        return self._system.send(self.address, letter, urgent=route.urgent)
 
     async def ask(self, msg: object, *, timeout_s: float) -> Any:
         """Send and wait for the answer.
@@ -84,9 +84,7 @@ class Ref:
         urgent = is_urgent(kind)
         system = self._system
         if self.address is not None:
-            if not system.send(
-                self.address, to=self.actor, kind=kind, body=body, actor=self._owner, ask=number, urgent=urgent
-            ):
+            if not system.send(self.address, Letter(self.actor, kind, body, self._owner, number), urgent=urgent):
                 raise MailboxFull(f"no link takes {kind} to {self.label}")
         elif not system.post(self.actor, system.head(self.actor, kind, self._owner, number) + body, urgent=urgent):
             raise self._refusal(kind)

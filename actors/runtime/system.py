@@ -26,6 +26,7 @@ from actors.runtime.messages import TIMER_DUE, Died, TimerDue
 from actors.runtime.pump import Pump
 from actors.runtime.ref import Ref
 from actors.runtime.watch import HandlerWatch, LoopLag
+from transport.stamp import Letter
 from transport.wire import (
     CLIENT,
     PROTOCOL_VERSION,
@@ -54,11 +55,11 @@ log = logging.getLogger("quorate.actors")
 class RemoteSender(Protocol):
     """What carries frames to other servers and to clients: the links."""
 
-    def send(self, address: str, *, to: str, kind: str, body: bytes, actor: str, ask: int, urgent: bool) -> bool:
-        """Send a frame to an actor of another server; False when it is certain that it will not arrive."""
+    def send(self, address: str, letter: Letter, *, urgent: bool) -> bool:
+        """Send a letter to an actor of another server; False when it is certain that it will not arrive."""
 
-    def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:
-        """Send a frame to a client; False when it is certain that it will not arrive."""
+    def reply(self, routing_id: bytes, letter: Letter) -> bool:
+        """Send a letter to a client; False when it is certain that it will not arrive."""
 
 
 class System:
@@ -163,15 +164,11 @@ class System:
         self.pump.end_delivery()
         return taken
 
-    def send(
-        self, address: str, *, to: str, kind: str, body: bytes, actor: str, ask: int = 0, urgent: bool = False
-    ) -> bool:
+    def send(self, address: str, letter: Letter, *, urgent: bool) -> bool:
         """Send to an actor of another server.  False, and a dead letter, when it is certain not to arrive."""
-        if self._links is not None and self._links.send(
-            address, to=to, kind=kind, body=body, actor=actor, ask=ask, urgent=urgent
-        ):
+        if self._links is not None and self._links.send(address, letter, urgent=urgent):
             return True
-        self._note_dead(kind, f"{to}@{address}", actor, "no link takes it", level=logging.DEBUG)
+        self._note_dead(letter.kind, f"{letter.to}@{address}", letter.actor, "no link takes it", level=logging.DEBUG)
         return False
 
     def answer(self, sender: Sender, msg: object, *, actor: str) -> None:
@@ -182,17 +179,10 @@ class System:
         elif self._links is None:
             answered = False
         elif sender.routing_id is not None:
-            answered = self._links.reply(sender.routing_id, kind=kind, body=encode_body(msg), ask=-sender.ask)
+            answered = self._links.reply(sender.routing_id, Letter("", kind, encode_body(msg), ask=-sender.ask))
         else:
-            answered = self._links.send(
-                sender.address,
-                to=sender.actor,
-                kind=kind,
-                body=encode_body(msg),
-                actor=actor,
-                ask=-sender.ask,
-                urgent=is_urgent(kind),
-            )
+            letter = Letter(sender.actor, kind, encode_body(msg), actor, -sender.ask)
+            answered = self._links.send(sender.address, letter, urgent=is_urgent(kind))
         if not answered:
             # A client may go when it likes: one that follows a log always goes in the middle of a question.
             level = logging.INFO if sender.routing_id is not None else logging.WARNING

@@ -1,7 +1,8 @@
 """The socket between a client and one server, with its options, and what its monitor says in words.
 
-What lives here: ZeroMQ's side of both clients.  What does not: the servers' own sockets (transport/links/sockets.py), whose options
-differ and whose modules import an event loop, which the command line does without.
+What lives here: ZeroMQ's side of both clients.  What does not: the servers' own sockets
+(transport/links/sockets.py), whose options differ and whose modules import an event loop, which the command line does
+without.
 
 A handshake that fails is tried again by ZeroMQ for ever and in silence; a person with a wrong key would only see a
 time-out.  The monitor tells, so whoever waits for a connection looks at it.

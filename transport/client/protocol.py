@@ -1,6 +1,6 @@
 """What a client and a server say to each other over ZeroMQ: one request, one response.
 
-Both travel in ordinary frames (see transport/wire.py); the `id` is the client's own and comes back unchanged. Payloads are
+Both travel in ordinary frames (transport/wire.py); the `id` is the client's own and comes back unchanged. Payloads are
 MessagePack, so that a server can hand a request on to the leader without knowing what it asks for. Which operations
 exist and what they do is the gateway's business; how a client finds a server and tries again is the client's.
 """

@@ -114,7 +114,7 @@ class Link:
         """Send, or hold while dialing. False when refused: down, window full, too large. Never waits."""
         self.last_used = now = self._clock()
         if self.state is LinkState.UP:
-            return self._window_open(len(letter[2]), now) and self._send(letter)
+            return self._window_open(len(letter.body), now) and self._send(letter)
         if self.state is LinkState.DIALING:
             return self._hold(letter, now)
         self._drops.quietly("link down")
@@ -127,7 +127,7 @@ class Link:
             frame = self._stamp.frame(letter, self._sequence + 1, origin)
             size = len(frame)
             if size > self._limits.frame_bytes_max:  # sent, it would cost us the connection
-                self._drops.count("too large to send", f"{size} bytes of {letter[1]} for {self.address}")
+                self._drops.count("too large to send", f"{size} bytes of {letter.kind} for {self.address}")
                 return False
             self._socket.send(frame, _NOBLOCK)
         except WireError as error:
@@ -142,7 +142,7 @@ class Link:
         self._under_way.append((self._sequence, size))
         self._under_way_bytes += size
         self.frames += 1
-        self.bytes_to[letter[0]] += size
+        self.bytes_to[letter.to] += size
         # Sending may have consumed the only sign of an arrived acknowledgement or of a lost connection.
         if self._socket.get(_EVENTS) != _POLLOUT:
             self._check_soon()
@@ -162,7 +162,7 @@ class Link:
         return False
 
     def _hold(self, letter: Letter, now: float) -> bool:
-        size = len(letter[2])
+        size = len(letter.body)
         limits = self._limits
         if len(self._held) >= limits.held_frames or (self._held and self._held_bytes + size > limits.held_bytes):
             self._drops.quietly("link being made")
@@ -178,7 +178,7 @@ class Link:
         for held_at, letter in held:
             if held_at < oldest:
                 self._drops.quietly("held too long")
-            elif self._window_open(len(letter[2]), now):
+            elif self._window_open(len(letter.body), now):
                 self._send(letter)
 
     def _drop_held(self) -> None:

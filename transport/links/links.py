@@ -24,7 +24,7 @@ from transport.links.entrance import Entrance
 from transport.links.listener import OnFrames
 from transport.links.port import check_free
 from transport.ring import Ring
-from transport.stamp import Stamp
+from transport.stamp import Letter, Stamp
 
 __all__ = ["LinkConfig", "Links", "check_free"]
 
@@ -87,10 +87,8 @@ class Links:
         """Where others reach this server."""
         return self._advertised
 
-    def send(
-        self, address: str, *, to: str, kind: str, body: bytes, actor: str = "", ask: int = 0, urgent: bool
-    ) -> bool:
-        """Send a frame to the actor `to` of the server at `address`.
+    def send(self, address: str, letter: Letter, *, urgent: bool) -> bool:
+        """Send a letter to an actor of the server at `address`.
 
         False when it is certainly not sent: no connection, a full window, too many links, a frame too large, one's own
         address. True promises nothing: the network may lose it. Never waits.
@@ -100,11 +98,11 @@ class Links:
         if address in self._cuts.outbound:
             self._drops.quietly("cut")
             return True  # as on a network that is cut: the sender does not learn it
-        return self._dialer.send(address, (to, kind, body, actor, ask), urgent)
+        return self._dialer.send(address, letter, urgent)
 
-    def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:
-        """Send a frame to the client behind `routing_id`. False when it is gone or reads too slowly."""
-        return self._bound is not None and self._entrance.reply(routing_id, ("", kind, body, "", ask))
+    def reply(self, routing_id: bytes, letter: Letter) -> bool:
+        """Send a letter to the client behind `routing_id`. False when it is gone or reads too slowly."""
+        return self._bound is not None and self._entrance.reply(routing_id, letter)
 
     def use_ring(self, ring: Ring) -> None:
         """Accept and dial with these keys from now on; connections that this concerns are cut, and made anew."""

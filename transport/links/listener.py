@@ -255,17 +255,17 @@ class Listener:
         """A frame of a connection that nobody has introduced: its sender takes it for an older one."""
         self._drops.quietly("not introduced")
         if user is None or user == SERVER_USER:
-            self._send(routing_id, self._stamp.frame(("", WHO_KIND, b"", "", 0), 0, None))
+            self._send(routing_id, self._stamp.frame(Letter("", WHO_KIND, b""), 0, None))
 
     def _say_which_cluster(self, routing_id: bytes, ask: int, theirs: str) -> None:
         own = self._stamp
         why = f"{own.address} is a server of cluster {own.cluster_id()}, and {shortened(theirs)} was asked for"
         error = ErrorReply(OTHER_CLUSTER_ERROR, why)
-        self._send(routing_id, own.frame(("", kind_of(error), encode_body(error), "", -ask), 0, None))
+        self._send(routing_id, own.frame(Letter("", kind_of(error), encode_body(error), ask=-ask), 0, None))
 
     def _on_server_frame(self, routing_id: bytes, header: Header, origin: Origin, body: bytes, size: int) -> None:
         if self._sessions.received(routing_id, header.sequence, size):
-            ack = (header.actor, ACK_KIND, b"", "", 0)
+            ack = Letter(header.actor, ACK_KIND, b"")
             self._send(routing_id, self._stamp.frame(ack, header.sequence, self._stamp.origin(origin.session)))
         if origin.address in self._cuts.inbound:
             self._drops.quietly("cut")

@@ -1,7 +1,7 @@
 """Metrics as Prometheus' text: the samples of one scrape in a registry of its own, so that no state is shared.
 
-What lives here: the hand-over to prometheus-client.  What does not: what is measured (actors/gateway/metrics.py).  Imported where HTTP
-is served alone.
+What lives here: the hand-over to prometheus-client.  What does not: what is measured (actors/gateway/metrics.py).
+Imported where HTTP is served alone.
 """
 
 from __future__ import annotations

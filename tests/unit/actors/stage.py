@@ -14,6 +14,7 @@ from actors.runtime.policy import RestartLimits, Strategy
 from actors.runtime.supervisor import ChildSpec, Supervisor
 from actors.runtime.system import RemoteSender, System
 from tests.unit.actors.virtual_time import VirtualLoop
+from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, Header, Origin, message
 
 UNLIMITED = RestartLimits(intensity=1_000_000)
@@ -192,21 +193,21 @@ class Wires(RemoteSender):
 
     def __init__(self, address: str, stages: dict[str, Stage]) -> None:
 
-        self.replies: list[tuple[bytes, str, bytes, int]] = []
+        self.replies: list[tuple[bytes, Letter]] = []
         self._address = address
         self._stages = stages
 
-    def send(self, address: str, *, to: str, kind: str, body: bytes, actor: str, ask: int, urgent: bool) -> bool:
+    def send(self, address: str, letter: Letter, *, urgent: bool) -> bool:
         """Deliver to the stage at that address."""
         stage = self._stages.get(address)
         if stage is None:
             return False
-        header = Header(PROTOCOL_VERSION, to, kind, actor, 1, ask, None)
+        header = Header(PROTOCOL_VERSION, letter.to, letter.kind, letter.actor, 1, letter.ask, None)
         origin = Origin(f"id of {self._address}", self._address)
-        stage.system.deliver(header, origin, body, None)
+        stage.system.deliver(header, origin, letter.body, None)
         return True
 
-    def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:
+    def reply(self, routing_id: bytes, letter: Letter) -> bool:
         """Remember what a client would get."""
-        self.replies.append((routing_id, kind, body, ask))
+        self.replies.append((routing_id, letter))
         return True

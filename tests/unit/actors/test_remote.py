@@ -137,7 +137,7 @@ async def test_a_client_is_answered_by_its_routing_id() -> None:
         here.system.deliver(frame("play.question"), CLIENT, encode_body(Question("x")), b"\x00client")
         await here.settle()
 
-        ((routing_id, kind, body, ask),) = wires.replies
+        ((routing_id, (_, kind, body, _, ask)),) = wires.replies
         assert (routing_id, kind, decode_body(kind, body), ask) == (b"\x00client", "play.answer", Answer("X"), 0)
 
 

@@ -315,4 +315,4 @@ class Server:
         """What went back to clients on links: (routing id, message)."""
         links = self.stage.system._links
         assert links is not None
-        return [(who, decode_body(kind, body)) for who, kind, body, _ in links.replies]  # type: ignore[attr-defined]
+        return [(who, decode_body(one.kind, one.body)) for who, one in links.replies]  # type: ignore[attr-defined]

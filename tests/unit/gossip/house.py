@@ -22,6 +22,7 @@ from storage.data_dir import DataDir
 from storage.serf_db import SerfState
 from tests.unit.actors.stage import Stage
 from transport.errors import QuorateError
+from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, Header, Origin
 
 POLL_S = 0.01
@@ -125,18 +126,18 @@ class Cable(RemoteSender):
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def send(self, address: str, *, to: str, kind: str, body: bytes, actor: str, ask: int, urgent: bool) -> bool:
+    def send(self, address: str, letter: Letter, *, urgent: bool) -> bool:
         """Deliver to the server at that address."""
         stage = self._server.house.stages.get(address)
         if stage is None:
             return False
         me = self._server.identity
-        header = Header(PROTOCOL_VERSION, to, kind, actor, 1, ask, None)
+        header = Header(PROTOCOL_VERSION, letter.to, letter.kind, letter.actor, 1, letter.ask, None)
         origin = Origin(me.id, me.address, me.cluster_id, me.boot, 1)
-        stage.system.deliver(header, origin, body, None)
+        stage.system.deliver(header, origin, letter.body, None)
         return True
 
-    def reply(self, routing_id: bytes, *, kind: str, body: bytes, ask: int) -> bool:
+    def reply(self, routing_id: bytes, letter: Letter) -> bool:
         """There are no clients here."""
         return False
 

@@ -17,6 +17,7 @@ from transport.limits import LinkLimits
 from transport.links.links import LinkConfig, Links
 from transport.links.listener import Arrival
 from transport.ring import Ring
+from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, Header, Origin, pack, unpack
 
 PATIENCE_S = 20.0
@@ -80,7 +81,7 @@ class Server:
     def tell(self, other: Server | str, body: bytes = b"", *, kind: str = "test.note", urgent: bool = False) -> bool:
         """Send a note to the actor `raft` of another server."""
         address = other if isinstance(other, str) else other.address
-        return self.links.send(address, to="raft", kind=kind, body=body, actor="gossip", urgent=urgent)
+        return self.links.send(address, Letter("raft", kind, body, "gossip"), urgent=urgent)
 
     @property
     def bodies(self) -> list[bytes]:

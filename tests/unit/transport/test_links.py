@@ -11,13 +11,14 @@ from tests.unit.transport.network import RawPeer, Server, free_port, header, por
 from transport import keys
 from transport.errors import LinkError
 from transport.limits import LinkLimits
+from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, pack
 
 
 async def test_a_frame_arrives_with_its_senders_identity() -> None:
     """The first frame to a server is held until the link is up, and says who sent it and on which lane's session."""
     async with Server("s1") as one, Server("s2") as two:
-        assert one.links.send(two.address, to="raft", kind="k", body=b"b", actor="gossip", ask=7, urgent=True)
+        assert one.links.send(two.address, Letter("raft", "k", b"b", "gossip", 7), urgent=True)
         await until(lambda: two.frames, "the frame arrives")
 
         head, origin, body, routing_id = two.frames[0]
@@ -74,13 +75,11 @@ async def test_a_client_is_answered_on_its_own_connection() -> None:
             assert body == b"ask"
             assert routing_id is not None
 
-            assert server.links.reply(routing_id, kind="client.response", body=b"answer", ask=-1)
+            assert server.links.reply(routing_id, Letter("", "client.response", b"answer", ask=-1))
 
             head, answer = await client.receive()
             assert (head.kind, head.ask, answer) == ("client.response", -1, b"answer")
-        await until(
-            lambda: not server.links.reply(routing_id, kind="k", body=b"", ask=0), "a client that left is noticed"
-        )
+        await until(lambda: not server.links.reply(routing_id, Letter("", "k", b"")), "a client that left is noticed")
         assert server.dropped("answer to a peer that is gone")
 
 

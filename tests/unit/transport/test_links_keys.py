@@ -15,6 +15,7 @@ from transport.keys import ClusterKey, KeyPair
 from transport.limits import LinkLimits
 from transport.links.drops import Drops
 from transport.links.sockets import make_dealer
+from transport.stamp import Letter
 from transport.wire import pack
 from transport.zap import ZapHandler
 
@@ -47,7 +48,7 @@ async def test_a_client_may_ask_and_is_answered(key: ClusterKey) -> None:
             await until(lambda: server.frames, "the request arrives")
             routing_id = server.frames[0][3]
             assert routing_id is not None
-            assert server.links.reply(routing_id, kind="client.response", body=b"answer", ask=0)
+            assert server.links.reply(routing_id, Letter("", "client.response", b"answer"))
             assert (await client.receive())[1] == b"answer"
 
 
@@ -82,9 +83,7 @@ async def test_a_client_cannot_inherit_a_servers_routing_id(key: ClusterKey) -> 
             )
             ctx.destroy(linger=0)
             # The connection is gone for the server too once its routing id is free.
-            await until(
-                lambda: not server.links.reply(b"server's", kind="k", body=b"", ask=0), "the server sees it leave"
-            )
+            await until(lambda: not server.links.reply(b"server's", Letter("", "k", b"")), "the server sees it leave")
         assert server.bodies == [b"server"]
 
 

@@ -15,6 +15,7 @@ from transport import keys
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits
 from transport.ring import Ring, Stage
+from transport.stamp import Letter
 
 ONE_WAY_S = 0.25
 
@@ -42,7 +43,7 @@ async def asks(server: Server, peer: RawPeer, body: bytes) -> None:
     await until(lambda: any(frame[2] == body for frame in server.frames), "the request arrives")
     routing_id = next(frame[3] for frame in server.frames if frame[2] == body)
     assert routing_id is not None
-    assert server.links.reply(routing_id, kind="client.response", body=body, ask=0)
+    assert server.links.reply(routing_id, Letter("", "client.response", body))
     assert (await peer.receive())[1] == body
 
 
@@ -220,7 +221,7 @@ async def test_large_frames_pass_a_slow_reader(old: ClusterKey, new: ClusterKey)
             routing_id = server.frames[0][3]
             assert routing_id is not None
             for _ in range(4):
-                assert server.links.reply(routing_id, kind="client.response", body=body, ask=0)
+                assert server.links.reply(routing_id, Letter("", "client.response", body))
             await asyncio.sleep(0.1)
             for _ in range(4):
                 assert (await peer.receive())[1] == body

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # Up to this many members a choice looks at each; above, it draws until it has enough (memberlist's kRandomNodes).
 _SMALL = 64
 _DRAWS_PER_CHOICE = 4
-# Gone for less than this, a member keeps its place among those who bear its name.
-_FLICKER_S = 1.0
+FLICKER_S = 1.0
+"""Gone for less than this, a member keeps its place among those who bear its name."""
 
 
 class Roster:
@@ -143,7 +143,7 @@ class Roster:
 
     def _holds_on(self, member_id: str, now: float) -> bool:
         claim = self._claims.get(member_id)
-        return claim is not None and (claim.is_live or self.age_s(member_id, now) < _FLICKER_S)
+        return claim is not None and (claim.is_live or self.age_s(member_id, now) < FLICKER_S)
 
     def _give_up(self, claim: Claim) -> None:
         bearers = self._bearers(claim.name)

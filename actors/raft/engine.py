@@ -234,6 +234,10 @@ class Engine(SyncObj):
         matches[node] = max(matches[node], match)
         following[node] = max(following[node], match + 1)
 
+    def forget(self, peer: str, match: int) -> None:
+        """A peer has no more than everything up to ``match``, whatever it has acknowledged."""
+        self._SyncObj__raftMatchIndex[self._node(peer)] = match
+
     def rewind(self, peer: str, next_index: int) -> None:
         """Send again from ``next_index``, but never what the peer is known to have."""
         node = self._node(peer)

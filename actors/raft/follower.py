@@ -36,14 +36,14 @@ class Follower:
         end = append.prev_index + len(append.entries)
         hint = self._mismatch(append)
         if hint is not None:
-            self._answer(leader, append, success=False, match=hint)
+            self._refuse(leader, append, hint)
             return
         new = self._new_entries(append.entries)
         if new and not self._take(leader, append, new):
             return
         state.verified_index = max(state.verified_index, end)
         state.engine.learn_commit(min(append.commit, state.verified_index))
-        self._answer(leader, append, success=True, match=end)
+        state.outbox.promise(leader, AppendReply(state.engine.term, append.sequence, True, end))
 
     def on_heartbeat(self, leader: str, heartbeat: Heartbeat) -> None:
         """The leader lives; learn its commit index as far as our log is known to be its log."""
@@ -96,9 +96,10 @@ class Follower:
             state.reconfigured()
         return True
 
-    def _answer(self, leader: str, append: Append, *, success: bool, match: int) -> None:
-        reply = AppendReply(self._state.engine.term, append.sequence, success, match)
-        self._state.outbox.promise(leader, reply)
+    def _refuse(self, leader: str, append: Append, hint: int) -> None:
+        state = self._state
+        reply = AppendReply(state.engine.term, append.sequence, False, hint, state.journal.last_index)
+        state.outbox.promise(leader, reply)
 
 
 def _is_run(append: Append) -> bool:

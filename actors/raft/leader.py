@@ -18,9 +18,12 @@ Rules:
 7. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).  Of those
    that nobody waits for every other one is answered: that tells often enough who hears (row 10), and an idle leader is
    woken by little else.
-8. A lone entry goes to a bare majority first (actors/raft/spread.py).
+8. What a peer has acknowledged it has.  One whose log ends before that says so in an answer to an append that was sent
+   later: its data directory was put back from an older copy.  It counts for what it has, and is sent the rest again.
+9. A lone entry goes to a bare majority first (actors/raft/spread.py).
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from math import inf
@@ -32,6 +35,8 @@ from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
 from actors.raft.spread import Spread
 from actors.raft.state import RaftState
 from storage.log_table import Entry
+
+_log = logging.getLogger("quorate.raft")
 
 BATCH_BYTES = 1024 * 1024
 """After so much an append ends."""
@@ -46,6 +51,8 @@ class Progress:
     last_ack: float
     sequence: int = 0
     resent_at: int = 0
+    matched_at: int = 0
+    """The last append that had been sent when the peer acknowledged something new."""
     helped_at: float = -inf
     """When it last acknowledged what was not committed yet."""
     acked_round: int = 0
@@ -224,13 +231,28 @@ class Leader:
         if reply.success:
             if reply.match > state.engine.commit:
                 progress.helped_at = state.now
-            if reply.match <= state.journal.last_index:
+            if state.engine.match_index(peer) < reply.match <= state.journal.last_index:
                 state.engine.acknowledge(peer, reply.match)
+                progress.matched_at = progress.sequence
         elif reply.sequence > progress.resent_at:
+            if reply.sequence > progress.matched_at:
+                self._forget(peer, reply.end)
             hint = max(min(reply.match, state.journal.last_index), FRESH_ANCHOR_INDEX)
             state.engine.rewind(peer, hint + 1)
             progress.void()
         self._is_replication_due |= state.engine.next_index(peer) <= state.journal.last_index
+
+    def _forget(self, peer: str, end: int) -> None:
+        acknowledged = self._state.engine.match_index(peer)
+        if end < acknowledged:
+            _log.critical(
+                "%s has lost entries %d to %d, which it had acknowledged: its data directory was put back from an "
+                "older copy, or its disk did not keep what it had synced. They are sent again",
+                peer,
+                end + 1,
+                acknowledged,
+            )
+            self._state.engine.forget(peer, end)
 
     def on_heartbeat_reply(self, peer: str, reply: HeartbeatReply) -> None:
         """A heartbeat was answered in our term."""

@@ -74,12 +74,14 @@ class AppendReply:
 
     match: on success, the highest index known to equal the leader's log and to be on disk here; on a mismatch, the
     index after which the leader should try next (conflict hint: the entry before the first of the conflicting term).
+    end: on a mismatch, the last index of the log here.
     """
 
     term: int
     sequence: int
     success: bool
     match: int
+    end: int = 0
 
 
 @message("raft.heartbeat", urgent=True)

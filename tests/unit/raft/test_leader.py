@@ -159,3 +159,40 @@ def test_answers_of_a_removed_peer_do_not_count() -> None:
     stage.hand(Letter("s2", "s0", HeartbeatReply(1, 1, 0)))
 
     assert list(stage["s0"].core.leader.progress) == ["s1"]
+
+
+def test_a_peer_counts_for_what_it_has_left(caplog: pytest.LogCaptureFixture) -> None:
+    """Its data directory was put back from an older copy: its log ends before what it has acknowledged (rule 8)."""
+    stage = Stage()
+    stage.elect("s0")
+    stage.propose("s0", 3)
+    stage.settle()
+    stage.propose("s0")
+    (sent,) = stage.letters(Append, target="s1")
+    stage.lose()
+    engine = stage.state("s0").engine
+    assert engine.match_index("s1") == 5
+
+    stage.hand(Letter("s1", "s0", AppendReply(1, sent.sequence, False, match=3, end=3)))
+
+    assert engine.match_index("s1") == 3
+    assert "s1 has lost entries 4 to 5, which it had acknowledged" in caplog.text
+    again = stage.letters(Append, target="s1")
+    assert [index for append in again for _, index, _ in append.entries] == [4, 5, 6]
+    stage.settle()
+    assert engine.match_index("s1") == 6
+
+
+def test_a_refusal_from_before_takes_nothing_back(caplog: pytest.LogCaptureFixture) -> None:
+    """What was sent before the leader knew what the peer has may be answered later, and says nothing about it."""
+    stage = Stage()
+    stage.elect("s0")
+    stage.propose("s0", 3)
+    sent = stage.letters(Append, target="s1")[-1]
+    stage.settle()
+    engine = stage.state("s0").engine
+
+    stage.hand(Letter("s1", "s0", AppendReply(1, sent.sequence, False, match=2, end=2)))
+
+    assert engine.match_index("s1") == 5
+    assert not caplog.records

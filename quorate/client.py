@@ -14,6 +14,7 @@ from quorate.errors import Compacted, Conflict, LeaseLost
 from quorate.lease import Lease
 from quorate.lock import Lock, holder_of
 from quorate.watch import Asker, Watch
+from storage.kv_faults import puts_fault
 from storage.kv_protocol import (
     VALUE_BYTES_MAX,
     Answered,
@@ -35,7 +36,6 @@ from storage.kv_protocol import (
     put,
     put_if,
     put_many,
-    puts_fault,
     renew,
     revoke,
     txn,

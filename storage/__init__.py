@@ -15,7 +15,7 @@ State machines:
 
 - what one is: state_machine.py
 - what is around any, so that each command of a session is applied once: envelope.py, sessions.py, session_snapshot.py
-- the key-value store: kv.py, kv_protocol.py, kv_snapshot.py
+- the key-value store: kv.py, kv_protocol.py, kv_faults.py, kv_snapshot.py
 - its keys, what it keeps of one, their past, and their end by time: sorted_map.py, record.py, history.py, leases.py
 - the bytes of a snapshot: chunk_stream.py
 """

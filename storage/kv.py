@@ -13,6 +13,7 @@ from operator import eq, gt, itemgetter, lt, ne
 from typing import Any, Final
 
 from storage.history import History
+from storage.kv_faults import no_lease, not_found, put_fault, puts_fault, shown, txn_fault
 from storage.kv_protocol import (
     LIST_BYTES_MAX,
     LIST_LIMIT_MAX,
@@ -47,12 +48,6 @@ from storage.kv_protocol import (
     decode_command,
     decode_query,
     encode,
-    no_lease,
-    not_found,
-    put_fault,
-    puts_fault,
-    shown,
-    txn_fault,
 )
 from storage.kv_snapshot import LeasesSaved, read_snapshot, write_snapshot
 from storage.leases import LEASES_MAX, TTL_MAX_MS, TTL_MIN_MS, Lease, Leases

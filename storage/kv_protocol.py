@@ -1,7 +1,7 @@
 """What is said to and by the key-value store: commands, queries, results, and their limits.
 
-What lives here: the messages as structs, the helpers that make and read their bytes, and what a client can find wrong
-with one before it sends it.  What does not: what they do (kv.py).
+What lives here: the messages as structs, and the helpers that make and read their bytes.  What does not: what they do
+(kv.py), and what can be wrong with one (kv_faults.py).
 
 Every change gives what it touches a new *revision*, taken from one count for the whole store (etcd's mod_revision): 1
 for the first change ever, no number twice.  A command is one change, however many keys it touches: they share its
@@ -9,7 +9,7 @@ revision.  Revision 0 stands for "there is no such key".  A command that changes
 that is not there) leaves the count alone.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -24,9 +24,6 @@ TXN_OPS_MAX = 128
 LIST_LIMIT_MAX = 1000
 LIST_BYTES_MAX = 1 << 20
 """A page ends once its keys and values pass this, so it is at most one pair longer."""
-
-_SURELY_SHORT_CHARS = KEY_BYTES_MAX // 4
-"""A character takes up to four bytes: only a key of more might be too long."""
 
 UNDECODABLE = (ValueError, TypeError, OverflowError, RecursionError)
 
@@ -318,84 +315,3 @@ def watch(key: str, after: int, *, is_prefix: bool = False) -> bytes:
 def decode_result(result: bytes) -> KvResult:
     """The result of a command or query. Raises ValueError when the bytes are none."""
     return _decode_result(result)
-
-
-# --- what is wrong with one -------------------------------------------------------------------------------------------
-
-
-def puts_fault(keys: Collection[str], values: Collection[bytes]) -> Failed | None:
-    """What the store says to these keys and the values at their places, as far as it refuses them."""
-    fault = _count_fault(len(keys))
-    if fault:
-        return fault
-    if len(values) != len(keys):
-        return Failed("bad_request", f"{len(keys)} keys and {len(values)} values; each key takes one")
-    # As a rule nothing is wrong, and the longest of all says so sooner than each of them.
-    if not (all(keys) and max(map(len, keys)) <= _SURELY_SHORT_CHARS and max(map(len, values)) <= VALUE_BYTES_MAX):
-        fault = next(filter(None, map(put_fault, keys, values)), None)
-    return fault or _repeat_fault(keys)
-
-
-def put_fault(key: str, value: bytes) -> Failed | None:
-    """What the store says to this key and value, as far as it refuses them."""
-    if not key:
-        return Failed("bad_request", "a key must not be empty")
-    if len(key) > _SURELY_SHORT_CHARS and len(key.encode()) > KEY_BYTES_MAX:
-        return Failed("too_large", f"a key of {len(key.encode())} bytes; the limit is {KEY_BYTES_MAX}")
-    if len(value) > VALUE_BYTES_MAX:
-        return Failed("too_large", f"a value of {len(value)} bytes; the limit is {VALUE_BYTES_MAX}")
-    return None
-
-
-def txn_fault(command: Txn) -> Failed | None:
-    """What the store says to this transaction, whatever it holds, as far as it refuses it."""
-    if not command.then and not command.otherwise:
-        return Failed("bad_request", "0 operations at once; there is nothing to do")
-    for part in (command.when, command.then, command.otherwise):
-        if len(part) > TXN_OPS_MAX:
-            return _count_fault(len(part))
-    for compare in command.when:
-        if (compare.of == "value") is not isinstance(compare.operand, bytes):
-            return Failed("bad_request", f"the {compare.of} of a key cannot be compared with {compare.operand!r}")
-    return _ops_fault(command.then) or _ops_fault(command.otherwise)
-
-
-def _ops_fault(ops: Sequence[Op]) -> Failed | None:
-    written: list[str] = []
-    for one in ops:
-        if type(one) is Get:
-            if one.revision:
-                return Failed("bad_request", "a transaction reads what is, not an earlier revision")
-            continue
-        fault = put_fault(one.key, one.value) if type(one) is Put else None
-        if fault:
-            return fault
-        written.append(one.key)
-    return _repeat_fault(written)
-
-
-def _repeat_fault(keys: Collection[str]) -> Failed | None:
-    if len(set(keys)) == len(keys):
-        return None
-    return Failed("bad_request", "a key is there twice; one command changes a key once")
-
-
-def _count_fault(count: int) -> Failed | None:
-    if 1 <= count <= TXN_OPS_MAX:
-        return None
-    return Failed("too_large" if count else "bad_request", f"{count} keys at once; the limit is 1 to {TXN_OPS_MAX}")
-
-
-def no_lease(lease: int) -> Failed:
-    """There is no such lease."""
-    return Failed("not_found", f"lease {lease} does not exist: it has ended, or there never was one")
-
-
-def not_found(key: str) -> Failed:
-    """There is no such key."""
-    return Failed("not_found", f"key {shown(key)} does not exist")
-
-
-def shown(key: str) -> str:
-    """A key in a message."""
-    return repr(key if len(key) <= 64 else key[:61] + "...")

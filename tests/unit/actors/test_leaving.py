@@ -10,8 +10,8 @@ from actors.identity import Identity
 from actors.leaving import LeaveError, Leaving
 from actors.raft.messages import RaftStatusRequest, RaftView, ServerView, ViewRequest
 from actors.runtime.actor import Actor, Context, Sender, handles
-from tests.unit.actors.stage import Stage, linked
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Stage, linked
+from tests.unit.runtime.virtual_time import story
 from transport.wire import Json
 
 ADDRESSES = {name: f"{name}:1" for name in ("me", "b", "c")}

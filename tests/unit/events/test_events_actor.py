@@ -9,8 +9,8 @@ from actors.events.messages import EventsStatusRequest, FollowQuery, SendEvent, 
 from actors.gateway.streams import KEPT_DEFAULT, PAGE_DEFAULT
 from actors.gossip.config import LOCAL
 from actors.gossip.messages import ChangeTags
-from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House, Server
+from tests.unit.runtime.virtual_time import story
 
 JOINED = ["member-join n0", "member-join n1", "member-join n2"]
 

@@ -37,7 +37,7 @@ from actors.raft.messages import (
 from actors.reconciler.messages import ReconcilerStatusRequest, RemoveServer
 from actors.runtime.actor import Actor, Context, Sender, handles
 from storage.envelope import RAW
-from tests.unit.actors.stage import Stage
+from tests.unit.runtime.stage import Stage
 from transport.client.frames import encode_request
 from transport.client.protocol import Request, Response, decode_payload, encode_payload
 from transport.wire import CLIENT, ErrorReply, Json, decode_body, unpack

@@ -11,9 +11,9 @@ from actors.config import NodeConfig
 from actors.gateway.reports import peer_rows
 from actors.gossip.member import Member
 from actors.views import status_view
-from tests.unit.actors.stage import linked
-from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, TWO, Server
+from tests.unit.runtime.stage import linked
+from tests.unit.runtime.virtual_time import story
 
 CONFIG = NodeConfig(data_dir=Path("data"))
 FAULTY = NodeConfig(data_dir=Path("data"), fault_hooks=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from actors.config import NodeConfig
 from actors.gateway.limits import GatewayLimits
 from actors.raft.messages import LeaderChanged
-from tests.unit.actors.stage import linked
-from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import ONE, TWO, Server
+from tests.unit.runtime.stage import linked
+from tests.unit.runtime.virtual_time import story
 from transport.client.protocol import Request, Response, decode_payload, encode_payload
 from transport.wire import ErrorReply
 

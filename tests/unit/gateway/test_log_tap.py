@@ -14,8 +14,8 @@ import pytest
 from actors.config import NodeConfig
 from actors.gateway.log_tap import LEASE_S, MESSAGE_CHARS_MAX, TRACEBACK_CHARS_MAX, LogTap
 from actors.gateway.streams import KEPT_DEFAULT
-from tests.unit.actors.virtual_time import story
 from tests.unit.gateway.cast import Server
+from tests.unit.runtime.virtual_time import story
 
 CONFIG = NodeConfig(data_dir=Path("data"))
 NAME = "tapped"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.gateway.streams import READERS_MAX, Feed
 from actors.runtime.asks import MailboxFull
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.virtual_time import story
 
 
 def test_a_new_reader_gets_what_is_kept() -> None:

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from actors.gossip.member import Claim, Liveness
 from actors.gossip.messages import Gossip, GossipStatusRequest, LeaveRequest
-from tests.unit.actors.virtual_time import VirtualLoop
 from tests.unit.gossip.house import House, Server
 from tests.unit.gossip.lone import claim
+from tests.unit.runtime.virtual_time import VirtualLoop
 from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body
 
 NAME = "busy"

@@ -20,7 +20,7 @@ from actors.runtime.policy import Strategy
 from actors.runtime.system import RemoteSender
 from storage.data_dir import DataDir
 from storage.serf_db import SerfState
-from tests.unit.actors.stage import Stage
+from tests.unit.runtime.stage import Stage
 from transport.errors import QuorateError
 from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, Header, Origin

@@ -24,9 +24,9 @@ from actors.gossip.messages import (
 from actors.gossip.own import RESERVE
 from actors.gossip.tags import TagsError
 from storage.serf_db import SerfLoad
-from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House
 from tests.unit.gossip.lone import SUSPECT, claim
+from tests.unit.runtime.virtual_time import story
 from transport.wire import CLIENT, PROTOCOL_VERSION, Header, encode_body
 
 

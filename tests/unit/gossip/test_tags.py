@@ -17,10 +17,10 @@ from actors.gossip.own import RESERVE
 from actors.gossip.tags import Tags, TagsError, changed, fault_of_tags, tags_at_start
 from storage.errors import WriteError
 from storage.serf_db import SerfDb
-from tests.unit.actors.virtual_time import story
 from tests.unit.gossip.house import House, Server
 from tests.unit.gossip.lone import Lone, claim, told
 from tests.unit.gossip.simnet import Net
+from tests.unit.runtime.virtual_time import story
 
 tags = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))
 

@@ -16,9 +16,9 @@ from actors.keyring.keyring import KeyringActor
 from actors.keyring.messages import KeysList, KeysOffer, KeysReport, KeysRequest, KeysStep, UseRing
 from actors.runtime.actor import Actor, Context, RemoteError, Sender, handles
 from storage.keyring_file import KeyringWrite, KeyringWritten
-from tests.unit.actors.stage import Stage, linked
-from tests.unit.actors.virtual_time import story
 from tests.unit.keyring.made import INSTALLED, NEW, OLD, OTHER, SETTLED_NEW, SETTLED_OLD, USING
+from tests.unit.runtime.stage import Stage, linked
+from tests.unit.runtime.virtual_time import story
 from transport.keys import ClusterKey, client_only, to_text
 from transport.ring import Ring, decode_ring, encode_ring
 from transport.ring import Stage as RingStage

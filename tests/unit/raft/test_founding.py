@@ -6,9 +6,9 @@ from pathlib import Path
 
 from actors.raft.configuration import Configuration, Server
 from actors.raft.messages import FoundCluster
-from tests.unit.actors.virtual_time import story
 from tests.unit.raft.stage import Stage, configuration
 from tests.unit.raft.test_refusing_disk import house
+from tests.unit.runtime.virtual_time import story
 
 OTHERS = Configuration(tuple(Server(f"o{i}", f"o{i}", f"127.0.0.1:{i + 2}", voter=True) for i in range(3)))
 

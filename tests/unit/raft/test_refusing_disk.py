@@ -20,8 +20,8 @@ from actors.runtime.policy import Strategy
 from storage.data_dir import DataDir
 from storage.kv import KeyValueStore
 from storage.kv_protocol import put
-from tests.unit.actors.stage import Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Stage
+from tests.unit.runtime.virtual_time import story
 from tests.unit.storage.disks import FULL, SYNC_FAILED, WRITE_FAILED, RefusingDisk
 
 ELECTION_S = 2.0

@@ -9,9 +9,9 @@ from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Decided, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, Reconciler
 from actors.runtime.actor import Actor, Context, Sender, handles
-from tests.unit.actors.stage import Stage as System
-from tests.unit.actors.virtual_time import story
 from tests.unit.reconciler.stage import LEADER, Stage, member, policy
+from tests.unit.runtime.stage import Stage as System
+from tests.unit.runtime.virtual_time import story
 from transport.wire import Json
 
 

@@ -27,8 +27,8 @@ from storage.raft_db import (
     SnapshotStaged,
 )
 from storage.serf_db import KnownMember, SerfLoad, SerfLoaded, SerfWrite, SerfWritten
-from tests.unit.actors.stage import Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Stage
+from tests.unit.runtime.virtual_time import story
 from tests.unit.storage.disks import FULL, SYNC_FAILED, RefusingDisk
 from tests.unit.storage.journals import entries
 

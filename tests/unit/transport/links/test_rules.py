@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.transport.network import header
+from tests.unit.transport.links.network import header
 from transport.client.protocol import GATEWAY, REQUEST
 from transport.limits import LinkLimits
 from transport.links.admission import refusal

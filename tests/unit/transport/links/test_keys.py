@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import zmq
 
-from tests.unit.transport.network import RawPeer, Server, header, request, until
+from tests.unit.transport.links.network import RawPeer, Server, header, request, until
 from transport import keys
 from transport.address import parse_address
 from transport.errors import LinkError

@@ -6,8 +6,8 @@ import asyncio
 
 from actors.runtime.actor import Sender, Timer, handles
 from actors.runtime.limits import SystemLimits
-from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
+from tests.unit.runtime.virtual_time import story
 
 
 class Timed(Player):

@@ -9,8 +9,8 @@ import pytest
 
 from actors.runtime.actor import Sender, handles
 from actors.runtime.policy import RestartLimits
-from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Question, Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import UNLIMITED, Note, Once, Player, Question, Stage
+from tests.unit.runtime.virtual_time import story
 
 
 class Forgiving(Player):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from actors.runtime.dead_letter import DeadLetters
 from actors.runtime.policy import Strategy
-from tests.unit.actors.stage import Note, Once, Player, Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Note, Once, Player, Stage
+from tests.unit.runtime.virtual_time import story
 
 
 @story

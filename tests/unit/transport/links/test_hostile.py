@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.unit.transport.network import RawPeer, Server, header, port_of, request, until
+from tests.unit.transport.links.network import RawPeer, Server, header, port_of, request, until
 from transport import keys
 from transport.limits import LinkLimits
 from transport.links.listener import Arrival

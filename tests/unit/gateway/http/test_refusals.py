@@ -14,9 +14,9 @@ from actors.gateway.http import api as http_api
 from actors.gateway.http.guard import request_log
 from actors.gateway.http.http import HttpActor
 from tests.ports import free_ports
-from tests.unit.actors.stage import Stage
-from tests.unit.actors.virtual_time import story
-from tests.unit.gateway.http_play import Http
+from tests.unit.gateway.http.play import Http
+from tests.unit.runtime.stage import Stage
+from tests.unit.runtime.virtual_time import story
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from actors.runtime.asks import ActorDied, MailboxFull, Timeout
 from actors.runtime.ref import Ref
 from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.ports import free_ports
-from tests.unit.actors.stage import Stage
-from tests.unit.actors.virtual_time import story
-from tests.unit.gateway.http_play import Gateway, Http
+from tests.unit.gateway.http.play import Gateway, Http
+from tests.unit.runtime.stage import Stage
+from tests.unit.runtime.virtual_time import story
 from transport.address import parse_address
 from transport.client.protocol import decode_payload
 from transport.client.stale import AGE_UNKNOWN_MS

@@ -7,8 +7,8 @@ import pytest
 from actors.runtime.actor import Died, Sender, handles
 from actors.runtime.policy import RestartLimits
 from actors.runtime.supervisor import GaveUp
-from tests.unit.actors.stage import Note, Once, Player, Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Note, Once, Player, Stage
+from tests.unit.runtime.virtual_time import story
 from transport.errors import QuorateError
 
 

@@ -10,8 +10,8 @@ import pytest
 from actors.runtime.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
 from actors.runtime.asks import AskError
 from actors.runtime.limits import SystemLimits
-from tests.unit.actors.stage import UNLIMITED, Answer, Note, Player, Question, Stage, Unheard
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import UNLIMITED, Answer, Note, Player, Question, Stage, Unheard
+from tests.unit.runtime.virtual_time import story
 from transport.wire import ErrorReply
 
 

@@ -19,7 +19,7 @@ from actors.gateway.http.tokens import OPEN, Grant, TokenFileError, Tokens, read
 from actors.runtime.ref import Ref
 from commands.tokens import append
 from tests.support.command import run
-from tests.unit.gateway.http_play import Gateway, Http
+from tests.unit.gateway.http.play import Gateway, Http
 from transport.address import parse_address
 
 ALL, READER, SHOP = "all-token", "reader-token", "shop-token"

@@ -1,4 +1,4 @@
-"""What the tests of the gateway share."""
+"""What the tests of HTTP share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from actors.gateway.http.app import make_app
 from actors.runtime.ref import Ref
-from tests.unit.gateway.http_play import Gateway, Http
+from tests.unit.gateway.http.play import Gateway, Http
 from transport.address import parse_address
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from actors.runtime.actor import Actor, Context
 from actors.runtime.policy import RestartLimits, Strategy
-from tests.unit.actors.stage import Note, Once, Player, Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Note, Once, Player, Stage
+from tests.unit.runtime.virtual_time import story
 
 NAMES = ("a", "b", "c")
 

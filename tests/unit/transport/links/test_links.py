@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.unit.transport.network import RawPeer, Server, free_port, header, port_of, request, until
+from tests.unit.transport.links.network import RawPeer, Server, free_port, header, port_of, request, until
 from transport import keys
 from transport.errors import LinkError
 from transport.limits import LinkLimits

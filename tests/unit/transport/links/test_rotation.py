@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from attrs import evolve
 
-from tests.unit.transport.network import RawPeer, Server, port_of, request, until
+from tests.unit.transport.links.network import RawPeer, Server, port_of, request, until
 from transport import keys
 from transport.keys import ClusterKey
 from transport.limits import LinkLimits

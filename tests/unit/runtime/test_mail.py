@@ -6,8 +6,8 @@ import pytest
 
 from actors.runtime.actor import Actor, Sender, handles
 from actors.runtime.limits import SystemLimits
-from tests.unit.actors.stage import Note, Once, Player, Stage, Unheard, Urgent
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Note, Once, Player, Stage, Unheard, Urgent
+from tests.unit.runtime.virtual_time import story
 from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body, pack
 
 

@@ -10,7 +10,7 @@ from actors.gateway.http.app import make_app
 from actors.gateway.http.openapi import DOCUMENT, PATHS
 from actors.gateway.limits import TIMEOUT_MAX_S
 from actors.runtime.ref import Ref
-from tests.unit.gateway.http_play import Gateway, Http
+from tests.unit.gateway.http.play import Gateway, Http
 from transport.address import parse_address
 
 OPERATIONS = [

@@ -9,8 +9,8 @@ import pytest
 
 from actors.runtime.actor import Sender, handles
 from actors.runtime.watch import HandlerWatch
-from tests.unit.actors.stage import Note, Player, Stage
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import Note, Player, Stage
+from tests.unit.runtime.virtual_time import story
 
 
 class Sluggish(Player):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.unit.transport.network import free_port
+from tests.unit.transport.links.network import free_port
 from transport.address import Address
 from transport.links.probe import Outcome, probe_tcp
 

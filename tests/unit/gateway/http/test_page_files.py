@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.gateway.http.page_files import FOLDER, TYPES
-from tests.unit.gateway.http_play import Http
+from tests.unit.gateway.http.play import Http
 
 CONTENTS = {path.name: path.read_text("utf-8") for path in FOLDER.iterdir()}
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in TYPES)

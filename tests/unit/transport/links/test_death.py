@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from tests.unit.transport.network import Server, free_port, until
+from tests.unit.transport.links.network import Server, free_port, until
 from transport.limits import LinkLimits
 
 PEER = """

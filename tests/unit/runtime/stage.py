@@ -13,7 +13,7 @@ from actors.runtime.limits import SystemLimits
 from actors.runtime.policy import RestartLimits, Strategy
 from actors.runtime.supervisor import ChildSpec, Supervisor
 from actors.runtime.system import RemoteSender, System
-from tests.unit.actors.virtual_time import VirtualLoop
+from tests.unit.runtime.virtual_time import VirtualLoop
 from transport.stamp import Letter
 from transport.wire import PROTOCOL_VERSION, Header, Origin, message
 

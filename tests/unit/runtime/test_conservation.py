@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.runtime.policy import Strategy
-from tests.unit.actors.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
+from tests.unit.runtime.virtual_time import story
 
 LANES = {Note: "data", Once: "data", Urgent: "control"}
 RUNS_BEFORE_SET_ASIDE = {Note: 2, Urgent: 2, Once: 1}

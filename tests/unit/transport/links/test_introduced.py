@@ -8,7 +8,7 @@ import time
 import pytest
 import zmq
 
-from tests.unit.transport.network import PATIENCE_S, RawPeer, Server, header, until
+from tests.unit.transport.links.network import PATIENCE_S, RawPeer, Server, header, until
 from transport import keys
 from transport.client.protocol import GATEWAY, REQUEST
 from transport.limits import LinkLimits

@@ -10,8 +10,8 @@ import pytest
 from actors.runtime.actor import ActorDied, MailboxFull, RemoteError, Sender, Timeout, handles
 from actors.runtime.limits import SystemLimits
 from actors.runtime.messages import TIMER_DUE, TimerDue
-from tests.unit.actors.stage import UNLIMITED, Answer, Note, Once, Player, Question, Stage, Wires, linked
-from tests.unit.actors.virtual_time import story
+from tests.unit.runtime.stage import UNLIMITED, Answer, Note, Once, Player, Question, Stage, Wires, linked
+from tests.unit.runtime.virtual_time import story
 from transport.wire import CLIENT, PROTOCOL_VERSION, Header, Origin, decode_body, encode_body
 
 HERE, THERE = "127.0.0.1:1", "127.0.0.1:2"

@@ -25,7 +25,7 @@ from actors.runtime.actor import Actor, Context, Sender, handles
 from storage.commit_times import CommitTimes, PersistenceStatusRequest
 from storage.errors import StorageError, WriteError
 from storage.keyring_file import KeyringWrite, KeyringWritten, write_keyring
-from storage.raft_db import (
+from storage.raft_messages import (
     RaftLoad,
     RaftLoaded,
     RaftWrite,

@@ -3,7 +3,7 @@
 Files:
 
 - the directory, with one process and files that belong together: data_dir.py
-- raft.db, with term, vote, log and snapshots: raft_db.py
+- raft.db, with term, vote, log and snapshots, and what Raft asks of it: raft_db.py, raft_messages.py
 - its parts: journal_state.py, log_table.py, snapshot_table.py, snapshot_store.py
 - who this server is and knows; its keys during a rotation: serf_db.py, keyring_file.py
 - a file, its records, how long its commits took: sqlite_file.py, checksum.py, commit_times.py

@@ -21,7 +21,8 @@ from storage.data_check import check_files
 from storage.data_dir import locked
 from storage.errors import DataDirError, StorageError
 from storage.raft_db import FILE_NAME as RAFT_DB
-from storage.raft_db import RaftDb, RaftLoaded
+from storage.raft_db import RaftDb
+from storage.raft_messages import RaftLoaded
 from storage.serf_db import FILE_NAME as SERF_DB
 from storage.serf_db import KnownMember, SerfDb, SerfState, SerfWrite
 from storage.sqlite_file import sync

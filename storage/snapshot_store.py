@@ -17,15 +17,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import astuple, evolve, field, frozen
 
 from storage.errors import InvalidWriteError, WriteError
+from storage.raft_messages import Chunk, SnapshotSave
 from storage.snapshot_table import SnapshotRow, SnapshotSource, SnapshotTable, Staging
-
-if TYPE_CHECKING:
-    from storage.raft_db import Chunk, SnapshotSave
 
 
 @frozen

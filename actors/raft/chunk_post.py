@@ -14,7 +14,7 @@ from actors.raft.core import RaftCore
 from actors.raft.messages import SnapshotChunk
 from actors.runtime.actor import Context
 from actors.runtime.asks import AskError
-from storage.raft_db import SnapshotHold, SnapshotPiece, SnapshotRead
+from storage.raft_messages import SnapshotHold, SnapshotPiece, SnapshotRead
 
 READ_TIMEOUT_S = 10.0
 

@@ -53,7 +53,7 @@ from actors.raft.snapshots import SnapshotReceiver, SnapshotSender
 from actors.raft.state import Outbox, RaftState, Random
 from actors.raft.transfer import Transfer
 from storage.log_table import Entry
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 
 UNCOMMITTED_ENTRIES_MAX = 4_096
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from actors.raft.journal import Write
-from storage.raft_db import RaftWrite, RaftWritten
+from storage.raft_messages import RaftWrite, RaftWritten
 
 RETRY_S = 0.25
 

@@ -21,7 +21,7 @@ from pysyncobj.journal import Journal as EngineJournal
 
 from actors.raft.entries import NO_OP
 from storage.log_table import Entry
-from storage.raft_db import Chunk, HardState, RaftLoaded, SnapshotSave
+from storage.raft_messages import Chunk, HardState, RaftLoaded, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 
 FRESH_ANCHOR_INDEX = 1

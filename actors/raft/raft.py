@@ -61,7 +61,7 @@ from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
 from actors.raft.turn import Turn
 from actors.runtime.actor import Actor, Context, Sender, Timer, handles
-from storage.raft_db import RaftLoad, RaftLoaded, RaftWritten
+from storage.raft_messages import RaftLoad, RaftLoaded, RaftWritten
 from storage.state_machine import StateMachine
 from transport.client.stale import AGE_UNKNOWN_MS
 from transport.wire import Json

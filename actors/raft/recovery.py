@@ -21,7 +21,7 @@ from attrs import evolve, frozen
 
 from actors.raft.configuration import ChangeRefusedError, Configuration, ConfigurationLog, Server, checked
 from actors.raft.entries import encode_configuration
-from storage.raft_db import RaftLoaded
+from storage.raft_messages import RaftLoaded
 from transport.errors import QuorateError
 
 TERMS: Final = 1_000_000

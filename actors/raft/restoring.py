@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from actors.runtime.actor import Context
-from storage.raft_db import SnapshotPiece, SnapshotRead, SnapshotSave
+from storage.raft_messages import SnapshotPiece, SnapshotRead, SnapshotSave
 from storage.state_machine import StateMachine
 
 READ_TIMEOUT_S = 60.0

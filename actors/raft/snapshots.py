@@ -27,7 +27,7 @@ from actors.raft.configuration import Configuration
 from actors.raft.leader import Leader
 from actors.raft.messages import SnapshotChunk, SnapshotReply
 from actors.raft.state import RaftState
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 
 WINDOW_CHUNKS = 4

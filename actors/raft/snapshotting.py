@@ -16,7 +16,7 @@ from actors.raft.applier import Applier
 from actors.raft.core import RaftCore
 from actors.raft.messages import Tick
 from actors.runtime.actor import Context, Sender
-from storage.raft_db import SnapshotSave, SnapshotStage, SnapshotStaged
+from storage.raft_messages import SnapshotSave, SnapshotStage, SnapshotStaged
 from transport.wire import Json
 
 STAGE_TIMEOUT_S = 60.0

@@ -21,7 +21,7 @@ from actors.raft.configuration import Configuration, ConfigurationLog
 from actors.raft.engine import Engine
 from actors.raft.freshness import Freshness
 from actors.raft.journal import Journal
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 
 
 class Random(Protocol):

@@ -22,7 +22,7 @@ from actors.raft.journal import RestoredLog, Write
 from storage.errors import InvalidWriteError, SyncError, WriteError
 from storage.journal_state import JournalState, fresh_state
 from storage.log_table import Entry
-from storage.raft_db import HardState, RaftWrite, SnapshotSave
+from storage.raft_messages import HardState, RaftWrite, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 
 NEVER_S: Final = -inf

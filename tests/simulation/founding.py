@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from actors.raft.configuration import Configuration
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from tests.simulation.disk import SimDisk
 from tests.simulation.guarded import GuardedProcess
 from tests.simulation.process import Process

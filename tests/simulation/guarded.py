@@ -20,7 +20,7 @@ from actors.raft.journal import RestoredLog
 from actors.raft.messages import Configure, LeaderChanged, Propose, Read, Results, SnapshotChunk
 from actors.runtime.actor import Sender
 from storage.kv_protocol import get, put
-from storage.raft_db import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
+from storage.raft_messages import RaftLoad, RaftWritten, SnapshotRead, SnapshotSave
 from tests.simulation.gateway import SimGateway
 from tests.simulation.persistence import ChunkRead, SimPersistence
 from tests.simulation.process import Process

@@ -14,7 +14,7 @@ from attrs import define, field
 from actors.raft.entries import configuration_of, is_configuration
 from storage.kv_protocol import Changed, Page, decode_result
 from storage.log_table import Entry
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from tests.simulation.invariants import Invariant, violated
 
 Effect = tuple[bytes, bytes]

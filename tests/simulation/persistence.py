@@ -16,7 +16,7 @@ from actors.persistence import PersistenceActor
 from actors.raft.journal import RestoredLog
 from actors.runtime.actor import Sender
 from storage.errors import SyncError
-from storage.raft_db import RaftLoad, RaftWrite, RaftWritten, SnapshotRead
+from storage.raft_messages import RaftLoad, RaftWrite, RaftWritten, SnapshotRead
 from tests.simulation.disk import SimDisk
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from actors.raft.snapshotting import TAIL_BYTES_MAX
 from actors.raft.turn import Turn
 from storage.kv import KeyValueStore
 from storage.log_table import Entry
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from storage.sessions import SessionLimits, SessionMachine
 from storage.state_machine import StateMachine
 from tests.simulation.conduct import Conduct

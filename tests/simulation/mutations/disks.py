@@ -9,7 +9,7 @@ from actors.raft.engine import Engine
 from actors.raft.journal import Journal
 from actors.raft.leader import Leader
 from actors.runtime.actor import Sender
-from storage.raft_db import RaftWrite
+from storage.raft_messages import RaftWrite
 from tests.simulation.mutations.table import Patch, Table
 
 MUTATIONS = Table()

@@ -14,7 +14,7 @@ from actors.raft.journal import FRESH_ANCHOR_INDEX, Journal
 from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshots import SnapshotReceiver
 from storage.log_table import Entry
-from storage.raft_db import HardState, SnapshotSave
+from storage.raft_messages import HardState, SnapshotSave
 from tests.simulation.mutations.table import Patch, Table
 
 MUTATIONS = Table()

@@ -17,7 +17,7 @@ from actors.raft.configuration import Configuration, Server
 from actors.raft.entries import encode_commands
 from actors.raft.messages import Configure, SnapshotChunk
 from actors.raft.state import RaftState
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from storage.state_machine import StateMachine
 from tests.simulation.disk import SimDisk
 from tests.simulation.judge import Judge

@@ -22,7 +22,7 @@ from actors.raft.messages import (
     VoteReply,
     VoteRequest,
 )
-from storage.raft_db import HardState
+from storage.raft_messages import HardState
 from tests.simulation.disk import SimDisk
 from tests.unit.raft.stage import Letter, Stage, configuration
 from transport.wire import decode_body, encode_body, is_urgent, kind_of

@@ -7,7 +7,8 @@ from pathlib import Path
 from attrs import evolve
 
 from actors.raft.journal import RestoredLog, Write
-from storage.raft_db import RaftDb, RaftWrite
+from storage.raft_db import RaftDb
+from storage.raft_messages import RaftWrite
 from tests.simulation.disk import SimDisk
 from tests.simulation.server import SimServer
 from tests.simulation.simulation import Simulation

@@ -19,7 +19,7 @@ from pysyncobj.transport import Transport
 from actors.raft import engine as engine_module
 from actors.raft.engine import ENGINE_VERSION, Engine
 from actors.raft.journal import Journal
-from storage.raft_db import HardState
+from storage.raft_messages import HardState
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "_SyncObj__"

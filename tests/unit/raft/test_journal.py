@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.raft.journal import Journal
-from storage.raft_db import HardState, SnapshotSave
+from storage.raft_messages import HardState, SnapshotSave
 from storage.snapshot_table import SnapshotSource
 
 A = b"\x00\x91\xc4\x01a"

@@ -8,7 +8,7 @@ from actors.raft.configuration import Configuration, Server
 from actors.raft.entries import configuration_of, encode_commands, encode_configuration, is_configuration
 from actors.raft.recovery import TERMS, Recovery, RecoveryError, plan_recovery
 from storage.log_table import Entry
-from storage.raft_db import HardState, RaftLoaded
+from storage.raft_messages import HardState, RaftLoaded
 
 OLD = Configuration(tuple(Server(f"id{i}", f"s{i}", f"10.0.0.{i}:7946", voter=i < 3) for i in range(4)))
 

@@ -10,7 +10,7 @@ import pytest
 
 from actors.raft.restoring import Restoring
 from actors.runtime.actor import Context
-from storage.raft_db import SnapshotPiece, SnapshotRead, SnapshotSave
+from storage.raft_messages import SnapshotPiece, SnapshotRead, SnapshotSave
 from storage.state_machine import StateMachine
 
 

@@ -8,7 +8,7 @@ from actors.config import RaftTiming
 from actors.raft.engine import Engine
 from actors.raft.journal import Journal
 from actors.raft.messages import Append, AppendReply, Heartbeat, TimeoutNow, VoteReply, VoteRequest
-from storage.raft_db import HardState
+from storage.raft_messages import HardState
 from tests.unit.raft.stage import Letter, Stage
 
 TIMING = RaftTiming()

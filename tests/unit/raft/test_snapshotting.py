@@ -8,7 +8,7 @@ from actors.config import RaftTiming
 from actors.raft.applier import Applier
 from actors.raft.snapshotting import PAUSE_AFTER_FAILURE_S, Snapshotting, _next_chunk
 from actors.runtime.actor import Context
-from storage.raft_db import SnapshotSave
+from storage.raft_messages import SnapshotSave
 from storage.state_machine import StateMachine
 from tests.unit.raft.stage import Stage
 

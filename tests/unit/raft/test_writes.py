@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.raft.disk import Disk
 from actors.raft.journal import Write
-from storage.raft_db import HardState, RaftWrite, RaftWritten, SnapshotSave
+from storage.raft_messages import HardState, RaftWrite, RaftWritten, SnapshotSave
 
 
 class Post:

@@ -9,7 +9,8 @@ import random
 import sys
 from pathlib import Path
 
-from storage.raft_db import HardState, RaftDb, RaftWrite, SnapshotSave
+from storage.raft_db import RaftDb
+from storage.raft_messages import HardState, RaftWrite, SnapshotSave
 from tests.unit.storage.journals import entries
 
 

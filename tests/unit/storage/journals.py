@@ -11,7 +11,8 @@ from attrs import evolve
 
 from storage.errors import CorruptFile
 from storage.log_table import Entry
-from storage.raft_db import HardState, RaftDb, RaftLoaded, RaftWrite, SnapshotSave
+from storage.raft_db import RaftDb
+from storage.raft_messages import HardState, RaftLoaded, RaftWrite, SnapshotSave
 
 
 def new_journal(folder: Path) -> RaftDb:

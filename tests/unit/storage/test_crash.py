@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.raft_db import RaftDb, RaftLoaded
+from storage.raft_db import RaftDb
+from storage.raft_messages import RaftLoaded
 from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, stored, turn
 
 ROOT = Path(__file__).resolve().parents[3]

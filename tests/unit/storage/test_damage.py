@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import CorruptFile, StorageError
-from storage.raft_db import HardState, RaftDb, RaftLoaded
+from storage.raft_db import RaftDb
+from storage.raft_messages import HardState, RaftLoaded
 from storage.serf_db import KnownMember, SerfDb, SerfWrite
 from storage.snapshot_table import SnapshotSource
 from storage.sqlite_file import FORMAT

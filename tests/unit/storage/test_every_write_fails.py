@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import SyncError, WriteError
-from storage.raft_db import RaftDb, RaftLoaded, SnapshotSave
+from storage.raft_db import RaftDb
+from storage.raft_messages import RaftLoaded, SnapshotSave
 from tests.unit.storage.disks import FULL, SYNC_FAILED, WRITE_FAILED
 from tests.unit.storage.failing import FailingDisk
 from tests.unit.storage.journals import content_of, entries, new_journal, snapshot, turn

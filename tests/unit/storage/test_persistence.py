@@ -13,7 +13,7 @@ from actors.persistence import PersistenceActor
 from actors.runtime.actor import Actor, Context, Sender, handles
 from actors.runtime.policy import Strategy
 from storage.data_dir import DataDir
-from storage.raft_db import (
+from storage.raft_messages import (
     HardState,
     RaftLoad,
     RaftLoaded,

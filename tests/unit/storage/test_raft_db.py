@@ -8,7 +8,8 @@ import pytest
 from attrs import evolve
 
 from storage.errors import InvalidWriteError, WriteError
-from storage.raft_db import HardState, RaftDb, RaftWrite, SnapshotSave
+from storage.raft_db import RaftDb
+from storage.raft_messages import HardState, RaftWrite, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 from tests.unit.storage.journals import content_of, entries, journal, new_journal, snapshot, stored, turn
 from transport.wire import decode_body, encode_body

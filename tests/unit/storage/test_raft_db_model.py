@@ -11,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage.raft_db import HardState, RaftDb, RaftLoaded, SnapshotSave
+from storage.raft_db import RaftDb
+from storage.raft_messages import HardState, RaftLoaded, SnapshotSave
 from storage.snapshot_table import SnapshotSource, Staging
 from tests.unit.storage.journals import content_of, entries, new_journal, turn
 

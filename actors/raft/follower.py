@@ -6,10 +6,11 @@ follows prevLogIdx, matching and applied entries included, and steps back one en
 
 Rules:
 1. A matching prefix is cut off.  If nothing is new, nothing is written, and just that much is acknowledged.
-2. Only an entry of another term at the same index truncates, and never at or below the commit index: a leader that
-   asks for that breaks Raft, and gets no answer.
+2. Only an entry of another term at the same index truncates, and never at or below the commit index: a leader whose log
+   differs there breaks Raft, and gets no answer, since any answer would make it ask again at once.
 3. The commit index follows the leader's, but only as far as this term's leader's entries have been compared.
-4. A mismatch is answered with the index before the first entry of the conflicting term, not below the commit index.
+4. A mismatch is answered with the index before the first entry of the conflicting term, not below the commit index,
+   and with the last one at which the logs can be equal: what lies behind it is not what the leader takes to be here.
 """
 
 import logging
@@ -26,6 +27,8 @@ class Follower:
 
     def __init__(self, state: RaftState) -> None:
         self._state = state
+        self._defied_term = 0
+        """The last term whose leader's log differs from what is committed here."""
 
     def on_append(self, leader: str, append: Append) -> None:
         """Compare, append what is new, answer."""
@@ -34,9 +37,8 @@ class Follower:
             _log.warning("dropped an append of %s whose entries are not a run of indexes", leader)
             return
         end = append.prev_index + len(append.entries)
-        hint = self._mismatch(append)
-        if hint is not None:
-            self._refuse(leader, append, hint)
+        if not self._matches(append):
+            self._refuse(leader, append)
             return
         new = self._new_entries(append.entries)
         if new and not self._take(leader, append, new):
@@ -53,17 +55,10 @@ class Follower:
         if heartbeat.wants_reply:
             state.outbox.send(leader, HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index))
 
-    def _mismatch(self, append: Append) -> int | None:
-        """The hint when prev does not match, None when it does; what the anchor covers is committed and matches."""
+    def _matches(self, append: Append) -> bool:
+        """Whether the entry before is the leader's; what the anchor covers is committed and matches."""
         journal = self._state.journal
-        if append.prev_index < journal.anchor_index:
-            return None
-        term = journal.term_at(append.prev_index)
-        if term is None:
-            return journal.last_index
-        if term == append.prev_term:
-            return None
-        return max(journal.first_index_of_term(append.prev_index) - 1, self._state.engine.commit)
+        return append.prev_index < journal.anchor_index or journal.term_at(append.prev_index) == append.prev_term
 
     def _new_entries(self, entries: list[Entry]) -> list[Entry]:
         journal = self._state.journal
@@ -76,9 +71,7 @@ class Follower:
         state = self._state
         first = new[0][1]
         if first <= state.engine.commit:
-            _log.critical(
-                "%s asks to replace committed entry %d (commit index %d); refused", leader, first, state.engine.commit
-            )
+            self._defy(leader, append.term, first)
             return False
         fell_back = state.configurations.truncate_from(first)
         state.engine.receive(
@@ -96,10 +89,22 @@ class Follower:
             state.reconfigured()
         return True
 
-    def _refuse(self, leader: str, append: Append, hint: int) -> None:
-        state = self._state
-        reply = AppendReply(state.engine.term, append.sequence, False, hint, state.journal.last_index)
-        state.outbox.promise(leader, reply)
+    def _refuse(self, leader: str, append: Append) -> None:
+        state, at = self._state, append.prev_index
+        hint = end = state.journal.last_index
+        if at <= state.engine.commit:
+            self._defy(leader, append.term, at)
+            return
+        if at <= end:
+            hint, end = max(state.journal.first_index_of_term(at) - 1, state.engine.commit), at - 1
+        state.outbox.promise(leader, AppendReply(state.engine.term, append.sequence, False, hint, end))
+
+    def _defy(self, leader: str, term: int, index: int) -> None:
+        """Say once a term that the leader's log is not what is committed here."""
+        if term > self._defied_term:
+            self._defied_term = term
+            commit = self._state.engine.commit
+            _log.critical("%s asks to replace committed entry %d (commit index %d); refused", leader, index, commit)
 
 
 def _is_run(append: Append) -> bool:

@@ -18,8 +18,9 @@ Rules:
 7. Heartbeats are numbered in rounds; a read waits for a round that began after it (actors/raft/reads.py).  Of those
    that nobody waits for every other one is answered: that tells often enough who hears (row 10), and an idle leader is
    woken by little else.
-8. What a peer has acknowledged it has.  One whose log ends before that says so in an answer to an append that was sent
-   later: its data directory was put back from an older copy.  It counts for what it has, and is sent the rest again.
+8. What a peer has acknowledged it has.  One whose log ends before that, or differs, says so in an answer to an append
+   that was sent later: its data directory was put back from an older copy.  It counts for what it has, and is sent the
+   rest again.
 9. A lone entry goes to a bare majority first (actors/raft/spread.py).
 """
 

@@ -74,7 +74,8 @@ class AppendReply:
 
     match: on success, the highest index known to equal the leader's log and to be on disk here; on a mismatch, the
     index after which the leader should try next (conflict hint: the entry before the first of the conflicting term).
-    end: on a mismatch, the last index of the log here.
+    end: on a mismatch, the last index up to which the log here can be the leader's: its own last one, or the one before
+    the entry that differs.
     """
 
     term: int

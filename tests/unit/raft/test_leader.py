@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from actors.raft import leader as leader_module
@@ -196,3 +198,27 @@ def test_a_refusal_from_before_takes_nothing_back(caplog: pytest.LogCaptureFixtu
 
     assert engine.match_index("s1") == 5
     assert not caplog.records
+
+
+def test_a_copy_with_a_longer_log_of_an_earlier_term_is_sent_the_rest_too() -> None:
+    """It ends behind what it has acknowledged, and is not the leader's log there: that counts for nothing (rule 8)."""
+    stage = Stage()
+    stage.elect("s0")
+    stage.cut_off.add("s0")
+    stage.propose("s0", 20)
+    old = stage["s0"]
+    copy = deepcopy((old.disk.state, old.disk.rows))
+    stage.elect("s1")
+    stage.cut_off.clear()
+    stage.propose("s1")
+    stage.pass_time(1.0)
+    engine, term = stage.state("s1").engine, stage.term("s1")
+    assert engine.match_index("s0") == stage.last_index("s1") < 20
+
+    old.disk.state, old.disk.rows = copy
+    stage.restart("s0")
+    stage.pass_time(1.0)
+
+    assert stage.state("s0").journal.entries(2, 30) == stage.state("s1").journal.entries(2, 30)
+    assert engine.match_index("s0") == stage.last_index("s1")
+    assert stage.term("s1") == term

@@ -99,6 +99,23 @@ def test_row_01_committed_entry_is_never_truncated(caplog: pytest.LogCaptureFixt
     assert "asks to replace committed entry 3" in caplog.text
 
 
+def test_row_01_a_log_without_a_committed_entry_gets_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer would make its leader ask again at once, for ever; once a term this server says so."""
+    stage = led_stage()
+    stage.propose("s0")
+    stage.settle()
+    stage.beat("s0")
+    stage.settle()
+    assert stage.commit("s1") == 3
+
+    for sequence in (1, 2):
+        stage.hand(Letter("s2", "s1", Append(2, sequence, 3, 2, commit=3, entries=[])))
+
+    assert stage.state("s1").journal.term_at(3) == 1
+    assert not stage.letters(AppendReply, source="s1")
+    assert caplog.text.count("asks to replace committed entry 3") == 1
+
+
 def test_append_that_is_no_run_of_indexes_is_dropped() -> None:
     """Entries with a gap never reach the engine, which would take any index."""
     stage = led_stage()

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Generator
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, nullcontext, redirect_stderr, redirect_stdout
 from io import StringIO
 from itertools import chain
 
@@ -28,7 +28,7 @@ from transport.text import counted
 EXIT_SURVIVED = 1
 SEEDS_MAX = 400
 _NO_LONGER_FITS = (TypeError.__name__, AttributeError.__name__)
-"""What a run ends with under a mutation of code that has changed since: it says nothing about the guard."""
+"""What a run, or a story, ends with under a mutation of code that has changed since: nothing is said of the guard."""
 
 
 class Rows(click.ParamType[frozenset[int]]):
@@ -98,14 +98,23 @@ def _fails(one: Mutation) -> bool:
         ]
 
 
+class _Failure:
+    """What a story failed with, noted by pytest's hook."""
+
+    kind = ""
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
+        if call.excinfo is not None:
+            self.kind = call.excinfo.typename
+
+
 def _run_story(task: tuple[Mutation, bool]) -> int:
     one, is_mutated = task
     arguments = ["-q", "-x", "-p", "no:cacheprovider", f"tests/unit/{one.story}"]
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        if not is_mutated:
-            return pytest.main(arguments)
-        with one.apply():
-            return pytest.main(arguments)
+    failure = _Failure()
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), one.apply() if is_mutated else nullcontext():
+        code = pytest.main(arguments, plugins=[failure])
+    return pytest.ExitCode.INTERNAL_ERROR if failure.kind in _NO_LONGER_FITS else code
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Membership: SWIM with Lifeguard, as Serf has it, around a core that no clock and no network reach.
 
 - the actor, which carries out what the core wants done: gossip.py, process.py
-- the core, which knows where a message goes and what is due: swim.py
+- the core, which knows where a message goes and what is due, and its parts: swim.py, parts.py
 - what the parts have in common, want done, and say to each other: shared.py, effects.py, messages.py
 - every number, by profile: config.py
 

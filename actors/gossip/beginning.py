@@ -1,12 +1,16 @@
-"""What a run of gossip begins with: this server's own claim, and a line that says whom it looks for.
+"""What a run of gossip begins with: its own claim among other things, and a line that says whom it looks for.
 
-What lives here: pure functions. What does not: what is read from the disk (keeper.py), and the looking (seeker.py).
+What lives here: values and pure functions. What does not: what is read from the disk (keeper.py), and the looking
+(seeker.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
+from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching
 from actors.gossip.member import Claim, fault_of
 from transport.errors import QuorateError
 from transport.text import counted
@@ -21,6 +25,24 @@ class IdentityError(QuorateError):
     """This server's name, address or tags break a limit of gossip."""
 
     exit_code = 2
+
+
+@frozen
+class Beginning:
+    """What the core is told of the runs before this one, and of what is wanted."""
+
+    own: Claim
+    """This server, with an incarnation never used before."""
+    cluster_id: str
+    """"" for none yet."""
+    clock: int
+    """The highest Lamport time that an earlier run may have used; CLOCK_RESERVE further ones are on disk for this."""
+    reserved: int
+    """Incarnations up to and with this one are on disk."""
+    expect: int = 0
+    """How many servers start a cluster together, if there is none; 0 to wait for one."""
+    dispatching: Dispatching = NOTHING_BEFORE
+    """What user events and queries need to know."""
 
 
 def own_claim(identity: Identity, incarnation: int, tags: dict[str, str]) -> Claim:

@@ -13,15 +13,9 @@ from actors.gossip.member import Status
 from actors.gossip.messages import Ack, Gossip, Nack, Notice, NoticeAck, Ping, PingRequest, Stranger
 
 if TYPE_CHECKING:
-    from actors.gossip.beliefs import Beliefs
-    from actors.gossip.farewell import Farewell
-    from actors.gossip.gossiper import Gossiper
-    from actors.gossip.herald import Herald
     from actors.gossip.member import Claim
-    from actors.gossip.prober import Prober
-    from actors.gossip.relays import Relays
-    from actors.gossip.seeker import Seeker
-    from actors.gossip.shared import Handlers, Shared, Source
+    from actors.gossip.parts import Parts
+    from actors.gossip.shared import Handlers, Source
 
 CLAIMS_PER_MESSAGE = 500
 
@@ -29,27 +23,16 @@ CLAIMS_PER_MESSAGE = 500
 class Conversation:
     """The handlers of one core."""
 
-    def __init__(
-        self,
-        shared: Shared,
-        *,
-        seeker: Seeker,
-        beliefs: Beliefs,
-        prober: Prober,
-        relays: Relays,
-        farewell: Farewell,
-        gossiper: Gossiper,
-        herald: Herald,
-    ) -> None:
-        self._shared = shared
-        self._roster = shared.roster
-        self._seeker = seeker
-        self._beliefs = beliefs
-        self._prober = prober
-        self._relays = relays
-        self._farewell = farewell
-        self._gossiper = gossiper
-        self._herald = herald
+    def __init__(self, parts: Parts) -> None:
+        self._shared = parts.shared
+        self._roster = parts.shared.roster
+        self._seeker = parts.seeker
+        self._beliefs = parts.beliefs
+        self._prober = parts.prober
+        self._relays = parts.relays
+        self._farewell = parts.farewell
+        self._gossiper = parts.gossiper
+        self._herald = parts.herald
         self.handlers: Handlers = {
             Ping: self._on_ping,
             Ack: self._on_ack,

@@ -17,7 +17,7 @@ from attrs import frozen
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
-from actors.gossip.beginning import outlook, own_claim
+from actors.gossip.beginning import Beginning, outlook, own_claim
 from actors.gossip.config import GossipConfig
 from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching, Query
 from actors.gossip.effects import (
@@ -129,10 +129,8 @@ class GossipActor(Actor):
     async def on_start(self) -> None:
         """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
         state = await self._keeper.begin(self._identity)
-        self._swim = Swim(
+        beginning = Beginning(
             own_claim(self._identity, state.incarnation + 1, state.tags),
-            config=self._config,
-            rng=self.context.rng,
             cluster_id=self._identity.cluster_id,
             clock=state.clock,
             reserved=state.incarnation + RESERVE,
@@ -144,6 +142,7 @@ class GossipActor(Actor):
                 answers=self._answers,
             ),
         )
+        self._swim = Swim(beginning, config=self._config, rng=self.context.rng)
         self._news = News(self.context, self._swim.report)
         remembered = claims_of(state.members)
         _log.info(

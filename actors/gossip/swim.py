@@ -1,7 +1,8 @@
 """The gossip core: SWIM with Lifeguard, joins and leaves, as one object that turns messages and time into effects.
 
 What lives here: which part a message goes to, the order of things when time passes, what is told to whom each interval.
-What does not: the rules (the parts have them), clocks, sockets, disks, logs (gossip.py, or a simulator, has those).
+What does not: the rules (the parts have them), the parts' making (parts.py), clocks, sockets, disks, logs (gossip.py,
+or a simulator, has those).
 
 How to drive it: call `start` once, then `handle` for each message and `tick` when `next_deadline` has come, and carry
 out the effects that each call returns, in order. Hand over the messages that have arrived before ticking: an answer
@@ -14,37 +15,25 @@ timer is moved by the time lost, so that what others sent meanwhile is read befo
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from actors.gossip.admission import Admission
-from actors.gossip.beliefs import Beliefs
-from actors.gossip.conversation import Conversation
-from actors.gossip.dispatches import NOTHING_BEFORE
 from actors.gossip.effects import Changed, Effect
-from actors.gossip.farewell import Farewell, to_force
-from actors.gossip.gossiper import Gossiper
-from actors.gossip.herald import Herald
+from actors.gossip.farewell import to_force
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
 from actors.gossip.messages import Join, Joined, JoinRefused, LeavePhase, Muster, Ping, Twin
-from actors.gossip.muster import Mustering
-from actors.gossip.names import Names
-from actors.gossip.own import Own
-from actors.gossip.prober import Prober
-from actors.gossip.relays import Relays
-from actors.gossip.report import Report
-from actors.gossip.seeker import NO_CONNECTION, Seeker
-from actors.gossip.shared import Shared
-from actors.gossip.twins import Twins
+from actors.gossip.parts import Parts
+from actors.gossip.seeker import NO_CONNECTION
 from actors.gossip.user_events import DispatchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from actors.gossip.beginning import Beginning
     from actors.gossip.config import GossipConfig
-    from actors.gossip.dispatches import Dispatching, Query, UserEvent
+    from actors.gossip.dispatches import Query, UserEvent
     from actors.gossip.queries import Asked
-    from actors.gossip.shared import Handlers, Source
+    from actors.gossip.shared import Source
 
 # How many members greet one that somebody has accused of being gone: all of a small cluster, some of a large one.
 _GREETERS = 8
@@ -53,101 +42,32 @@ _UNJOINED = (Join, Joined, JoinRefused, Muster, Ping, Twin)
 _REVIVED_FROM = ("", Status.FAILED.value, Status.LEFT.value)
 
 
-class Timed(Protocol):
-    """A part that time matters to."""
-
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-
-    def next_deadline(self) -> float:
-        """When `tick` has something to do; infinity for never."""
-
-    def postpone(self, stall_s: float) -> None:
-        """Move what is timed: this server stood still for so long."""
-
-
 class Swim:
-    """One server's gossip."""
+    """One run of one server's gossip."""
 
-    def __init__(
-        self,
-        own: Claim,
-        *,
-        config: GossipConfig,
-        rng: Random,
-        cluster_id: str,
-        clock: int,
-        reserved: int,
-        expect: int = 0,
-        dispatching: Dispatching = NOTHING_BEFORE,
-    ) -> None:
-        """One run of a server.
-
-        own: its claim, with an incarnation never used before, at most `reserved`, which is on disk. clock: the highest
-        Lamport time that an earlier run may have used; CLOCK_RESERVE further ones are on disk for this one.
-        expect: how many servers start a cluster together, if there is none; 0 to wait for one.
-        dispatching: what user events and queries need to know.
-        """
+    def __init__(self, beginning: Beginning, *, config: GossipConfig, rng: Random) -> None:
         self.config = config
-        self._shared = Shared(own, config, rng)
-        self._roster = self._shared.roster
-        self._twins = Twins(self._shared)
-        self._own = Own(self._shared, self._twins, clock=clock, reserved=reserved)
-        self._beliefs = Beliefs(self._shared, self._own)
-        self._prober = Prober(self._shared, self._beliefs)
-        self._relays = Relays(self._shared)
-        self._seeker = Seeker(self._shared)
-        self._seeker.cluster_id = cluster_id
-        self._mustering = Mustering(self._shared, self._seeker, expect)
-        self._herald = Herald(self._shared, dispatching)
-        self._names = Names(self._shared)
-        self._admission = Admission(self._shared, self._own, self._beliefs, self._seeker, self._herald, self._names)
-        self._farewell = Farewell(self._shared, self._own)
-        self._gossiper = Gossiper(self._shared, self._admission, self._herald)
-        self._timed: tuple[Timed, ...] = (
-            self._prober,
-            self._relays,
-            self._beliefs,
-            self._seeker,
-            self._mustering,
-            self._farewell,
-            self._names,
-            self._gossiper,
-            self._herald.queries,
-        )
+        self._parts = parts = Parts(beginning, config, rng)
+        self._shared = parts.shared
+        self._roster = parts.shared.roster
+        self._own = parts.own
+        self._timed = parts.timed()
+        self._handlers = parts.handlers()
+        self.report = parts.report
         self._due = inf
-        self.report = Report(self._shared, self._own, self._seeker, self._mustering, self._herald)
-        conversation = Conversation(
-            self._shared,
-            seeker=self._seeker,
-            beliefs=self._beliefs,
-            prober=self._prober,
-            relays=self._relays,
-            farewell=self._farewell,
-            gossiper=self._gossiper,
-            herald=self._herald,
-        )
-        self._handlers: Handlers = {
-            **conversation.handlers,
-            **self._admission.handlers,
-            **self._herald.handlers,
-            **self._mustering.handlers,
-            **self._names.handlers,
-            **self._twins.handlers,
-        }
 
     # --- what drives it ---
 
     def start(self, now: float, *, hints: Iterable[str], remembered: Iterable[Claim]) -> list[Effect]:
         """Begin. hints: peers to join. remembered: members from before, failed ones too; all are looked for again."""
-        self._twins.begin(now)
-        self._beliefs.remember(now, remembered)
+        self._parts.twins.begin(now)
+        self._parts.beliefs.remember(now, remembered)
         self._own.announce(now, Intent.JOIN)
         peers = list(hints)
         for peer in peers:
-            self._seeker.hint(now, peer)
-        self._mustering.begin(now, peers)
-        self._seeker.miss_all(now, list(self._roster.others()))
+            self._parts.seeker.hint(now, peer)
+        self._parts.mustering.begin(now, peers)
+        self._parts.seeker.miss_all(now, list(self._roster.others()))
         return self._finish(now)
 
     def handle(self, now: float, source: Source, message: object) -> list[Effect]:
@@ -178,20 +98,20 @@ class Swim:
         """Somebody wants these joined; a JoinDone each tells how it went."""
         self._wake(now)
         for address in addresses:
-            self._seeker.ask(now, address)
-        self._seeker.tick(now)
+            self._parts.seeker.ask(now, address)
+        self._parts.seeker.tick(now)
         return self._finish(now)
 
     def leave(self, now: float, phase: LeavePhase) -> list[Effect]:
         """Announce a step of leaving; a LeaveDone tells who has acknowledged it."""
         self._wake(now)
-        self._farewell.begin(now, phase)
+        self._parts.farewell.begin(now, phase)
         if phase == "left":
-            self._prober.stop()
-            self._seeker.stop()
-            self._gossiper.stop_exchanges()
+            self._parts.prober.stop()
+            self._parts.seeker.stop()
+            self._parts.gossiper.stop_exchanges()
         elif phase == "stay":
-            self._seeker.resume()
+            self._parts.seeker.resume()
         return self._finish(now)
 
     def retag(self, now: float, tags: dict[str, str]) -> list[Effect]:
@@ -208,46 +128,46 @@ class Swim:
         member = to_force(self._roster, name, prune=prune)
         self._wake(now)
         if prune:
-            self._beliefs.send_away(now, member.id, Intent.PRUNED)
+            self._parts.beliefs.send_away(now, member.id, Intent.PRUNED)
         elif member.status is Status.FAILED:
-            self._beliefs.send_away(now, member.id, Intent.LEAVING)
+            self._parts.beliefs.send_away(now, member.id, Intent.LEAVING)
         return self._roster.get(member.id) or member, self._finish(now)
 
     def send_event(self, now: float, name: str, payload: bytes, *, coalesce: bool) -> tuple[UserEvent, list[Effect]]:
         """Tell all members something. Raises DispatchError."""
         self._must_be_ready()
-        event = self._herald.events.compose(name, payload, coalesce=coalesce)
+        event = self._parts.herald.events.compose(name, payload, coalesce=coalesce)
         self._wake(now)
-        self._herald.events.send(event)
+        self._parts.herald.events.send(event)
         return event, self._finish(now)
 
     def ask_query(self, now: float, wanted: Query) -> tuple[Asked, list[Effect]]:
         """Ask the members something, see Queries.compose; QueryReplied and a QueryDone tell what comes of it."""
         self._must_be_ready()
-        query = self._herald.queries.compose(wanted)
+        query = self._parts.herald.queries.compose(wanted)
         self._wake(now)
-        asked = self._herald.queries.ask(now, query)
+        asked = self._parts.herald.queries.ask(now, query)
         return asked, self._finish(now)
 
     def answer_query(self, now: float, query_id: int, payload: bytes, error: str) -> tuple[str, list[Effect]]:
         """Answer a query that was heard; why that was not possible, or ""."""
         self._wake(now)
-        fault = self._herald.queries.answer(now, query_id, payload, error)
+        fault = self._parts.herald.queries.answer(now, query_id, payload, error)
         return fault, self._finish(now)
 
     def evidence(self, now: float, address: str, reason: str) -> list[Effect]:
         """The links saw that the process at this address is gone. One member's sight alone brings nobody down."""
         self._wake(now)
-        self._seeker.unreachable(now, address, reason)
+        self._parts.seeker.unreachable(now, address, reason)
         holder = self._roster.holder(address)
         if holder is not None and self.cluster_id and self._own.claim.intent is not Intent.LEFT:
-            self._beliefs.accuse(now, holder.id, reason)
+            self._parts.beliefs.accuse(now, holder.id, reason)
         return self._finish(now)
 
     def undelivered(self, now: float, address: str) -> list[Effect]:
         """A message to this address was refused by the links: no connection yet, or none any more."""
         self._wake(now)
-        self._seeker.unreachable(now, address, NO_CONNECTION)
+        self._parts.seeker.unreachable(now, address, NO_CONNECTION)
         return self._finish(now)
 
     def reserved(self, now: float, upto: int) -> list[Effect]:
@@ -265,7 +185,7 @@ class Swim:
     @property
     def cluster_id(self) -> str:
         """The cluster this server belongs to, or ""."""
-        return self._seeker.cluster_id
+        return self._parts.seeker.cluster_id
 
     @property
     def tags(self) -> dict[str, str]:
@@ -295,14 +215,14 @@ class Swim:
             for part in self._timed:
                 part.postpone(late_s)
             if late_s > self.config.suspicion_min_s(self._roster.live_count):
-                self._gossiper.catch_up(now)
+                self._parts.gossiper.catch_up(now)
         self._due = inf
 
     def _finish(self, now: float) -> list[Effect]:
         self._attend(now)
         if self.cluster_id and self._own.claim.intent is not Intent.LEFT:
-            self._prober.start(now)
-            self._gossiper.start(now)
+            self._parts.prober.start(now)
+            self._parts.gossiper.start(now)
         # A deadline that has passed already is due now, not late.
         self._due = max(now, min([part.next_deadline() for part in self._timed]))
         return self._shared.take()
@@ -315,11 +235,11 @@ class Swim:
             claim = self._roster.get(effect.member.id)
             if claim is None:
                 continue
-            self._names.heed(now, claim)
+            self._parts.names.heed(now, claim)
             if claim.is_live and effect.old_status in _REVIVED_FROM:
-                self._prober.admit(claim.id)
+                self._parts.prober.admit(claim.id)
             if claim.status is Status.FAILED:
-                self._seeker.miss(now, claim)
+                self._parts.seeker.miss(now, claim)
             elif claim.status is Status.SUSPECT:
                 self._look_after(now, claim)
 
@@ -328,4 +248,4 @@ class Swim:
         told = any(accusation.evidence in PROCESS_GONE for accusation in claim.accusers)
         seen = any(accusation.by == self._roster.own_id for accusation in claim.accusers)
         if told and not seen and self._shared.rng.random() * self._roster.live_count < _GREETERS:
-            self._prober.greet(now, claim)
+            self._parts.prober.greet(now, claim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TypeVar
 
+from actors.gossip.beginning import Beginning
 from actors.gossip.config import LAN, GossipConfig
 from actors.gossip.effects import Changed, Effect, Note, Send
 from actors.gossip.member import Accusation, Claim, Intent, Liveness
@@ -67,9 +68,8 @@ class Lone:
         self.silent: set[str] = set()
         """Names of members that do not answer probes; all others do, at once."""
         own = claim(name, incarnation=10, lamport=0, tags=tags)
-        self.core = Swim(
-            own, config=config, rng=random.Random(seed), cluster_id=cluster_id, clock=0, reserved=10 + RESERVE
-        )
+        beginning = Beginning(own, cluster_id, clock=0, reserved=10 + RESERVE)
+        self.core = Swim(beginning, config=config, rng=random.Random(seed))
         self.do(self.core.start(self.now, hints=(), remembered=()))
         for name in members:
             self.hear(claim(name), teller=name)

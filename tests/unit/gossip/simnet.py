@@ -14,6 +14,7 @@ from math import inf
 
 from attrs import evolve
 
+from actors.gossip.beginning import Beginning
 from actors.gossip.config import LOCAL, GossipConfig
 from actors.gossip.dispatches import Dispatching
 from actors.gossip.effects import (
@@ -107,10 +108,8 @@ class Host:
 
     def make_core(self, own: Claim, clock: int) -> Swim:
         """The core of a run."""
-        return Swim(
+        beginning = Beginning(
             own,
-            config=evolve(self.net.config, app=self.app),
-            rng=random.Random(self.net.rng.getrandbits(64)),
             cluster_id=self.disk.cluster_id,
             clock=clock,
             reserved=self.disk.incarnation,
@@ -122,6 +121,8 @@ class Host:
                 answers=lambda name: name in self.answers,
             ),
         )
+        config = evolve(self.net.config, app=self.app)
+        return Swim(beginning, config=config, rng=random.Random(self.net.rng.getrandbits(64)))
 
     def call(self, function: Callable[..., list[Effect]], *args: object) -> None:
         """Call the core at the present time, if this server runs."""

@@ -7,7 +7,7 @@
 
 Leading and following:
 
-- who leads, and handing it over: election.py, transfer.py
+- who leads, and handing it over; whose term counts: election.py, transfer.py, terms.py
 - the two sides of the log, and who may wait for an entry: leader.py, follower.py, spread.py
 - linearizable reads, a server's word for a client, the age of a stale read: reads.py, attesting.py, freshness.py
 - who takes part, and whether that may be changed now: configuration.py, changes.py

@@ -18,8 +18,9 @@ The contract, for whoever drives it:
 8. When the disk refuses a write, keep it and ``halt()``; ``resume()`` when what was refused is on disk.
 
 Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
-``follower.py``.  A read: ``reads.py``.  A server is far behind: ``snapshots.py``.  Servers come and go: ``changes.py``.
-What may leave before what is on disk: ``state.py`` and ``journal.py``.  What the engine does: ``engine.py``.
+``follower.py``.  Another term is heard of: ``terms.py``.  A read: ``reads.py``.  A server is far behind:
+``snapshots.py``.  Servers come and go: ``changes.py``.  What may leave before what is on disk: ``state.py`` and
+``journal.py``.  What the engine does: ``engine.py``.
 """
 
 from collections.abc import Callable
@@ -51,6 +52,7 @@ from actors.raft.messages import (
 from actors.raft.reads import Reads
 from actors.raft.snapshots import SnapshotReceiver, SnapshotSender
 from actors.raft.state import Outbox, RaftState, Random
+from actors.raft.terms import Terms
 from actors.raft.transfer import Transfer
 from storage.log_table import Entry
 from storage.raft_messages import SnapshotSave
@@ -86,6 +88,7 @@ class RaftCore:
         self.reads = Reads(self.state, self.leader)
         self.handover = Transfer(self.state, self.leader)
         self.changes = Changes(self.state, self.leader, self.handover)
+        self.terms = Terms(self.state, self.election, self._step_down)
         self.state.reconfigured()
         self._handlers: dict[type, Callable[[str, Any], None]] = {
             VoteRequest: self._on_vote_request,
@@ -331,61 +334,37 @@ class RaftCore:
 
     # --- the log --------------------------------------------------------------------------------------------------
 
-    def _hear_leader(self, sender: str, term: int) -> bool:
-        """Compare terms with a frame that only a leader sends; returns whether to go on."""
-        state = self.state
-        if term < state.engine.term:
-            return False
-        if term > state.engine.term:
-            self._step_down(term)
-        elif state.engine.is_leader:
-            return False
-        state.follow(sender)
-        self.election.reset()
-        return True
-
     def _on_append(self, sender: str, append: Append) -> None:
-        if self._hear_leader(sender, append.term):
+        if self.terms.hear_leader(sender, append.term):
             self.follower.on_append(sender, append)
         else:
-            self._answer_old_term(sender, AppendReply(self.state.engine.term, 0, False, 0))
+            self.terms.answer_old(sender, AppendReply(self.state.engine.term, 0, False, 0))
 
     def _on_heartbeat(self, sender: str, heartbeat: Heartbeat) -> None:
-        if self._hear_leader(sender, heartbeat.term):
+        if self.terms.hear_leader(sender, heartbeat.term):
             self.follower.on_heartbeat(sender, heartbeat)
         else:
-            self._answer_old_term(sender, HeartbeatReply(self.state.engine.term, 0, 0))
+            self.terms.answer_old(sender, HeartbeatReply(self.state.engine.term, 0, 0))
 
     def _on_snapshot_chunk(self, sender: str, chunk: SnapshotChunk) -> None:
-        if not self._hear_leader(sender, chunk.term):
-            self._answer_old_term(sender, SnapshotReply(self.state.engine.term, 0, 0, False))
+        if not self.terms.hear_leader(sender, chunk.term):
+            self.terms.answer_old(sender, SnapshotReply(self.state.engine.term, 0, 0, False))
             return
         snapshot = self.receiver.on_chunk(sender, chunk)
         if snapshot is not None:
             self.applied_index = snapshot.index
             self._restore, self._restore_after = snapshot, self.state.journal.next_promise
 
-    def _answer_old_term(self, sender: str, reply: object) -> None:
-        # It may lead our very term by the time it hears this, so the answer names no round, sequence or snapshot that
-        # it could take for one of its own.  Outbox.send sees to it that our term is on disk first.
-        self.state.outbox.send(sender, reply)
-
-    def _is_answer_to_leader(self, term: int) -> bool:
-        """Compare terms with an answer to a leader's frame; returns whether it counts (row 2)."""
-        if term > self.state.engine.term:
-            self._step_down(term)
-        return term == self.state.engine.term and self.state.engine.is_leader
-
     def _on_append_reply(self, sender: str, reply: AppendReply) -> None:
-        if self._is_answer_to_leader(reply.term):
+        if self.terms.is_answer_to_leader(reply.term):
             self.leader.on_reply(sender, reply)
 
     def _on_heartbeat_reply(self, sender: str, reply: HeartbeatReply) -> None:
-        if self._is_answer_to_leader(reply.term):
+        if self.terms.is_answer_to_leader(reply.term):
             self.leader.on_heartbeat_reply(sender, reply)
 
     def _on_snapshot_reply(self, sender: str, reply: SnapshotReply) -> None:
-        if self._is_answer_to_leader(reply.term):
+        if self.terms.is_answer_to_leader(reply.term):
             self.sender.on_reply(sender, reply)
 
     # --- the engine's messages ------------------------------------------------------------------------------------

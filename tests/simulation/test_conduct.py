@@ -8,12 +8,12 @@ from unittest import mock
 
 import pytest
 
-from actors.raft.core import RaftCore
 from actors.raft.election import Election
 from actors.raft.engine import Engine
 from actors.raft.leader import Leader, Progress
 from actors.raft.messages import VoteRequest
 from actors.raft.state import RaftState
+from actors.raft.terms import Terms
 from actors.raft.transfer import Transfer
 from tests.simulation.invariants import Invariant
 from tests.simulation.runner import run_seed
@@ -47,7 +47,7 @@ def _moves_term_unless_a_leader_is_heard(election: Election, request: VoteReques
 
 
 MUTATIONS: dict[str, tuple[type, str, Any, Invariant]] = {
-    "row 2: no word to who led before": (RaftCore, "_answer_old_term", lambda *_: None, Invariant.TERMS),
+    "row 2: no word to who led before": (Terms, "answer_old", lambda *_: None, Invariant.TERMS),
     "row 3: acknowledgements rewind": (Engine, "acknowledge", _acknowledge_and_rewind, Invariant.REPLICATION),
     "row 4: every mismatch is a gap": (Progress, "void", _forget_in_flight, Invariant.REPLICATION),
     "row 8: no pre-vote": (Election, "tick", _stand_at_once, Invariant.PRE_VOTE),

@@ -6,12 +6,12 @@ from unittest.mock import patch
 from attrs import evolve
 
 from actors.raft import core
-from actors.raft.core import RaftCore
 from actors.raft.engine import Engine
 from actors.raft.follower import Follower
 from actors.raft.journal import Journal
 from actors.raft.leader import Leader, Progress
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
+from actors.raft.terms import Terms
 from storage.log_table import Entry
 from tests.simulation.mutations.table import Patch, Table
 
@@ -43,23 +43,23 @@ def heartbeat_commits_unverified_entries() -> Patch:
 @MUTATIONS.row(2, seed=5)
 def answer_of_any_term_counts() -> Patch:
     """an answer counts whatever term it is from, and a higher one is not adopted"""
-    return patch.object(RaftCore, "_is_answer_to_leader", lambda self, _: self.state.engine.is_leader)
+    return patch.object(Terms, "is_answer_to_leader", lambda self, _: self._state.engine.is_leader)
 
 
 @MUTATIONS.row(2, seed=5)
 def higher_term_in_an_answer_is_ignored() -> Patch:
     """a leader that hears of a higher term leads on"""
 
-    def is_answer(self: RaftCore, term: int) -> bool:
-        return term == self.state.engine.term and self.state.engine.is_leader
+    def is_answer(self: Terms, term: int) -> bool:
+        return term == self._state.engine.term and self._state.engine.is_leader
 
-    return patch.object(RaftCore, "_is_answer_to_leader", is_answer)
+    return patch.object(Terms, "is_answer_to_leader", is_answer)
 
 
 @MUTATIONS.row(2)
 def lower_term_is_not_told() -> Patch:
     """a frame of a lower term is dropped without an answer"""
-    return patch.object(RaftCore, "_answer_old_term", lambda self, sender, reply: None)
+    return patch.object(Terms, "answer_old", lambda self, sender, reply: None)
 
 
 @MUTATIONS.row(3)

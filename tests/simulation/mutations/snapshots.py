@@ -13,6 +13,7 @@ from actors.raft.engine import Engine
 from actors.raft.journal import FRESH_ANCHOR_INDEX, Journal
 from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshots import SnapshotReceiver
+from actors.raft.terms import Terms
 from storage.log_table import Entry
 from storage.raft_messages import HardState, SnapshotSave
 from tests.simulation.mutations.table import Patch, Table
@@ -64,7 +65,7 @@ def _terms_do_not_count_if(is_so: Callable[[int, int], bool]) -> Patch:
         if not is_so(chunk.term, self.state.engine.term):
             original(self, sender, chunk)
             return
-        with patch.object(RaftCore, "_hear_leader", lambda self, sender, term: True):
+        with patch.object(Terms, "hear_leader", lambda self, sender, term: True):
             original(self, sender, chunk)
 
     return patch.object(RaftCore, "_on_snapshot_chunk", on_chunk)

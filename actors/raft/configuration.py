@@ -69,7 +69,8 @@ class Configuration:
     def changed(self, kind: str, server: Server) -> "Configuration":
         """This configuration after one change; raises ChangeRefusedError.
 
-        kind: ``add_standby``, ``promote``, ``demote``, ``remove`` or ``update`` (new name or address).
+        kind: ``add_standby``, ``promote``, ``demote``, ``remove`` or ``update`` (new name or address; whoever has that
+        address gets the old one, since of servers that have swapped theirs one has to be first).
         """
         known = self.get(server.id)
         if kind == "add_standby":
@@ -83,13 +84,19 @@ class Configuration:
         elif kind in ("promote", "demote"):
             new = self._replaced(evolve(known, voter=kind == "promote"))
         elif kind == "update":
-            new = self._replaced(evolve(known, name=server.name, address=server.address))
+            new = [self._updated(known, server, other) for other in self.servers]
         else:
             raise ChangeRefusedError(f"unknown change {kind!r}")
         return Configuration(checked(new))
 
     def _replaced(self, server: Server) -> list[Server]:
         return [server if s.id == server.id else s for s in self.servers]
+
+    @staticmethod
+    def _updated(known: Server, server: Server, other: Server) -> Server:
+        if other is known:
+            return evolve(known, name=server.name, address=server.address)
+        return evolve(other, address=known.address) if other.address == server.address else other
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -71,6 +71,13 @@ def test_two_servers_at_one_address() -> None:
         configuration(["s0"]).changed("add_standby", twin)
 
 
+def test_two_servers_swap_their_addresses() -> None:
+    """The first to be updated hands its own on: else neither could ever have the other's."""
+    swapped = configuration(["s0", "s1", "s2"]).changed("update", evolve(server("s0"), address=server("s1").address))
+
+    assert [s.address for s in swapped.servers] == [server(id_).address for id_ in ("s1", "s0", "s2")]
+
+
 @pytest.mark.parametrize("nameless", [evolve(server("s1"), id=""), evolve(server("s1"), address="")])
 def test_nameless_server(nameless: Server) -> None:
     """A server needs an id and an address."""

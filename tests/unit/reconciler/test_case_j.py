@@ -10,6 +10,7 @@ from tests.unit.reconciler.stage import (
     LATER_S,
     NOW,
     Stage,
+    address_of,
     change_of,
     member,
     policy,
@@ -68,6 +69,16 @@ def test_j4_a_changed_address_is_an_update_in_place() -> None:
     assert stage.settle() == ["update b"]
     assert stage.voting == "abc"
     assert [s.address for s in stage.configuration.servers if s.id == "b"] == ["127.0.0.1:999"]
+
+
+def test_j4_addresses_that_go_round_are_updated_in_place() -> None:
+    """J4: each of three has the next one's; and what else is due is not held up by it."""
+    stage = Stage("abc")
+    stage.members = {id_: member(id_, address=address_of(next_)) for id_, next_ in zip("abc", "bca", strict=True)}
+    stage.members["d"] = member("d")
+
+    assert stage.settle() == ["update a", "update b", "add_standby d", "promote d"]
+    assert [s.address for s in stage.configuration.servers] == [address_of(id_) for id_ in "bcad"]
 
 
 def test_j4_a_changed_name_is_an_update_in_place() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 END_WAIT_S: Final = 5.0
 """How long a command that lost its lock has to end after SIGTERM; then it is killed."""
+
+ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a holder besides Ctrl-C, which asyncio hears by itself."""
 
 TTL: Final = click.FloatRange(TTL_MIN_MS / 1000, TTL_MAX_MS / 1000)
 
@@ -101,7 +106,8 @@ def lock(remote: Remote, name: str, command: Sequence[str], ttl_s: float) -> Non
     """Run COMMAND while holding lock NAME: lock NAME -- COMMAND ARGUMENTS.  Without one, hold it until interrupted.
 
     COMMAND finds QUORATE_LOCK_NAME, QUORATE_LOCK_KEY and the fencing token QUORATE_LOCK_TOKEN in its environment, and
-    its exit code becomes this one's.  When the lock is lost it is ended by SIGTERM, and the exit code is 1.
+    its exit code becomes this one's.  When the lock is lost it is ended by SIGTERM, and the exit code is 1.  When this
+    one is ended (SIGINT, SIGTERM, SIGHUP), so is COMMAND, and the lock is left.
     """
     _run(_hold(remote, name, command, ttl_s, ""))
 
@@ -121,9 +127,32 @@ def elect(remote: Remote, name: str, command: Sequence[str], value: str, ttl_s: 
 
 
 def _run(held: Coroutine[Any, Any, int]) -> None:
-    code = asyncio.run(held)
+    code = asyncio.run(_heeding_signals(held))
     if code:
         raise click.exceptions.Exit(code)
+
+
+async def _heeding_signals(held: Coroutine[Any, Any, int]) -> int:
+    """Cancel what holds the lock when this process is told to end: its command must not outlive the lock."""
+    holder = asyncio.ensure_future(held)
+    told: list[int] = []
+
+    def end(number: int) -> None:
+        # Once: its command is being ended then, which a second one would break off.
+        if not told:
+            told.append(number)
+            holder.cancel()
+
+    for number in ENDING:
+        # What nohup had ignored stays so.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        return await holder
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        return 128 + told[0]
 
 
 async def _hold(remote: Remote, name: str, command: Sequence[str], ttl_s: float, value: str) -> int:
@@ -155,13 +184,19 @@ async def _execute(name: str, held: Lock, command: Sequence[str]) -> int:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    _signal(process, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), END_WAIT_S)
+    except TimeoutError:
+        _signal(process, signal.SIGKILL)
+        await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     if process.returncode is None:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), END_WAIT_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        # Not by its own method, which collects a process that has just ended: asyncio's watcher would warn of it.
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _propose(remote: Remote, command: bytes) -> Leased:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
 from quorate import Client, LeaseLost, Lock, NotFound, Put
 from tests.support.cluster import Cluster
+from tests.support.command import PROGRAM, environment
+from tests.support.waiting import DEADLINE_S
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -122,3 +128,34 @@ async def test_a_lock_that_is_taken_away_ends_the_work_under_it(shared: Cluster)
         with pytest.raises(LeaseLost):
             await work()
         assert await client.kv.get("guarded/taken") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGTERM, 143, b""), (signal.SIGHUP, 129, b""), (signal.SIGINT, 130, b"interrupted\n")],
+)
+def test_a_command_does_not_outlive_the_lock_it_runs_under(
+    shared: Cluster, number: signal.Signals, code: int, said: bytes
+) -> None:
+    """Whatever ends `lock` ends its command too, and the lock is free at once: nobody waits for a time to live."""
+    one = shared.servers[0]
+    command = [*PROGRAM, "lock", "ended", "--address", one.address, "--ttl", "600", "--"]
+    work = ["sh", "-c", "echo at work; exec sleep 600"]
+    with subprocess.Popen(
+        [*command, *work], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), start_new_session=True
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"at work\n"
+            if number is signal.SIGINT:
+                # A terminal tells all that run in it.
+                os.killpg(holder.pid, number)
+            else:
+                holder.send_signal(number)
+            # To the end of what both may write to: the command's end, too.
+            _, err = holder.communicate(timeout=DEADLINE_S)
+            assert (holder.returncode, err) == (code, said)
+            assert one.cli("kv", "list", "lock/ended/", "--format", "json").json["items"] == []
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(holder.pid, signal.SIGKILL)

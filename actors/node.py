@@ -1,7 +1,8 @@
 """One server: puts the actors together, starts them in order, and ends with an exit code.
 
 What lives here: the wiring and the life of a whole server: start, leave, stop, give up.  What does not: anything an
-actor does.  Embedding a server in a program begins with ``Node`` too (``quorate.Node``).
+actor does, and what a request of the program around takes (requests.py).  Embedding a server in a program begins with
+``Node`` too (``quorate.Node``).
 
 The tree.  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and all behind it
 start again.  ``edge`` and ``web`` are *one for one*: what serves people and clients fails alone.
@@ -49,7 +50,7 @@ from actors.persistence import PersistenceActor
 from actors.raft.raft import RaftActor
 from actors.reconciler.policy import Policy
 from actors.reconciler.reconciler import Reconciler
-from actors.runtime.asks import ActorDied, MailboxFull, Timeout
+from actors.requests import Requests
 from actors.runtime.policy import Strategy
 from actors.runtime.supervisor import ChildSpec, Supervisor
 from actors.runtime.system import System
@@ -59,8 +60,6 @@ from storage.serf_db import SerfState
 from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
-from transport.client.errors import OutcomeUnknown, Overloaded, Unreachable, error_of
-from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
 from transport.client.stale import Stale, age_s
 from transport.errors import QuorateError
 from transport.keys import ClusterKey, load_cluster
@@ -69,11 +68,10 @@ from transport.ring import Ring, starting_ring
 
 if TYPE_CHECKING:
     from actors.gateway.http.http import HttpActor
+    from actors.runtime.ref import Ref
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
-REQUEST_TIMEOUT_S = 10.0
-GATEWAY_GRACE_S = 1.0
 ANSWER_GRACE_S = 0.3
 """After a leave: how long the process lives on, so that the answer reaches whoever asked."""
 
@@ -104,7 +102,7 @@ class Node:
         self._started_at = time.monotonic()
         self._exit: asyncio.Future[int]
         self.logs = LogTap(f"{random.SystemRandom().getrandbits(32):08x}")
-        self._requests = 0
+        self._requests = Requests(self._gateway)
         self._leaving: asyncio.Task[dict[str, Any]] | None = None
         self._failure: QuorateError | None = None
 
@@ -202,19 +200,22 @@ class Node:
 
     async def propose(self, command: bytes, *, timeout_s: float | None = None) -> bytes:
         """Replicate one command; returns what the state machine answered.  Raises ClientError, as a client does."""
-        results: list[bytes] = await self._request("propose", [command], timeout_s)
+        results: list[bytes] = await self._requests.send("propose", [command], timeout_s)
         return results[0]
 
     async def read(self, query: bytes, *, timeout_s: float | None = None) -> bytes:
         """Ask the state machine, linearizably.  Raises ClientError."""
-        answer: list[Any] = await self._request("read", [query, "linearizable"], timeout_s)
+        answer: list[Any] = await self._requests.send("read", [query, "linearizable"], timeout_s)
         result: bytes = answer[0]
         return result
 
     async def read_stale(self, query: bytes, *, timeout_s: float | None = None) -> Stale[bytes]:
         """Ask this server's own copy, at once and without a leader.  Raises ClientError."""
-        result, _, age_ms = await self._request("read", [query, "stale"], timeout_s)
+        result, _, age_ms = await self._requests.send("read", [query, "stale"], timeout_s)
         return Stale(result, age_s(age_ms))
+
+    def _gateway(self) -> Ref | None:
+        return self.system.ref("gateway", owner="node") if self._is_open else None
 
     # --- what the gateway asks of a whole server (actors/gateway/control.py) --------------------------------------
 
@@ -346,25 +347,6 @@ class Node:
     def _end(self, code: int) -> None:
         if not self._exit.done():
             self._exit.set_result(code)
-
-    async def _request(self, op: str, payload: object, timeout_s: float | None) -> Any:
-        if not self._is_open:
-            raise Unreachable("this node does not run: await start() first")
-        self._requests += 1
-        limit_s = REQUEST_TIMEOUT_S if timeout_s is None else timeout_s
-        request = Request(self._requests, op, encode_payload(payload), int(limit_s * 1000))
-        # The gateway answers within the limit; the rest is for a gateway that is being restarted.
-        try:
-            response: Response = await self.system.ref("gateway", owner="node").ask(
-                request, timeout_s=limit_s + GATEWAY_GRACE_S
-            )
-        except (MailboxFull, ActorDied, Timeout) as error:
-            if op == "propose" and not isinstance(error, MailboxFull):
-                raise OutcomeUnknown(str(error)) from error
-            raise Overloaded(str(error)) from error
-        if response.code != Code.OK:
-            raise error_of(response)
-        return decode_payload(response.payload)
 
 
 async def run(config: NodeConfig) -> int:

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from actors.events.rows import RESTART
 from commands.follow import follow
 from commands.options import DEFAULT_TIMEOUT_S, TEXT, Remote, remote_command, to_json
-from commands.server import parse_tags
+from commands.tags import parse_tags
 from transport.errors import QuorateError
 from transport.text import counted, escaped
 

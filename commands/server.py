@@ -93,17 +93,6 @@ def force_leave(remote: Remote, name: str, prune: bool) -> None:
     remote.show(answer, lambda value: f"{value['name']} is {status}")
 
 
-def parse_tags(texts: tuple[str, ...], hint: str = "--tag") -> dict[str, str]:
-    """Tags from K=V texts.  Raises BadParameter for anything else."""
-    tags = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(f"{text!r} is no tag: write KEY=VALUE", param_hint=hint)
-        tags[name] = value
-    return tags
-
-
 def _join_view(answer: dict[str, Any]) -> str:
     joined = [f"joined {peer}" for peer in answer["joined"]]
     failed = [f"did not join {peer}: {reason}" for peer, reason in answer["failed"].items()]

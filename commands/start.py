@@ -22,7 +22,7 @@ from commands.config_file import config_option
 from commands.logs import FORMATS, LEVELS, configure_logs
 from commands.options import GIVEN, TEXT, Command, Text, environment
 from commands.paths import FILE, FOLDER
-from commands.server import parse_tags
+from commands.tags import parse_tags
 
 DEFAULT_DATA_DIR: Final = Path("quorate-data")
 

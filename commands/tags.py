@@ -1,4 +1,4 @@
-"""Commands about a running server's own tags: tags set, unset."""
+"""Tags as they are typed, and the commands about a running server's own: tags set, unset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import click
 
 from actors.views import tags_view
 from commands.options import TEXT, Remote, remote_command
-from commands.server import parse_tags
 
 
 @click.group(no_args_is_help=True)
@@ -35,6 +34,17 @@ def set_(remote: Remote, texts: tuple[str, ...]) -> None:
 def unset(remote: Remote, keys: tuple[str, ...]) -> None:
     """Remove tags, all of them or none."""
     _change(remote, {"remove": list(dict.fromkeys(keys))})
+
+
+def parse_tags(texts: tuple[str, ...], hint: str = "--tag") -> dict[str, str]:
+    """Tags from K=V texts.  Raises BadParameter for anything else."""
+    tags = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{text!r} is no tag: write KEY=VALUE", param_hint=hint)
+        tags[name] = value
+    return tags
 
 
 def _change(remote: Remote, change: dict[str, Any]) -> None:

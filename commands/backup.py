@@ -130,7 +130,7 @@ async def _backup(remote: Remote, name: str) -> dict[str, Any]:
 
 
 async def _page(client: Client, start: str, revision: int) -> Any:
-    from quorate.client import Compacted
+    from quorate.errors import Compacted
 
     try:
         return await client.kv.list(start=start, revision=revision)
@@ -194,7 +194,7 @@ async def _write(client: Client, backup: BackupReader, *, force: bool) -> None:
 
 async def _put(client: Client, batch: list[Pair], *, force: bool) -> None:
     """One batch: over what is there, or only if there is nothing."""
-    from quorate.client import Conflict
+    from quorate.errors import Conflict
 
     if force:
         await client.kv.put_many(dict(batch))

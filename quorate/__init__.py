@@ -11,6 +11,7 @@ used, because the command line imports this package too, and has 0.3 s.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from quorate.version import __version__
@@ -18,8 +19,9 @@ from quorate.version import __version__
 if TYPE_CHECKING:
     from actors.config import NodeConfig
     from actors.node import Node
-    from quorate.client import Client, KeyValue, Stale
+    from quorate.client import Client
     from quorate.errors import Compacted, Conflict, LeaseLost
+    from quorate.key_value import KeyValue
     from quorate.lease import Lease
     from quorate.lock import Lock
     from quorate.sync_client import SyncClient
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         TooLarge,
         Unreachable,
     )
+    from transport.client.stale import Stale
     from transport.errors import QuorateError
 
 __all__ = [
@@ -80,7 +83,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = _load(name)
+    value = globals()[name] = getattr(_home(name), name)
     return value
 
 
@@ -89,39 +92,48 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _load(name: str) -> Any:
+def _home(name: str) -> ModuleType:
+    """The module that a public name is in."""
     if name == "Node":
-        from actors.node import Node
+        from actors import node
 
-        return Node
+        return node
     if name == "NodeConfig":
-        from actors.config import NodeConfig
+        from actors import config
 
-        return NodeConfig
+        return config
     if name == "StateMachine":
-        from storage.state_machine import StateMachine
+        from storage import state_machine
 
-        return StateMachine
-    if name == "QuorateError":
-        from transport.errors import QuorateError
+        return state_machine
+    if name in ("Client", "KeyValue", "Lease", "Lock"):
+        from quorate import client
 
-        return QuorateError
+        return client
     if name == "SyncClient":
-        from quorate.sync_client import SyncClient
+        from quorate import sync_client
 
-        return SyncClient
+        return sync_client
     if name in ("Update", "Watch"):
         from quorate import watch
 
-        return getattr(watch, name)
+        return watch
+    if name in ("Compacted", "Conflict", "LeaseLost"):
+        from quorate import errors
+
+        return errors
     if name in ("Compare", "Delete", "Get", "Put"):
         from storage import kv_protocol
 
-        return getattr(kv_protocol, name)
-    if name in ("Client", "Compacted", "Conflict", "KeyValue", "Lease", "LeaseLost", "Lock", "Stale"):
-        from quorate import client
+        return kv_protocol
+    if name == "Stale":
+        from transport.client import stale
 
-        return getattr(client, name)
+        return stale
+    if name == "QuorateError":
+        from transport import errors as transport_errors
+
+        return transport_errors
     from transport.client import errors as client_errors
 
-    return getattr(client_errors, name)
+    return client_errors

@@ -15,7 +15,7 @@ from quorate.errors import LeaseLost
 from transport.client.errors import ClientError, NotFound
 
 if TYPE_CHECKING:
-    from quorate.client import KeyValue
+    from quorate.key_value import KeyValue
 
 RENEWALS: Final = 3
 """A lease is renewed so often in the time that it lasts."""

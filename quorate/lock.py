@@ -20,7 +20,7 @@ from quorate.lease import Lease
 from storage.kv_protocol import Compare, Found, Put
 
 if TYPE_CHECKING:
-    from quorate.client import KeyValue
+    from quorate.key_value import KeyValue
 
 PREFIX: Final = "lock/"
 PAGE: Final = 1_000

@@ -1,6 +1,6 @@
 """The blocking client with the key-value store: what `from quorate import SyncClient` gives.
 
-What lives here: the store's calls, without `await`.  What does not: what they mean and raise (client.py, whose code
+What lives here: the store's calls, without `await`.  What does not: what they mean and raise (key_value.py, whose code
 runs here), and the connection (transport/client/sync_client.py).
 
 The calls of `KeyValue` are coroutines that wait for their machine alone.  Over a client that blocks they never wait, so
@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quorate.client import KeyValue
+from quorate.key_value import KeyValue
 from storage.kv_protocol import Answered, Compare, Found, Op, Page
 from transport.client.stale import Stale
 from transport.client.sync_client import SyncClient as TransportSyncClient

@@ -9,7 +9,8 @@ import pytest
 
 from commands import backup
 from commands.backup import BATCH_BYTES_MAX, Progress
-from quorate.client import Client, Compacted
+from quorate.client import Client
+from quorate.errors import Compacted
 from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
 from storage.kv_protocol import (
     KEY_BYTES_MAX,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from quorate import BadRequest, Compare, Conflict, Delete, Get, OutcomeUnknown, Put, RequestFailed, SyncClient, TooLarge
-from quorate.client import KeyValue
+from quorate.key_value import KeyValue
 from quorate.sync_client import SyncKeyValue
 from storage.kv import KeyValueStore
 from storage.kv_protocol import Found

@@ -22,7 +22,7 @@ from storage.kv_protocol import (
 )
 from tests.support.command import PROGRAM, Outcome, environment, run
 from tests.support.waiting import wait_until
-from transport.client.errors import OutcomeUnknown
+from transport.client.errors import NotFound, OutcomeUnknown
 from transport.client.stale import Stale
 from transport.client.sync_client import SyncClient
 from transport.errors import QuorateError
@@ -184,9 +184,11 @@ class Server:
         return {(int(term), leader) for term, leader in found if leader != "nobody"}
 
     def actor(self, name: str) -> dict[str, Any]:
-        """One row of `actors list`."""
-        row: dict[str, Any] = next(row for row in self.ask("actors.list") if row["name"] == name)
-        return row
+        """One row of `actors list`. Raises NotFound for an actor that a server has not started yet."""
+        rows: dict[str, dict[str, Any]] = {row["name"]: row for row in self.ask("actors.list")}
+        if name not in rows:
+            raise NotFound(f"{self} has no actor {name} yet")
+        return rows[name]
 
     def crash(self, actor: str) -> None:
         """Make an actor fail, by the fault hook."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -170,33 +171,32 @@ async def _hold(remote: Remote, name: str, command: Sequence[str], ttl_s: float,
 
 
 async def _execute(name: str, held: Lock, command: Sequence[str]) -> int:
-    names = {"QUORATE_LOCK_NAME": name, "QUORATE_LOCK_KEY": held.key, "QUORATE_LOCK_TOKEN": str(held.token)}
+    process = _started(command, QUORATE_LOCK_NAME=name, QUORATE_LOCK_KEY=held.key, QUORATE_LOCK_TOKEN=str(held.token))
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=os.environ | names)
-    except OSError as error:
-        raise CommandError(f"cannot run {command[0]}: {error.strerror}") from None
-    try:
-        code = await process.wait()
+        code = await asyncio.to_thread(process.wait)
     except asyncio.CancelledError:
         await _end(process)
         raise
     return code if code >= 0 else 128 - code
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    _signal(process, signal.SIGTERM)
+def _started(command: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+    # Not asyncio's: that warns of a process which Ctrl-C has ended by the time it is to be ended.
     try:
-        await asyncio.wait_for(process.wait(), END_WAIT_S)
-    except TimeoutError:
-        _signal(process, signal.SIGKILL)
-        await process.wait()
+        return subprocess.Popen(command, env=os.environ | variables)
+    except OSError as error:
+        raise CommandError(f"cannot run {command[0]}: {error.strerror}") from None
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        # Not by its own method, which collects a process that has just ended: asyncio's watcher would warn of it.
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(process.wait), END_WAIT_S)
+    finally:
+        # Also when a second Ctrl-C comes meanwhile.
+        process.kill()
+    await asyncio.to_thread(process.wait)
 
 
 def _propose(remote: Remote, command: bytes) -> Leased:

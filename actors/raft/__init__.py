@@ -14,6 +14,7 @@ Leading and following:
 
 The log and the state:
 
+- what clients propose, until it is an entry: proposals.py
 - what an entry is, the log with what of it is not on disk, its way there: entries.py, journal.py, disk.py
 - from committed entries to answers; what time it is by the log: applier.py, log_clock.py
 - a snapshot of this server's state, and back: snapshotting.py, restoring.py

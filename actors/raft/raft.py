@@ -23,7 +23,6 @@ from actors.raft.chunk_post import ChunkPost
 from actors.raft.configuration import Configuration, Server
 from actors.raft.core import RaftCore
 from actors.raft.disk import RETRY_S, Disk
-from actors.raft.entries import WRAPPED_BYTES_MAX, batches
 from actors.raft.journal import RestoredLog
 from actors.raft.log_clock import LogClock
 from actors.raft.messages import (
@@ -56,6 +55,7 @@ from actors.raft.messages import (
     VoteReply,
     VoteRequest,
 )
+from actors.raft.proposals import Proposals
 from actors.raft.restoring import Restoring
 from actors.raft.snapshotting import Snapshotting
 from actors.raft.status import raft_status, raft_view
@@ -100,8 +100,8 @@ class RaftActor(Actor):
         self._chunks: ChunkPost
         self._turn: Turn
         self._log_clock: LogClock
+        self._proposals: Proposals
         self._addresses: dict[str, str] = {}
-        self._proposals: list[tuple[int, bytes]] = []
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
         self._read_token = 0
         self._armed_for = float("inf")
@@ -121,6 +121,7 @@ class RaftActor(Actor):
         self._snapshotting = Snapshotting(self.context, self._core, self._applier, self._timing)
         self._chunks = ChunkPost(self.context, self._core, self._send)
         self._log_clock = LogClock(self._core, self._applier)
+        self._proposals = Proposals(self._core, self._applier, self._disk, self._log_clock, self.context.now)
         self._turn = self._make_turn()
         if loaded.cluster_id:
             self._identity.adopt_cluster(loaded.cluster_id)
@@ -135,7 +136,7 @@ class RaftActor(Actor):
     def _make_turn(self) -> Turn:
         return Turn(
             core=self._core,
-            propose=self._propose,
+            propose=self._proposals.propose,
             send=self._send_due,
             hold=self._chunks.hold,
             write=self._disk.write,
@@ -168,7 +169,7 @@ class RaftActor(Actor):
 
     @handles(Propose)
     def _on_propose(self, msg: Propose, sender: Sender) -> None:
-        self._proposals.extend(msg.batch)
+        self._proposals.waiting.extend(msg.batch)
 
     @handles(Read)
     def _on_read(self, msg: Read, sender: Sender) -> None:
@@ -262,37 +263,6 @@ class RaftActor(Actor):
             self.context.after(RETRY_S, RetryDisk())
         elif core.is_halted and not self._disk.error:
             core.resume(self.context.now())
-
-    def _propose(self) -> None:
-        if self._log_clock.is_end_due(self.context.now()) and not self._why_not_propose():
-            # Something in the state machine ends by time, and it is an entry that says how late it is.
-            self._core.propose(self.context.now(), self._log_clock.entry(self.context.now(), []))
-        if not self._proposals:
-            return
-        proposals, self._proposals = self._proposals, []
-        code = self._why_not_propose()
-        if code:
-            self._applier.refuse([key for key, _ in proposals], code)
-            return
-        too_large = [key for key, command in proposals if len(command) > WRAPPED_BYTES_MAX]
-        if too_large:
-            self._applier.refuse(too_large, "too_large")
-            proposals = [item for item in proposals if len(item[1]) <= WRAPPED_BYTES_MAX]
-        for batch in batches(proposals):
-            entry = self._log_clock.entry(self.context.now(), [command for _, command in batch])
-            appended = self._core.propose(self.context.now(), entry)
-            keys = [key for key, _ in batch]
-            if appended is None:
-                self._applier.refuse(keys, "overloaded")
-            else:
-                self._applier.expect(*appended, keys)
-
-    def _why_not_propose(self) -> str:
-        core = self._core
-        if not core.state.engine.is_leader or core.handover.is_under_way:
-            return "not_leader"
-        is_ready = core.takes_proposals and not self._disk.error and self._log_clock.is_known
-        return "" if is_ready else "overloaded"
 
     def _send_due(self) -> None:
         messages = self._core.take_messages()

@@ -128,32 +128,40 @@ class Node:
         self._is_open = self._is_starting = True
         try:
             self.logs.open()
-            known = self._data_dir.identify(config.name or _default_name(config), self._app)
-            self.identity = self._identify(known)
-            self.remembered = [member.address for member in known.members]
-            self._held = HeldRing(self._choose_ring(key) if key else None)
-            # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more:
-            # then founding goes on (the raft actor founds only on an empty log).
-            found_cluster = not config.peers and all(member.id == known.id for member in known.members)
+            found_cluster = self._take_up(key)
             self.system = System(
                 server_id=lambda: self.identity.id,
                 address=lambda: self.identity.address,
                 rng=random.Random(),
             )
-            # Both stand before either starts: mail between them is kept.  The edge comes first, so that a taken console
-            # port ends the start before any other server has heard of this one; the server's own is looked at before
-            # that, since it is the one that was asked for.
-            check_free(config.bind)
-            check_http(config.http_address, config.http_tokens)
-            self._supervisors = [self._edge(), self._root(found_cluster)]
-            for supervisor in self._supervisors:
-                await supervisor.start()
-            if config.http_address is not None:
-                await self._start_web(config.http_address)
+            await self._start_actors(found_cluster)
             self._is_starting = False
         except BaseException:
             await self.stop()
             raise
+
+    def _take_up(self, key: ClusterKey | None) -> bool:
+        """Go on as who the data directory says; returns whether a cluster is to be founded."""
+        config = self.config
+        known = self._data_dir.identify(config.name or _default_name(config), self._app)
+        self.identity = self._identify(known)
+        self.remembered = [member.address for member in known.members]
+        self._held = HeldRing(self._choose_ring(key) if key else None)
+        # Whoever knows others looks for them.  A crash in the first start may have left a cluster id and no more: then
+        # founding goes on (the raft actor founds only on an empty log).
+        return not config.peers and all(member.id == known.id for member in known.members)
+
+    async def _start_actors(self, found_cluster: bool) -> None:
+        # Both supervisors stand before either starts: mail between them is kept.  The edge comes first, so that a taken
+        # console port ends the start before any other server has heard of this one; the server's own is looked at
+        # before that, since it is the one that was asked for.
+        check_free(self.config.bind)
+        check_http(self.config.http_address, self.config.http_tokens)
+        self._supervisors = [self._edge(), self._root(found_cluster)]
+        for supervisor in self._supervisors:
+            await supervisor.start()
+        if self.config.http_address is not None:
+            await self._start_web(self.config.http_address)
 
     async def stop(self) -> None:
         """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""

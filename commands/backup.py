@@ -13,8 +13,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -109,7 +109,7 @@ def restore(remote: Remote, file: str, force: bool) -> None:
 
 
 async def _backup(remote: Remote, name: str) -> dict[str, Any]:
-    async with _client(remote) as client:
+    async with remote.lasting_client() as client:
         cluster_id = str((await client.call("status"))["cluster_id"])
         page = await client.kv.list()
         revision = page.revision
@@ -162,7 +162,7 @@ async def _restore(remote: Remote, name: str, *, force: bool) -> dict[str, Any]:
             for _ in checked.pairs():
                 pass
             file.seek(0)
-            async with _client(remote) as client:
+            async with remote.lasting_client() as client:
                 if not force and (await client.kv.list(limit=1)).items:
                     raise BackupError(
                         "the store has keys: restore into an empty one, or give --force to set the backup's over them"
@@ -260,14 +260,6 @@ def _kept(pipe: BinaryIO) -> Iterator[BinaryIO]:
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _client(remote: Remote) -> AsyncIterator[Client]:
-    from quorate.client import Client
-
-    async with Client(remote.address, key=remote.key_file, timeout_s=remote.timeout_s) as client:
-        yield client
 
 
 def _origin(head: Head) -> dict[str, Any]:

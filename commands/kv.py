@@ -185,9 +185,7 @@ def watch_keys(remote: Remote, prefix: str, exact: bool, after: int | None) -> N
 
 
 async def _watch(remote: Remote, prefix: str, *, exact: bool, after: int | None) -> None:
-    from quorate.client import Client
-
-    async with Client(remote.address, key=remote.key_file, timeout_s=remote.timeout_s) as client:
+    async with remote.lasting_client() as client:
         async for update in await client.kv.watch(prefix, prefix=not exact, after=after):
             report = update_report(update.revision, update.changes)
             click.echo(_update_view(report) if remote.form == "table" else to_json(report))

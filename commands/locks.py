@@ -157,12 +157,7 @@ async def _heeding_signals(held: Coroutine[Any, Any, int]) -> int:
 
 
 async def _hold(remote: Remote, name: str, command: Sequence[str], ttl_s: float, value: str) -> int:
-    from quorate.client import Client
-
-    async with (
-        Client(remote.address, key=remote.key_file, timeout_s=remote.timeout_s) as client,
-        client.lock(name, ttl_s=ttl_s, value=value) as held,
-    ):
+    async with remote.lasting_client() as client, client.lock(name, ttl_s=ttl_s, value=value) as held:
         if command:
             return await _execute(name, held, command)
         remote.show({"name": name, "key": held.key, "token": held.token}, lambda report: f"token {report['token']}")

@@ -7,7 +7,8 @@ Data goes to stdout and talk to stderr, so that a pipe gets the data alone.  The
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import update_wrapper
 from math import isnan
 from pathlib import Path
@@ -23,6 +24,7 @@ from transport.errors import AddressError
 from transport.text import escaped, is_utf8, shortened
 
 if TYPE_CHECKING:
+    from quorate.client import Client
     from transport.client.sync_client import SyncClient
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:7946"
@@ -30,6 +32,9 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 FORMATS: Final = ("table", "json", "jsonl")
 ENVIRONMENT: Final = "QUORATE_"
 SECONDS_MAX: Final = 86_400.0
+
+REASON_TIMEOUT_S: Final = 1.0
+"""How long the reason may take why no server answered."""
 
 Command = Callable[..., Any]
 
@@ -107,6 +112,23 @@ class Remote:
 
             key = load(self.key_file)
         return SyncClient(self.address, key=key, timeout_s=self.timeout_s)
+
+    @asynccontextmanager
+    async def lasting_client(self) -> AsyncIterator[Client]:
+        """A client for what outlives a server: it goes on at another one."""
+        from quorate.client import Client
+        from transport.client.errors import Unreachable
+
+        async with AsyncExitStack() as stack:
+            try:
+                client = await stack.enter_async_context(
+                    Client(self.address, key=self.key_file, timeout_s=self.timeout_s)
+                )
+            except Unreachable:
+                # It has tried for as long as it may, and cannot tell a refused connection from a bad network.
+                Remote(self.address, self.key_file, min(self.timeout_s, REASON_TIMEOUT_S), self.form).ask("status")
+                raise
+            yield client
 
     def ask(self, op: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """The answer to one operation."""

@@ -176,6 +176,11 @@ def test_no_server_there(cluster: Cluster) -> None:
         assert outcome.code == 3
         assert address in outcome.error
         assert "start" in outcome.error
+    for command in (["kv", "watch", "k"], ["lock", "l"], ["backup", "-"]):
+        # These wait for a server to come.
+        outcome = run(*command, "--address", address, "--timeout", "0.2")
+        assert outcome.code == 3
+        assert f"no server at {address} (connection refused): start one" in outcome.error
 
 
 def test_a_banner_that_nobody_can_read(cluster: Cluster) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from commands.kv_answer import answer_of
-from commands.options import TEXT, Remote, remote_command
+from commands.options import GIVEN, TEXT, Remote, remote_command
 from storage.kv_protocol import Changed, Leased, grant, lease_of, renew, revoke
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
 from transport.errors import QuorateError
@@ -99,7 +99,7 @@ def show_lease(remote: Remote, lease_id: int) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", type=TEXT)
+@click.argument("name", type=GIVEN)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @ttl_option
 @remote_command()
@@ -114,7 +114,7 @@ def lock(remote: Remote, name: str, command: Sequence[str], ttl_s: float) -> Non
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", type=TEXT)
+@click.argument("name", type=GIVEN)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--value", type=TEXT, default="", help="What others see of the winner (default: the host's name).")
 @ttl_option

@@ -100,9 +100,11 @@ def load(path: str | Path) -> ClusterKey:
         ) from error
     if len(data) > _FILE_BYTES_MAX:
         raise KeyFileError(f"{path} is not a key file: it is larger than {_FILE_BYTES_MAX} bytes")
+    key = parse(data, str(path))
+    # Not before: to close another file, /etc/passwd say, would be bad advice.
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         _log.warning("key file %s is open to other users; chmod 600 %s", path, path)
-    return parse(data, str(path))
+    return key
 
 
 def parse(data: bytes, source: str) -> ClusterKey:

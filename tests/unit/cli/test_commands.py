@@ -237,6 +237,8 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("status", "--key", "/nowhere/key"), "cannot be read"),
         (("status", "--key", "/dev/null"), "is not a key file"),
         (("join", ""), "it is empty"),
+        (("lock", "", "--", "true"), "it is empty"),
+        (("elect", "", "--", "true"), "it is empty"),
         (("members", "--config", ""), "empty path"),
         (("start", "--http", "0.0.0.0:80"), "--insecure"),
         (("start", "--bind", "10.1.2.3:7946"), "--insecure"),

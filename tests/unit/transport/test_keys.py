@@ -114,6 +114,17 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str, why: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_another_file_is_not_to_be_closed_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mistyped --key is no reason to tell anybody to change the mode of /etc/passwd."""
+    path = tmp_path / "passwd"
+    path.write_text("root:x:0:0:root:/root:/bin/bash")
+    path.chmod(0o644)
+
+    with caplog.at_level(logging.WARNING), pytest.raises(KeyFileError, match="is not a key file"):
+        keys.load(path)
+    assert caplog.text == ""
+
+
 def test_an_open_key_file_is_used_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Mounted secrets are often readable by all; the operator is told."""
     path = tmp_path / "cluster.key"

@@ -197,22 +197,26 @@ class SnapshotReceiver:
         if self._wanted < chunk.total:
             self._answer(leader, chunk, installed=False)
             return None
-        snapshot = SnapshotSave(
-            index=chunk.index,
-            term=chunk.snapshot_term,
-            configuration=chunk.configuration,
-            chunks=[],
-            keep_from=chunk.index,
-            keep_from_term=chunk.snapshot_term,
-            discard_log=state.journal.term_at(chunk.index) != chunk.snapshot_term,
-            staged=chunk.total,
-            received=True,
-            size=self._size,
-        )
+        snapshot = self._whole(chunk)
         self._begin(None)
         self._install(snapshot)
         state.outbox.promise(leader, SnapshotReply(chunk.term, chunk.index, 0, True))
         return snapshot
+
+    def _whole(self, last: SnapshotChunk) -> SnapshotSave:
+        """The snapshot whose chunks are all staged."""
+        return SnapshotSave(
+            index=last.index,
+            term=last.snapshot_term,
+            configuration=last.configuration,
+            chunks=[],
+            keep_from=last.index,
+            keep_from_term=last.snapshot_term,
+            discard_log=self._state.journal.term_at(last.index) != last.snapshot_term,
+            staged=last.total,
+            received=True,
+            size=self._size,
+        )
 
     @property
     def progress(self) -> dict[str, int] | None:

@@ -127,21 +127,8 @@ class Dialer:
         )
 
     def _dial(self, address: str, urgent: bool) -> Link | None:
-        if address == self._stamp.address:
-            self._drops.quietly("to this server itself")
-            return None
-        try:
-            target = parse_address(address)
-        except AddressError as error:
-            self._drops.count("bad address", error)
-            return None
-        if not self._make_room():
-            self._drops.count("too many links", f"{self._limits.links_max} links are in use")
-            return None
-        try:
-            socket = make_dealer(self._ctx, target, self._key_for(address), self._limits)
-        except zmq.ZMQError as error:
-            self._drops.count("no socket", f"{address}: {error}")
+        socket = self._socket_to(address)
+        if socket is None:
             return None
         link = Link(
             address,
@@ -159,6 +146,25 @@ class Dialer:
         self._loop.call_later(self._limits.dial_probe_s, self._look_into, link)
         self._loop.call_later(self._limits.hold_s, link.give_up)
         return link
+
+    def _socket_to(self, address: str) -> zmq.SyncSocket | None:
+        """A socket that dials this address; None, and counted why, where there is to be none."""
+        if address == self._stamp.address:
+            self._drops.quietly("to this server itself")
+            return None
+        try:
+            target = parse_address(address)
+        except AddressError as error:
+            self._drops.count("bad address", error)
+            return None
+        if not self._make_room():
+            self._drops.count("too many links", f"{self._limits.links_max} links are in use")
+            return None
+        try:
+            return make_dealer(self._ctx, target, self._key_for(address), self._limits)
+        except zmq.ZMQError as error:
+            self._drops.count("no socket", f"{address}: {error}")
+            return None
 
     def _key_for(self, address: str) -> ClusterKey | None:
         if self._ring is None:

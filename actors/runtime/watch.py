@@ -35,7 +35,6 @@ class HandlerWatch:
     def __init__(self, clock: Callable[[], float], *, slow_s: float, period_s: float) -> None:
         self.current: Running | None = None
         self.slow_s = slow_s
-        self.slow_total = 0
         self._clock = clock
         self._period_s = period_s
         self._reported: Running | None = None
@@ -70,7 +69,6 @@ class HandlerWatch:
 
     def finished(self, running: Running, elapsed_s: float) -> None:
         """Called by the pump for a handler that took longer than `slow_s`."""
-        self.slow_total += 1
         actor, kind, _ = running
         log.warning("%s took %.0f ms to handle %s", actor, elapsed_s * 1000, kind)
 

@@ -37,7 +37,6 @@ async def test_a_slow_handler_is_logged_with_its_stack(caplog: pytest.LogCapture
         assert first.startswith("a@1 has been handling play.note for 250 ms, it is at\n")
         assert "in dawdle" in first
         assert last == "a@1 took 250 ms to handle play.note"
-        assert stage.system.handler_watch.slow_total == 1
 
 
 @story
@@ -50,7 +49,6 @@ async def test_a_quick_handler_is_not(caplog: pytest.LogCaptureFixture) -> None:
             await stage.settle(1)
 
         assert caplog.text == ""
-        assert stage.system.handler_watch.slow_total == 0
 
 
 @story

@@ -22,7 +22,7 @@ class ConsoleError(QuorateError):
 @click.command()
 @click.option(
     "--monitor-port",
-    type=click.IntRange(1, 65_535),
+    type=click.IntRange(1, 65_533),
     envvar=environment("--monitor-port"),
     help="The first of the console's three ports; else the server at --address is asked.",
 )
@@ -31,7 +31,8 @@ def console(remote: Remote, monitor_port: int | None) -> None:
     """Attach to the console of a server on this machine, started with --monitor-port."""
     port = monitor_port or _ask_port(remote)
     try:
-        socket.create_connection((CONSOLE_HOST, port), timeout=CONNECT_TIMEOUT_S).close()
+        # Its page, on the second port: the terminal, on the first, prints a traceback when somebody hangs up at once.
+        socket.create_connection((CONSOLE_HOST, port + 1), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise UnreachableError(
             f"no console at {CONSOLE_HOST}:{port} ({error.strerror or error}): "

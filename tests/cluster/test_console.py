@@ -45,6 +45,7 @@ def test_a_console_needs_a_terminal(cluster: Cluster) -> None:
     no_terminal = server.cli("console")
     assert no_terminal.code == 1
     assert "terminal" in no_terminal.error
+    assert "Traceback" not in server.log_text(), "nobody has hung up on the server's terminal"
     plain = cluster.add()
     plain.start()
     cluster.agree()

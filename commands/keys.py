@@ -108,7 +108,9 @@ def rotate(remote: Remote, new_key_file: Path | None, finish: bool, force: bool)
     remote.show(rows, keys_view)
     for name in off:
         click.echo(f"{name} is off: {_for_the_absent(finish)}", err=True)
-    if not finish:
+    if not finish and all(len(row["holds"]) <= 1 for row in rows):
+        click.echo(f"{new.fingerprint} is the key already, and no other is accepted: nothing was changed", err=True)
+    elif not finish:
         click.echo(
             f"both keys are accepted, and {new.fingerprint} is used; when every server and client has the new file: "
             "keys rotate --finish --key NEW_KEY_FILE",

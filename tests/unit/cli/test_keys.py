@@ -107,6 +107,11 @@ def test_a_rotation_that_has_been_made(play: Play, files: dict[str, str]) -> Non
     assert "keys rotate --finish" in result.stderr
 
     play.answers["keys.list"] = NEW_ROWS
+    result = play.run("keys", "rotate", files["new"], "--key", files["new"])
+    assert result.exit_code == 0
+    assert "nothing was changed" in result.stderr
+    assert "both keys" not in result.stderr
+
     result = play.run("keys", "rotate", "--finish", "--key", files["new"])
     assert (result.exit_code, result.stderr) == (0, "")
     assert {op for op, _ in play.asked} == {"keys.list"}

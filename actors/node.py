@@ -38,6 +38,7 @@ from actors.faults import LinkFaults
 from actors.gateway.gateway import Gateway
 from actors.gateway.http.address import check_http
 from actors.gateway.log_tap import LogTap
+from actors.gossip.beginning import Wanted
 from actors.gossip.config import gossip_config
 from actors.gossip.gossip import GossipActor
 from actors.gossip.process import Process
@@ -290,11 +291,13 @@ class Node:
                     GossipActor,
                     identity=identity,
                     config=evolve(gossip_config(config.timing_profile), app=self._app),
-                    peers=config.peers,
                     process=Process(system.loop_lag_s, self._fail),
-                    expect=0 if identity.cluster_id else config.bootstrap_expect,
-                    replay=config.replay,
-                    answers=partial(answers, config.handlers),
+                    wanted=Wanted(
+                        config.peers,
+                        expect=0 if identity.cluster_id else config.bootstrap_expect,
+                        replay=config.replay,
+                        answers=partial(answers, config.handlers),
+                    ),
                 ),
             ),
             ChildSpec(

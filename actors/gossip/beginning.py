@@ -16,7 +16,7 @@ from transport.errors import QuorateError
 from transport.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.identity import Identity
 
@@ -25,6 +25,20 @@ class IdentityError(QuorateError):
     """This server's name, address or tags break a limit of gossip."""
 
     exit_code = 2
+
+
+@frozen
+class Wanted:
+    """What whoever starts this server wants of its gossip."""
+
+    peers: tuple[str, ...] = ()
+    """Addresses of servers to join."""
+    expect: int = 0
+    """How many servers start a cluster together, if there is none; 0 to wait for one."""
+    replay: bool = False
+    """This server, if it is new, wants the user events that were before it."""
+    answers: Callable[[str], bool] = NOTHING_BEFORE.answers
+    """Whether a handler here answers queries of a name."""
 
 
 @frozen

@@ -10,16 +10,15 @@ What must not go back (incarnations, the Lamport clock) is reserved in blocks; w
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
 from math import inf
 
 from attrs import frozen
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
-from actors.gossip.beginning import Beginning, outlook, own_claim
+from actors.gossip.beginning import Beginning, Wanted, outlook, own_claim
 from actors.gossip.config import GossipConfig
-from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching, Query
+from actors.gossip.dispatches import Dispatching, Query
 from actors.gossip.effects import (
     Adopt,
     Changed,
@@ -88,11 +87,7 @@ class Tick:
 
 
 class GossipActor(Actor):
-    """One incarnation of this server's gossip.
-
-    replay: this server, if it is new, wants the user events that were before it. answers: whether a handler here
-    answers queries of a name.
-    """
+    """One incarnation of this server's gossip."""
 
     def __init__(
         self,
@@ -100,22 +95,16 @@ class GossipActor(Actor):
         *,
         identity: Identity,
         config: GossipConfig,
-        peers: Iterable[str],
         process: Process,
-        expect: int = 0,
-        replay: bool = False,
-        answers: Callable[[str], bool] = NOTHING_BEFORE.answers,
+        wanted: Wanted,
     ) -> None:
         super().__init__(context)
         self._identity = identity
         self._config = config
-        self._peers = tuple(peers)
-        self._expect = expect
         self._process = process
+        self._wanted = wanted
         self._lag_at = 0.0
         self._keeper = Keeper(context)
-        self._replay = replay
-        self._answers = answers
         self._swim: Swim
         self._news: News
         self._timer: Timer | None = None
@@ -128,27 +117,27 @@ class GossipActor(Actor):
 
     async def on_start(self) -> None:
         """Take up where serf.db ends, with an incarnation that has never been used, and look for the others."""
+        wanted = self._wanted
         state = await self._keeper.begin(self._identity)
         beginning = Beginning(
             own_claim(self._identity, state.incarnation + 1, state.tags),
             cluster_id=self._identity.cluster_id,
             clock=state.clock,
             reserved=state.incarnation + RESERVE,
-            expect=self._expect,
+            expect=wanted.expect,
             dispatching=Dispatching(
                 event_clock=state.event_clock,
                 query_clock=state.query_clock,
-                replay=self._replay,
-                answers=self._answers,
+                replay=wanted.replay,
+                answers=wanted.answers,
             ),
         )
         self._swim = Swim(beginning, config=self._config, rng=self.context.rng)
         self._news = News(self.context, self._swim.report)
         remembered = claims_of(state.members)
-        _log.info(
-            "%s", outlook(self._identity.cluster_id, self._peers, expect=self._expect, remembered=len(remembered))
-        )
-        self._carry_out(self._swim.start(self.context.now(), hints=self._peers, remembered=remembered))
+        cluster_id = self._identity.cluster_id
+        _log.info("%s", outlook(cluster_id, wanted.peers, expect=wanted.expect, remembered=len(remembered)))
+        self._carry_out(self._swim.start(self.context.now(), hints=wanted.peers, remembered=remembered))
         self.on_turn_end()
 
     def on_turn_end(self) -> None:

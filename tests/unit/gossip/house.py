@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from actors.events.events import EventsActor
 from actors.events.handlers import Handler
+from actors.gossip.beginning import Wanted
 from actors.gossip.config import LOCAL
 from actors.gossip.gossip import GossipActor
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView, SuspectDead
@@ -77,8 +78,8 @@ class Server:
                     context,
                     identity=self.identity,
                     config=LOCAL,
-                    peers=self.peers,
                     process=Process(lambda: self.lag_s, self.errors.append),
+                    wanted=Wanted(tuple(self.peers)),
                 ),
             ),
             ("reconciler", lambda context: Listener(context, self)),

@@ -70,10 +70,13 @@ def bundle(remote: Remote, file: Path) -> None:
     A server that does not answer is in it with the reason.  Keys, values, tokens and key files are not.
     """
     answers: dict[str, dict[str, Any]] = {}
+    with remote.client():
+        # A key file that cannot be used ends the command here: it is no answer that is missing.
+        pass
     reached = _ask(remote, remote.address, remote.timeout_s)
     status = reached.get("status.json")
     if not isinstance(status, dict):
-        raise BundleError(f"{remote.address} does not answer: {reached['errors.json'].get('status', 'no answer')}")
+        raise BundleError(reached["errors.json"].get("status", f"{remote.address} does not answer"))
     answers[_folder(status["node"], status["id"])] = reached
     for member in _others(reached, status["id"]):
         click.echo(f"asking {member['name']} at {member['address']}", err=True)

@@ -104,4 +104,11 @@ def test_a_bundle_of_nobody(tmp_path: Path) -> None:
     """Exit code 3, one line, no file."""
     outcome = run("debug", "bundle", str(tmp_path / "b"), "--address", "127.0.0.1:1", "--timeout", "1")
     assert (outcome.code, list(tmp_path.iterdir())) == (3, [])
-    assert "does not answer" in outcome.error
+    assert outcome.error.startswith("error: no server at 127.0.0.1:1 (connection refused): start one")
+
+
+def test_a_bundle_without_a_key(tmp_path: Path) -> None:
+    """A key file that cannot be read is wrong usage, and no server's silence."""
+    outcome = run("debug", "bundle", str(tmp_path / "b"), "--key", str(tmp_path / "none"))
+    assert (outcome.code, list(tmp_path.iterdir())) == (2, [])
+    assert "none cannot be read" in outcome.error

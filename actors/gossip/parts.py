@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from actors.gossip.admission import Admission
 from actors.gossip.beliefs import Beliefs
-from actors.gossip.conversation import Conversation
 from actors.gossip.farewell import Farewell
 from actors.gossip.gossiper import Gossiper
 from actors.gossip.herald import Herald
@@ -80,9 +79,8 @@ class Parts:
         )
 
     def handlers(self) -> Handlers:
-        """Which part takes which message."""
+        """Which part takes which message by itself; what takes several is a conversation (conversation.py)."""
         return {
-            **Conversation(self).handlers,
             **self.admission.handlers,
             **self.herald.handlers,
             **self.mustering.handlers,

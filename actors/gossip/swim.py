@@ -17,6 +17,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from actors.gossip.conversation import Conversation
 from actors.gossip.effects import Changed, Effect
 from actors.gossip.farewell import to_force
 from actors.gossip.member import PROCESS_GONE, Claim, Intent, Status
@@ -52,7 +53,7 @@ class Swim:
         self._roster = parts.shared.roster
         self._own = parts.own
         self._timed = parts.timed()
-        self._handlers = parts.handlers()
+        self._handlers = {**Conversation(parts).handlers, **parts.handlers()}
         self.report = parts.report
         self._due = inf
 

@@ -18,7 +18,7 @@ from actors.gossip.deadlines import Deadlines
 from actors.gossip.effects import JoinDone
 from actors.gossip.member import Status
 from actors.gossip.messages import MYSELF, Join
-from actors.gossip.shared import INFO, WARNING
+from actors.gossip.shared import INFO
 
 if TYPE_CHECKING:
     from actors.gossip.member import Claim
@@ -67,7 +67,8 @@ class Seeker:
     def hint(self, now: float, address: str) -> None:
         """A peer to be joined and, for ever, to be found again."""
         if address == self._roster.own.address:
-            self._shared.note(WARNING, f"peer {address} is this server itself, and is ignored")
+            # No warning: a fleet may have one line for every server, and `start` refuses one with no other peer.
+            self._shared.note(INFO, f"peer {address} is this server itself, and is ignored")
         else:
             self._seek(now, address).kept = True
 

@@ -54,6 +54,10 @@ OnFrames = Callable[[list[Arrival]], None]
 _NOBLOCK = int(zmq.NOBLOCK)
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 _NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_CALM_MS = 20
+"""After so long without an event no more are to come."""
+_EVENTS_MAX = 4_096
+"""More than wait for a reader at a time (ZeroMQ keeps 2,000): whoever reads so many reads what comes meanwhile."""
 _MONITORED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_ACCEPT_FAILED
 
 
@@ -136,9 +140,28 @@ class Listener:
             return
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_reader(self._monitor.fileno())
+        self._end_monitor()
+        self._socket.close(linger_ms)
+
+    def _end_monitor(self) -> None:
+        """ZeroMQ's thread waits for room for an event, and holds a lock by then that this would wait for, for ever."""
+        if not self._has_calmed_down():
+            # Events come faster than they are read: each accept fails. That ends with the accepting alone.
+            self.unbind()
+            if self._inside is not None:
+                self._socket.unbind(f"tcp://127.0.0.1:{self._inside.port}")
+            while self._monitor.poll(_CALM_MS) and not self._has_calmed_down():
+                pass
         self._socket.disable_monitor()
         self._monitor.close(0)
-        self._socket.close(linger_ms)
+
+    def _has_calmed_down(self) -> bool:
+        try:
+            for _ in range(_EVENTS_MAX):
+                self._monitor.recv_multipart(_NOBLOCK)
+        except zmq.Again:
+            return True
+        return False
 
     def reply(self, routing_id: bytes, letter: Letter) -> bool:
         """Answer a client. False when it is gone or does not read its answers; never waits."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import resource
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -104,6 +107,35 @@ async def test_bytes_that_are_no_peer(data: bytes, hangs_up: bool, rss_growth_ma
         for _ in range(3):
             await _throw(server.address, data, then_wait=hangs_up)
         await _serves(server)
+
+
+@pytest.fixture
+def full() -> Iterator[Callable[[], None]]:
+    """Takes all file descriptors; they are given back in the end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+
+    def fill() -> None:
+        taken.append(os.dup(0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 20, hard))
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+
+    yield fill
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for descriptor in taken:
+        os.close(descriptor)
+
+
+async def test_a_server_that_can_accept_nobody_ends(full: Callable[[], None]) -> None:
+    """libzmq tries to accept again and again, and waits for whoever reads that it failed, with a lock in its hand."""
+    with socket.socket() as client:
+        async with Server() as server:
+            full()
+            client.connect(("127.0.0.1", port_of(server.address)))
+            await until(lambda: server.dropped("connection not accepted"), "it fails to accept")
+            time.sleep(0.1)  # nobody reads meanwhile  # noqa: ASYNC251
 
 
 async def test_frames_that_are_no_frames(rss_growth_max_kib: int) -> None:

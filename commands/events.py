@@ -208,8 +208,15 @@ def _report(asked: Mapping[str, Any], replies: list[dict[str, Any]]) -> dict[str
     }
 
 
+def _clock(time_text: str) -> str:
+    """When the server saw it, in this machine's time; with the date when that is not today's."""
+    seen = datetime.fromisoformat(time_text).astimezone()
+    is_today = seen.date() == datetime.now().astimezone().date()
+    return seen.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
 def _event_line(row: Mapping[str, Any]) -> str:
-    clock = datetime.now().astimezone().strftime("%H:%M:%S")
+    clock = _clock(row["time"])
     if "member" in row:
         member = row["member"]
         tags = ",".join(f"{key}={value}" for key, value in sorted(member["tags"].items()))

@@ -9,6 +9,7 @@ It is at the edge of a server: gossip tells it and never waits for it, so nothin
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf
@@ -30,7 +31,7 @@ from actors.events.messages import (
     UserEventTold,
     WatchEvents,
 )
-from actors.events.rows import Row, member_row, query_row, raft_row, reply_row, restart_row, user_row
+from actors.events.rows import Row, member_row, query_row, raft_row, reply_row, restart_row, seen_at, user_row
 from actors.events.runner import Outcome, Runner
 from actors.gateway.streams import Feed
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
@@ -60,10 +61,16 @@ class Tick:
 
 
 class EventsActor(Actor):
-    """One incarnation of a server's events."""
+    """One incarnation of a server's events. wall_clock: seconds since the epoch, for what people are shown."""
 
     def __init__(
-        self, context: Context, *, identity: Identity, handlers: Iterable[Handler], key_file: Path | None = None
+        self,
+        context: Context,
+        *,
+        identity: Identity,
+        handlers: Iterable[Handler],
+        key_file: Path | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(context)
         self._identity = identity
@@ -71,6 +78,7 @@ class EventsActor(Actor):
         self._gossip = context.ref("gossip")
         self._run = f"{identity.boot}.{context.incarnation}"
         self._feed = Feed(self._run)
+        self._wall_clock = wall_clock
         self._replies: dict[int, Feed] = {}
         """To the queries of this server, by their ids."""
         self._member_events = MemberEvents()
@@ -85,7 +93,7 @@ class EventsActor(Actor):
     async def on_start(self) -> None:
         """Ask gossip how things stand; it may still be starting."""
         if self.context.incarnation > 1:
-            self._feed.add(restart_row())
+            self._tell(restart_row())
         self.context.spawn(self._look(), name="look")
 
     def on_turn_end(self) -> None:
@@ -117,12 +125,12 @@ class EventsActor(Actor):
 
     @handles(Decided)
     def _on_decided(self, msg: Decided, sender: Sender) -> None:
-        self._feed.add(raft_row(msg))
+        self._tell(raft_row(msg))
 
     @handles(UserEventTold)
     def _on_user_event(self, msg: UserEventTold, sender: Sender) -> None:
         event = msg.event
-        self._feed.add(user_row(event))
+        self._tell(user_row(event))
         if not self._wanted(USER, event.name):
             return
         if not (event.coalesce and self._users.add(self.context.now(), event)):
@@ -131,7 +139,7 @@ class EventsActor(Actor):
     @handles(QueryTold)
     def _on_query(self, msg: QueryTold, sender: Sender) -> None:
         query = msg.query
-        self._feed.add(query_row(msg))
+        self._tell(query_row(msg))
         self._run_all(QUERY, query.name, partial(query_job, query=query))
 
     @handles(Tick)
@@ -145,6 +153,9 @@ class EventsActor(Actor):
         if now >= self._users.moment.deadline:
             for user_event in self._users.take():
                 self._run_all(USER, user_event.name, partial(user_job, event=user_event))
+
+    def _tell(self, row: Row) -> None:
+        self._feed.add(seen_at(self._wall_clock(), row))
 
     # --- queries of this server ---
 
@@ -203,7 +214,7 @@ class EventsActor(Actor):
         event = self._member_events.change(member, forgotten=forgotten)
         if event is None:
             return
-        self._feed.add(member_row(event, member))
+        self._tell(member_row(event, member))
         if any(self._wanted(kind.value) for kind in MemberEvent):
             self._members.add(self.context.now(), event, member)
 

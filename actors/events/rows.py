@@ -6,6 +6,7 @@ What lives here: the shape. What does not: how it looks on a screen (actors/view
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 RESTART: Final = "restart"
+
+
+def seen_at(wall_s: float, row: Row) -> Row:
+    """An event with the time at which this server saw it (UTC, RFC 3339). wall_s: the same, since the epoch."""
+    return {"time": datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds"), **row}
 
 
 def member_row(event: MemberEvent, member: Member) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.page.browser import Browser
@@ -21,6 +23,12 @@ pytestmark = [pytest.mark.page, pytest.mark.cluster, pytest.mark.timeout(180)]
 def statuses(seen: dict[str, list[list[str]]]) -> dict[str, str]:
     """Name -> gossip's status, of the table of servers."""
     return {row[0].split("\n")[0].split()[0]: row[1].split("\n")[0] for row in seen["servers"] if len(row) > 1}
+
+
+def events(server: Server) -> list[dict[str, Any]]:
+    """What a server has kept of what happened."""
+    page: dict[str, Any] = server.ask("event.watch", {"recent": True})
+    return [event for event in page["entries"] if "member" in event]
 
 
 def test_a_healthy_cluster(browser: Browser, shared: Cluster) -> None:
@@ -53,7 +61,7 @@ def test_the_tables_are_tables(browser: Browser, shared: Cluster) -> None:
 
 
 def test_a_killed_server_and_a_lost_quorum(browser: Browser, cluster: Cluster) -> None:
-    """One of three killed: degraded, failed, and why; two: no quorum, and the keys still there; back: healthy."""
+    """One of three killed: degraded, failed, when, and why; two: no quorum, and the keys still there; back: healthy."""
     cluster.form(3)
     cluster.leader().put("k", "v")
     cluster.same_state()
@@ -68,6 +76,11 @@ def test_a_killed_server_and_a_lost_quorum(browser: Browser, cluster: Cluster) -
     assert f"{one.name} is failed" in seen["verdict"]
     assert "No further voter may fail" in seen["verdict"]
     browser.wait("the event", lambda seen: [e for e in seen["events"] if f"member-failed {one.name}" in e])
+    [seen_at] = [e["time"] for e in events(watched) if (e["event"], e["member"]["name"]) == ("member-failed", one.name)]
+    clock = browser.run(f"return new Date('{seen_at}').toLocaleTimeString('en-GB')")
+    browser.reload()
+    seen = browser.wait("the old event", lambda seen: [e for e in seen["events"] if f"member-failed {one.name}" in e])
+    assert [e.split()[0] for e in seen["events"] if f"member-failed {one.name}" in e] == [clock]
     browser.run(f"""document.querySelector('button[aria-label^="Why is {one.name}"]').click()""")
     browser.wait("why", lambda seen: [row for row in seen["servers"] if len(row) == 1 and "failed" in row[0]])
 

@@ -127,7 +127,14 @@ SCHEMAS: Final[Json] = {
         is_open=True,
     ),
     "Mailbox": _object({"name": _STRING, "depth": _COUNT, "limit": _COUNT, "refused": _COUNT}, is_open=True),
-    "Events": _object({"entries": _list({}), "cursor": _STRING, "dropped": _COUNT}, is_open=True),
+    "Event": _object(
+        {
+            "time": _STRING | {"format": "date-time", "description": "When this server saw it."},
+            "event": _STRING | {"description": "`member-failed`, `user`, ..."},
+        },
+        is_open=True,
+    ),
+    "Events": _object({"entries": _list(_ref("Event")), "cursor": _STRING, "dropped": _COUNT}, is_open=True),
     "Health": _object(
         {
             "node": _STRING,
@@ -274,7 +281,7 @@ PATHS: Final[Json] = {
     "/v1/actors": _report("The actors of this server.", _list(_ref("Actor"))),
     "/v1/actors/mailboxes": _report("Their mailboxes.", _list(_ref("Mailbox"))),
     "/v1/events": _report(
-        "What happened: the latest events, numbered, or a wait for the next.",
+        "What happened: the latest events, numbered, with the `time` this server saw each, or a wait for the next.",
         _ref("Events"),
         _query("cursor", _STRING | {"pattern": CURSOR}, "The `cursor` of the answer before; without it what is kept."),
         _query("wait", _COUNT, "Seconds to wait for something to come, as long as `timeout` allows."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +44,20 @@ def test_an_event_is_sent(play: Play) -> None:
     ]
 
 
+TODAY = datetime.now(UTC).isoformat(timespec="milliseconds")
 MEMBER = {
+    "time": TODAY,
     "event": "member-failed",
     "member": {"name": "n1", "address": "h:1", "id": "x", "status": "failed", "tags": {"role": "db", "a": "b"}},
 }
 RAFT = {
+    "time": TODAY,
     "event": "raft-refused",
     "member": {"id": "y", "name": "n2", "address": "h:2", "tags": {}},
     "reason": "refused: only 1 of the 2 voters left would be up",
 }
-USER = {"event": "user", "name": "deploy", "ltime": 3, "coalesce": False, "payload": "v2\nfake line"}
-LOAD = {"event": "query", "name": "load", "ltime": 4, "from": "n2", "payload_base64": "/w=="}
+USER = {"time": TODAY, "event": "user", "name": "deploy", "ltime": 3, "coalesce": False, "payload": "v2\nfake line"}
+LOAD = {"time": TODAY, "event": "query", "name": "load", "ltime": 4, "from": "n2", "payload_base64": "/w=="}
 
 
 def test_events_are_shown_as_they_come_until_the_server_goes_away(play: Play) -> None:
@@ -88,6 +92,19 @@ def test_only_the_events_that_are_wanted_are_shown(play: Play, names: str, event
 
     assert [json.loads(line)["event"] for line in result.stdout.splitlines()] == events
     assert play.asked[0][1]["recent"] is True
+
+
+def test_an_old_event_is_shown_with_its_own_time(play: Play) -> None:
+    """That at which the server saw it, in this machine's time, and not that of the question; another day is said."""
+    now = datetime.now().astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    old = midnight - timedelta(days=2, hours=1)
+    play.answers["event.watch"] = page(USER | {"time": midnight.isoformat()}, USER | {"time": old.isoformat()})
+    play.failures = [None, GONE, GONE]
+    today, before = play.run("event", "watch", "--recent").stdout.splitlines()
+
+    assert today.startswith("00:00:00  user:deploy")
+    assert before.startswith(f"{old:%Y-%m-%d} 23:00:00  user:deploy")
 
 
 def test_ctrl_c_ends_a_watch(play: Play) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,23 @@ async def test_a_watcher_sees_what_happens_as_it_happens(tmp_path: Path) -> None
         seen, cursor = await watched(servers[0], cursor, wait_s=10.0)
         assert seen == ["member-failed n2"]
         assert await watched(servers[0], cursor, wait_s=5.0) == ([], cursor)
+
+
+@story
+async def test_an_event_bears_the_time_at_which_it_was_seen(tmp_path: Path) -> None:
+    """By this server's wall clock, whenever a watcher comes to ask; in UTC, as a log line has it."""
+    async with House(tmp_path) as house:
+        (server,) = await house.cluster(1)
+        await server.stage.settle(20.0)
+        sent_at = server.stage.loop.time()
+        await server.ask(SendEvent("deploy", b"v2", coalesce=True))
+        await server.stage.settle(100.0)
+        page = (await server.ask(WatchEvents("", 0.0, recent=True), actor="events")).value
+
+        joined, deployed = (row["time"] for row in page["entries"])
+        assert joined < deployed
+        assert deployed.endswith("+00:00")
+        assert 0.0 <= datetime.fromisoformat(deployed).timestamp() - sent_at < 1.0
 
 
 @story

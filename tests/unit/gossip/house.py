@@ -83,7 +83,12 @@ class Server:
                 ),
             ),
             ("reconciler", lambda context: Listener(context, self)),
-            ("events", lambda context: EventsActor(context, identity=self.identity, handlers=self.handlers)),
+            (
+                "events",
+                lambda context: EventsActor(
+                    context, identity=self.identity, handlers=self.handlers, wall_clock=self.stage.loop.time
+                ),
+            ),
             strategy=Strategy.REST_FOR_ONE,
         )
         return self

@@ -9,19 +9,18 @@ let cursor = "";
 
 /** Fetch what came since the last time. */
 export async function fetchEvents() {
-  const isFirst = cursor === "";
   const page = await get("v1/events", { cursor });
   cursor = page.cursor;
   if (page.dropped) add("page", `${counted(page.dropped, "event")} came too fast to be kept`, new Date());
-  // Of what was kept from before this page, nobody knows the time any more.
-  for (const event of page.entries) add(event.event, described(event), isFirst ? null : new Date());
+  for (const event of page.entries) add(event.event, described(event), new Date(event.time));
 }
 
-/** One more line; `at` is null for what happened before the page was there. */
+/** One more line, with the time (Date) at which it happened; its day is in the tooltip. */
 export function add(kind, text, at) {
   const item = make("li");
   item.dataset.kind = /failed|refused|demote|gone/.test(kind) ? "bad" : "plain";
-  const time = make("span", "quiet when", at ? clock(at) : "earlier");
+  const time = make("span", "quiet when", clock(at));
+  time.title = at.toLocaleString("en-GB");
   const line = make("span", "what");
   line.append(make("strong", "", kind), " ", make("span", "", text));
   item.append(time, line);

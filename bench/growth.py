@@ -24,7 +24,7 @@ from bench.loads import VALUE
 from bench.ports import Ports
 from bench.sample import quantile
 from bench.usage import rss_mb
-from commands.cluster_wait import look_with, wait_until_they_agree
+from commands.cluster_wait import Look, wait_until_they_agree
 from commands.local_cluster import PORT_STEP, LocalCluster, LocalServer, Settings
 from quorate import Client
 
@@ -81,7 +81,7 @@ class Growth:
             await self._look()
 
     async def _look(self) -> None:
-        look = look_with(None)
+        look = Look(None)
         said = await asyncio.gather(*(asyncio.to_thread(look, server) for server in self._cluster.servers))
         memory_mb = max(rss_mb(server.process.pid) for server in self._cluster.servers if server.process)
         raft_db_mb = max(self._size_mb(server, "raft.db") for server in self._cluster.servers)
@@ -135,7 +135,7 @@ def main() -> None:
         with cluster.locked(create=True):
             try:
                 cluster.up(options.servers, Settings(base_port=Ports().base(offsets)))
-                wait_until_they_agree(cluster, look_with(None), options.servers, START_TIMEOUT_S)
+                wait_until_they_agree(cluster, Look(None), options.servers, START_TIMEOUT_S)
                 points = asyncio.run(measure(cluster, options))
             finally:
                 cluster.down()

@@ -10,7 +10,7 @@ from bench.client_process import run_client
 from bench.loads import Load
 from bench.ports import Ports
 from bench.sample import Sample
-from commands.cluster_wait import look_with, wait_until_they_agree
+from commands.cluster_wait import Look, wait_until_they_agree
 from commands.local_cluster import PORT_STEP, LocalCluster, LocalServer, Settings
 
 SERVERS = 3
@@ -28,7 +28,7 @@ class QuorateCluster:
             base_port=ports.base([PORT_STEP * index + extra for index in range(SERVERS) for extra in (0, 1)])
         )
         self._lock = ExitStack()
-        self._look = look_with(None)
+        self._look = Look(None)
 
     @property
     def pids(self) -> list[int]:

@@ -16,7 +16,7 @@ import msgspec
 
 from actors.config import DEFAULT_PORT, VOTERS_MAX_DEFAULT
 from actors.views import table
-from commands.cluster_wait import Look, look_with, wait_until_they_agree
+from commands.cluster_wait import Look, wait_until_they_agree
 from commands.local_cluster import SERVERS_MAX, LocalCluster, LocalClusterError, LocalServer
 from commands.options import GIVEN, Seconds, environment, format_option, to_json
 from commands.paths import FILE, FOLDER
@@ -73,7 +73,7 @@ def up(count: int, folder: Path, timeout: float, form: str, key: Path | None, **
     with LocalCluster(folder).locked(create=True) as local:
         settings = msgspec.structs.replace(local.settings, **given)
         local.up(count, settings)
-    look = look_with(key_of(local))
+    look = Look(key_of(local))
     wait_until_they_agree(local, look, min(count, settings.max_voters), timeout)
     show(local, look, form)
 
@@ -93,7 +93,7 @@ def down(folder: Path) -> None:
 def status(folder: Path, form: str) -> None:
     """Show the servers, their processes and what they say of themselves."""
     local = LocalCluster(folder).read()
-    show(local, look_with(key_of(local)), form)
+    show(local, Look(key_of(local)), form)
 
 
 @cluster.command()
@@ -192,6 +192,8 @@ def show(local: LocalCluster, look: Look, form: str) -> None:
     else:
         for row in found:
             click.echo(to_json(row))
+    for name, trouble in look.troubles.items():
+        click.echo(f"{name} does not answer: {trouble}", err=True)
 
 
 def rows(local: LocalCluster, look: Look) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -22,8 +22,27 @@ from transport.keys import ClusterKey
 LOOK_PERIOD_S = 0.05
 LOOK_TIMEOUT_S = 1.0
 
-Look = Callable[[LocalServer], Mapping[str, Any] | None]
-"""What a server answers to `status`, or None when it does not."""
+
+class Look:
+    """Asks servers for their status, with the cluster's key, and keeps why one that runs has not answered."""
+
+    def __init__(self, key: ClusterKey | None) -> None:
+        self._key = key
+        self.troubles: dict[str, str] = {}
+        """By the server's name; what answers now has none."""
+
+    def __call__(self, server: LocalServer) -> Mapping[str, Any] | None:
+        """What the server answers, or None when it does not."""
+        self.troubles.pop(server.name, None)
+        if server.state != "running":
+            return None
+        try:
+            with SyncClient(server.address, key=self._key, timeout_s=LOOK_TIMEOUT_S) as client:
+                status: Mapping[str, Any] = client.call("status")
+                return status
+        except ClientError as error:
+            self.troubles[server.name] = str(error)
+            return None
 
 
 def wait_until_they_agree(cluster: LocalCluster, look: Look, voters: int, timeout_s: float) -> None:
@@ -45,7 +64,7 @@ def wait_until_they_agree(cluster: LocalCluster, look: Look, voters: int, timeou
         if time.monotonic() > deadline:
             progress.end()
             raise LocalClusterError(
-                f"the servers do not agree after {timeout_s:g} s: {reason}; they go on trying, "
+                f"the servers do not agree after {timeout_s:g} s: {reason}{_why(cluster, look)}; they go on trying, "
                 f"and their logs are in {cluster.folder}"
             )
         progress.say(reason)
@@ -73,17 +92,13 @@ class Progress:
             click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def look_with(key: ClusterKey | None) -> Look:
-    """A way to ask a server for its status that takes no answer for an answer."""
-
-    def look(server: LocalServer) -> Mapping[str, Any] | None:
-        if server.state != "running":
-            return None
-        try:
-            with SyncClient(server.address, key=key, timeout_s=LOOK_TIMEOUT_S) as client:
-                status: Mapping[str, Any] = client.call("status")
-                return status
-        except ClientError:
-            return None
-
-    return look
+def _why(cluster: LocalCluster, look: Look) -> str:
+    """Why the first of those that do not answer does not, and what to try."""
+    if not look.troubles:
+        return ""
+    name, trouble = next(iter(look.troubles.items()))
+    if not cluster.settings.key:
+        return f" ({name}: {trouble})"
+    # The key on record is that of the last 'up'; a rotation tells the servers alone.
+    again = f"'cluster down', then 'cluster up {len(cluster.servers)} --key FILE' with the new key"
+    return f" ({name}: {trouble}; if the key was rotated: {again})"

@@ -21,7 +21,7 @@ import click
 
 from actors.config import DEFAULT_PORT
 from commands.cluster import cluster_view, rows
-from commands.cluster_wait import LOOK_PERIOD_S, look_with, wait_until_they_agree
+from commands.cluster_wait import LOOK_PERIOD_S, Look, wait_until_they_agree
 from commands.local_cluster import LocalCluster, LocalServer, PortTakenError, Settings
 from storage.kv_protocol import Found, decode_result, get, put
 from transport.client.errors import ClientError
@@ -38,7 +38,7 @@ WAIT_TIMEOUT_S = 30.0
 PORT_TRIES = 20
 PORT_TRY_STEP = 100
 
-look = look_with(None)
+look = Look(None)
 
 
 class DemoError(QuorateError):

@@ -38,6 +38,19 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_all_before_it(tmp_path: Path) 
     assert stored(tmp_path).entries == entries(2, 9) + entries(10, 40, term=2, size=5000)
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_was_removed_takes_nothing_more(tmp_path: Path, is_replaced: bool) -> None:
+    """SQLite would go on writing to what has no name any more, and an acknowledgement would mean nothing."""
+    db = new_journal(tmp_path)
+    db.write(turn(hard_state=1, append=entries(2, 9)))
+    (tmp_path / "raft.db").rename(tmp_path / "elsewhere")
+    if is_replaced:
+        shutil.copyfile(tmp_path / "elsewhere", tmp_path / "raft.db")
+
+    with pytest.raises(StorageError, match=r"raft\.db was removed or replaced while the server used it"):
+        db.write(turn(commit=5))
+
+
 def test_a_snapshot_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
     """In one piece and staged."""
     db = new_journal(tmp_path)

@@ -3,6 +3,7 @@
 What an actor is, how it is told something and how it is restarted, is in runtime/.  One server, made of actors:
 
 - the wiring, who it is, what it was told, whose state it keeps: node.py, identity.py, config.py, app.py
+- the process that is one server and nothing else: serving.py
 - requests of the program around it: requests.py
 - the disk and the network: persistence.py, links.py
 - membership, consensus, what follows from both, the cluster's key: gossip/, raft/, reconciler/, keyring/

@@ -15,10 +15,8 @@ start again.  ``edge`` and ``web`` are *one for one*: what serves people and cli
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import random
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -29,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import evolve
 
 from actors.app import app_name, load_app
-from actors.banner import banner
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console import ConsoleActor
 from actors.events.events import EventsActor
@@ -358,26 +355,6 @@ class Node:
     def _end(self, code: int) -> None:
         if not self._exit.done():
             self._exit.set_result(code)
-
-
-async def run(config: NodeConfig) -> int:
-    """Run one server until it is stopped (SIGINT, SIGTERM), has left, or gives up; returns the exit code."""
-    node = Node(config)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Others know of this server before its start is over: it is stopped in order from its beginning on.
-        loop.add_signal_handler(number, node.request_stop)
-    await node.start()
-    # What is there now stays, and little of what comes is in cycles: with the collector's own thresholds, puts are 2 to
-    # 8 % slower.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 100)
-    try:
-        print(banner(node.config, node.identity, node.remembered), flush=True)
-        return await node.wait()
-    finally:
-        await node.stop()
 
 
 def _http_actor() -> type[HttpActor]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from actors.config import NodeConfig
-from actors.node import run
+from actors.serving import run
 from bench.stalls import StallProbe
 from commands.logs import configure_logs
 

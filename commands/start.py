@@ -139,6 +139,6 @@ def start(tags: tuple[str, ...], **options: Any) -> None:
     config = NodeConfig(tags=parse_tags(tags), **given)
     config.check()
     configure_logs(config.log_level, config.log_format)
-    from actors.node import run
+    from actors.serving import run
 
     click.get_current_context().exit(asyncio.run(run(config)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors import node
+from actors import serving
 from actors.config import ConfigError, NodeConfig
 from commands import start as start_module
 from commands.logs import JsonFormatter, TextFormatter, configure_logs
@@ -26,7 +26,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[NodeConfig]:
         configs.append(config)
         return 0
 
-    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
     return configs
 
@@ -169,7 +169,7 @@ def test_the_servers_exit_code_is_the_commands(play: Play, monkeypatch: pytest.M
     async def run(config: NodeConfig) -> int:
         return exit_code
 
-    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
 
     assert play.run("start").exit_code == exit_code
@@ -181,7 +181,7 @@ def test_a_server_that_cannot_start_says_why(play: Play, monkeypatch: pytest.Mon
     async def run(config: NodeConfig) -> int:
         raise LinkError("address 127.0.0.1:7946 is in use")
 
-    monkeypatch.setattr(node, "run", run)
+    monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(start_module, "configure_logs", lambda level, form: None)
     result = play.run("start")
 

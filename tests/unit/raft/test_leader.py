@@ -178,7 +178,7 @@ def test_a_peer_counts_for_what_it_has_left(caplog: pytest.LogCaptureFixture) ->
     stage.hand(Letter("s1", "s0", AppendReply(1, sent.sequence, False, match=3, end=3)))
 
     assert engine.match_index("s1") == 3
-    assert "s1 has lost entries 4 to 5, which it had acknowledged" in caplog.text
+    assert "name-s1 has lost entries 4 to 5, which it had acknowledged" in caplog.text
     again = stage.letters(Append, target="s1")
     assert [index for append in again for _, index, _ in append.entries] == [4, 5, 6]
     stage.settle()

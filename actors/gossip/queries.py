@@ -116,6 +116,9 @@ class Queries:
             fault = f"{ASKED_MAX} queries of this server wait for answers already; try again later"
         if fault:
             raise DispatchError(f"query {query.name[:40]!r}: {fault}")
+        for node in query.nodes:
+            if not self._roster.named(node):
+                raise DispatchError(f"no member is called {node!r}; 'members' lists them")
         return query
 
     def ask(self, now: float, query: Query) -> Asked:

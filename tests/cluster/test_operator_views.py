@@ -85,6 +85,8 @@ def test_views_of_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
     assert 0 < one.cli("rtt", three.name, two.name, "--format", "json").json["rtt_ms"] < 1000
     unknown = one.cli("rtt", "nobody")
     assert (unknown.code, unknown.error) == (1, "error: no member is called 'nobody'; 'members' lists them")
+    unasked = one.cli("query", "load", "--node", "nobody")
+    assert (unasked.code, unasked.error) == (unknown.code, unknown.error)
 
     with (
         following(tmp_path / "watch", two, "members", "--watch", "--format", "jsonl") as watch,

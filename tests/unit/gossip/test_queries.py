@@ -236,6 +236,7 @@ def test_38_size_limits() -> None:
         (wanted("q", nodes=[f"n{n}" for n in range(65)]), "64 filters"),
         (wanted("_quorate_x"), "Quorate's own"),
         (wanted(""), "1 to 128"),
+        (wanted("q", nodes=["peer", "nobody"]), "^no member is called 'nobody'; 'members' lists them$"),
     ],
 )
 def test_what_cannot_be_asked_is_said(query: Query, why: str) -> None:

@@ -121,7 +121,6 @@ def peers_view(peers: Sequence[Row]) -> str:
 def status_view(status: Row) -> str:
     """One server's view of itself and its cluster."""
     members = status.get("members") or {}
-    quorum = "yes" if status.get("quorum") else "NO: writes and linearizable reads cannot be served"
     return fields(
         [
             ("server", f"{status['node']} ({_short(status['id'])}) at {status.get('address', _NONE)}"),
@@ -129,7 +128,7 @@ def status_view(status: Row) -> str:
             ("role", status["role"]),
             ("leader", status["leader"] or "none"),
             ("term", status["term"]),
-            ("quorum", quorum),
+            ("quorum", _quorum(status)),
             ("voters", ", ".join(status["voters"])),
             ("standbys", ", ".join(status["standbys"])),
             ("members", ", ".join(f"{count} {state}" for state, count in members.items())),
@@ -143,6 +142,12 @@ def status_view(status: Row) -> str:
             ("version", status.get("version")),
         ]
     )
+
+
+def _quorum(status: Row) -> str:
+    if not status["voters"]:
+        return "NO: this server is in no Raft configuration"
+    return "yes" if status.get("quorum") else "NO: writes and linearizable reads cannot be served"
 
 
 def _unjoined(status: Row) -> str:

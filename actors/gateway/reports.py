@@ -206,12 +206,18 @@ def _raft_checks(raft: Raft | None) -> list[Json]:
     if raft is None:
         return [_check("raft", ok=False, detail="the raft actor does not answer")]
     leader = str(raft["leader"] or "")
-    quorum = bool(raft["quorum"])
     return [
         _check("leader", bool(leader), f"{leader} leads in term {raft['term']}" if leader else "no leader is known"),
-        _check("quorum", quorum, "a majority of the voters answers" if quorum else "no majority of the voters answers"),
+        _quorum_check(raft),
         _check("disk", not raft["storage_error"], str(raft["storage_error"] or "raft.db takes writes")),
     ]
+
+
+def _quorum_check(raft: Raft) -> Json:
+    if not raft["voters"]:
+        return _check("quorum", ok=False, detail="this server is in no Raft configuration, so it knows no voters")
+    quorum = bool(raft["quorum"])
+    return _check("quorum", quorum, f"{'a' if quorum else 'no'} majority of the voters answers")
 
 
 def _member_check(view: MembersView | None) -> Json:

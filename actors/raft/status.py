@@ -39,10 +39,19 @@ def raft_status(core: RaftCore, applier: Applier, disk: Disk) -> dict[str, Any]:
         "established": core.leader.is_established,
         "voters": [s.name for s in configuration.servers if s.voter],
         "standbys": [s.name for s in configuration.servers if not s.voter],
-        "quorum": core.leader.hears_quorum() if state.engine.is_leader else state.hears_leader(),
+        "quorum": _has_quorum(core),
         "storage_error": disk.error,
         "peers": [_peer(core, server) for server in configuration.servers],
     }
+
+
+def _has_quorum(core: RaftCore) -> bool:
+    """Whether a majority of the voters answers, by a leader's count, or as one must have that another server hears."""
+    state = core.state
+    if not state.configuration.voters:
+        # Whose leader it hears it cannot say: it may have the address of a voter that is gone.
+        return False
+    return core.leader.hears_quorum() if state.engine.is_leader else state.hears_leader()
 
 
 def raft_view(core: RaftCore) -> RaftView:

@@ -65,7 +65,7 @@ class Raft(Actor):
             "established": True,
             "commit_index": 12,
             "applied_index": 12,
-            "voters": ["one", "two"],
+            "voters": ["one", "two"] if self.server.is_in_configuration else [],
             "standbys": [],
             "quorum": bool(leader),
             "storage_error": "",

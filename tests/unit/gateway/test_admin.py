@@ -152,7 +152,8 @@ def test_a_server_in_no_configuration_is_not_ready(cluster_id: str, words: str) 
             report = await server.value("health")
 
             failed = {check["name"]: check["detail"] for check in report["checks"] if not check["ok"]}
-            assert failed.keys() == {"configuration", "applied"}
+            assert failed.keys() == {"configuration", "applied", "quorum"}
+            assert "no Raft configuration" in failed["quorum"]
             assert words in failed["configuration"]
             assert not report["ready"]
 

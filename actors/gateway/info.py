@@ -51,7 +51,7 @@ def info_report(
             "version": __version__,
             "app": identity.app,
             "profile": config.timing_profile,
-            "data_dir": str(config.data_dir),
+            "data_dir": str(config.data_dir.absolute()),
             "boot": identity.boot,
             "uptime_s": round(control.uptime_s(), 3),
         },

@@ -53,7 +53,7 @@ def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mappi
         "http": control.config.http_address,
         "starting": control.is_starting,
         "monitor_port": control.config.monitor_port or None,
-        "data_dir": str(control.config.data_dir),
+        "data_dir": str(control.config.data_dir.absolute()),
         "uptime_s": round(control.uptime_s(), 3),
         "loop_lag_s": round(control.system.loop_lag_s(), 4),
         "boot": identity.boot,

@@ -16,6 +16,7 @@ from tests.unit.runtime.stage import linked
 from tests.unit.runtime.virtual_time import story
 
 CONFIG = NodeConfig(data_dir=Path("data"))
+ABSOLUTE = str(Path("data").absolute())
 FAULTY = NodeConfig(data_dir=Path("data"), fault_hooks=True)
 
 
@@ -62,6 +63,14 @@ async def test_members_are_in_order_and_know_their_role() -> None:
         promised = ("name", "id", "address", "status", "tags", "role")
         assert [one[key] for key in promised] == ["one", "one", ONE, "alive", {}, "leader"]
         assert [two[key] for key in promised] == ["two", "two", TWO, "suspect", {"zone": "b"}, "follower"]
+
+
+@story
+async def test_the_data_directory_is_absolute() -> None:
+    """Whoever asks is seldom in the folder where the server was started."""
+    async with Server(CONFIG) as server:
+        assert (await server.value("status"))["data_dir"] == ABSOLUTE
+        assert (await server.value("info"))["agent"]["data_dir"] == ABSOLUTE
 
 
 @story

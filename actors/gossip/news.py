@@ -37,7 +37,8 @@ class News:
         member = change.member
         level = logging.WARNING if member.status == Status.FAILED and not change.forgotten else logging.INFO
         status = "forgotten" if change.forgotten else member.status
-        why = f" ({change.reason})" if change.reason else ""
+        is_said = change.reason in ("", f"{status} at {member.address}")
+        why = "" if is_said else f" ({change.reason})"
         _log.log(level, "%s at %s is %s%s", member.name, member.address, status, why)
         news = MemberChanged(member, change.old_status, change.forgotten)
         for listener in self._listeners:

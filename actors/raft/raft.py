@@ -102,6 +102,8 @@ class RaftActor(Actor):
         self._log_clock: LogClock
         self._proposals: Proposals
         self._addresses: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        """By the ids of members: for the log of a server that has no configuration yet."""
         self._reads: dict[int, list[tuple[int, bytes]]] = {}
         self._read_token = 0
         self._armed_for = float("inf")
@@ -208,6 +210,7 @@ class RaftActor(Actor):
     @handles(MemberChanged)
     def _on_member(self, msg: MemberChanged, sender: Sender) -> None:
         self._addresses[msg.member.id] = msg.member.address
+        self._names[msg.member.id] = msg.member.name
 
     @handles(PeerGone)
     def _on_peer_gone(self, msg: PeerGone, sender: Sender) -> None:
@@ -285,6 +288,11 @@ class RaftActor(Actor):
             return server.address if server else ""
         return address
 
+    def _name(self, leader: str) -> str:
+        """The name for people; the beginning of the id of one that is not known, "nobody" for ""."""
+        server = self._core.state.configuration.get(leader)
+        return server.name if server else self._names.get(leader) or leader[:ID_CHARS_SHOWN] or "nobody"
+
     def _apply(self) -> None:
         core = self._core
         if self._restoring.is_under_way:
@@ -350,8 +358,7 @@ class RaftActor(Actor):
             return
         changed = LeaderChanged(*news)
         if leader != self._reported[1]:
-            server = core.state.configuration.get(leader)
-            _log.info("term %d: %s leads", changed.term, server.name if server else leader[:ID_CHARS_SHOWN] or "nobody")
+            _log.info("term %d: %s leads", changed.term, self._name(leader))
         self._reported = news
         self._gateway.tell(changed)
         self.context.ref("reconciler").tell(changed)

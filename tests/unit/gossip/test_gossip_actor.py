@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from pathlib import Path
 
@@ -43,6 +44,21 @@ async def test_three_servers_find_together(tmp_path: Path) -> None:
         assert ("n2", "", "alive") in servers[1].news
         view = await servers[0].ask(MembersRequest())
         assert {member.name: member.tags for member in view.members}["n2"] == {"role": "n2"}
+
+
+@story
+async def test_the_log_of_a_member_says_nothing_twice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The reason is left out where it is what the line says anyway."""
+    caplog.set_level(logging.INFO, "quorate")
+    async with House(tmp_path) as house:
+        servers = await house.cluster(2)
+        await servers[1].stop()
+        await servers[0].sees(n0="alive", n1="failed")
+
+    assert "n1 at n1:7946 is alive" in caplog.messages
+    failures = [line for line in caplog.messages if line.startswith("n1 at n1:7946 is failed")]
+    assert failures
+    assert all(line.endswith(")") for line in failures)
 
 
 @story

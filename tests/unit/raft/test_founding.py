@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+import pytest
+
+from actors.gossip.member import Member
+from actors.gossip.messages import MemberChanged
 from actors.raft.configuration import Configuration, Server
-from actors.raft.messages import FoundCluster
+from actors.raft.messages import FoundCluster, Heartbeat
 from tests.unit.raft.stage import Stage, configuration
 from tests.unit.raft.test_refusing_disk import house
 from tests.unit.runtime.virtual_time import story
+from transport.wire import PROTOCOL_VERSION, Header, Origin, encode_body, kind_of
 
 OTHERS = Configuration(tuple(Server(f"o{i}", f"o{i}", f"127.0.0.1:{i + 2}", voter=True) for i in range(3)))
 
@@ -27,6 +33,26 @@ async def test_b10_a_server_in_use_founds_nothing(tmp_path: Path) -> None:
         assert (foreign.value, again.value) == ({"ok": False}, {"ok": True})
         assert after["peers"] == before["peers"]
         assert (after["role"], after["term"]) == ("leader", before["term"])
+
+
+@story
+async def test_a_leader_is_logged_by_its_name_before_there_is_a_configuration(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that joins hears of it from gossip first; of one that nobody has named it shows the id."""
+    caplog.set_level(logging.INFO, "quorate")
+    async with house(tmp_path) as built:
+        built.stage.tell("raft", MemberChanged(Member("o1", "one", "127.0.0.1:2", "alive", {}, 1, 1), ""))
+        for term, leader in ((7, "o1"), (8, "o2")):
+            beat = Heartbeat(term, 1, 0)
+            header = Header(PROTOCOL_VERSION, "raft", kind_of(beat), "raft", 1, 0, None)
+            origin = Origin(leader, "127.0.0.1:2", "c1", 1, 1)
+            built.stage.system.deliver(header, origin, encode_body(beat), None)
+            await built.pass_time(0.1)
+
+    said = [line for line in caplog.messages if line.endswith(" leads")]
+    assert "term 7: one leads" in said
+    assert "term 8: o2 leads" in said
 
 
 def test_servers_that_found_together_hold_one_election() -> None:

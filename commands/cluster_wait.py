@@ -56,7 +56,8 @@ def wait_until_they_agree(cluster: LocalCluster, look: Look, voters: int, timeou
         for server in cluster.servers:
             if server.state == "stopped":
                 progress.end()
-                raise LocalClusterError(f"{server.name} ended; its log says:\n{last_lines(cluster.log(server))}")
+                said = last_lines(cluster.log(server), server.log_from)
+                raise LocalClusterError(f"{server.name} ended; its log says:\n{said}")
         reason = missing([look(server) for server in cluster.servers], voters)
         if not reason:
             progress.end()

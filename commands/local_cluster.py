@@ -46,11 +46,15 @@ class PortTakenError(LocalClusterError):
 
 
 class LocalServer(msgspec.Struct):
-    """One server of a local cluster. `process` is None when it was never started or was stopped."""
+    """One server of a local cluster. `process` is None when it was never started or was stopped.
+
+    `log_from` is where in its log its present run begins, in bytes.
+    """
 
     index: int
     port: int
     process: Process | None = None
+    log_from: int = 0
 
     @property
     def name(self) -> str:
@@ -191,6 +195,7 @@ class LocalCluster:
         self._state = planned
         self._save()
         for server in stopped:
+            server.log_from = _size(self.log(server))
             server.process = spawn_server(self._arguments(server), self.log(server), FAULT_HOOKS)
             self._save()
         return stopped
@@ -292,8 +297,16 @@ def _check_ports(server: LocalServer, *, monitor: bool) -> None:
             )
 
 
-def last_lines(log: Path, count: int = 5) -> str:
-    """The end of a server's log, for an error message."""
-    with suppress(OSError):
-        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-count:])
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_lines(log: Path, start: int, count: int = 5) -> str:
+    """The end of a server's log, for an error message, from the byte `start` on: what an earlier run said is over."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(start)
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-count:])
     return ""

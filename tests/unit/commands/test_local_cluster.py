@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from commands.local_cluster import HOST, LocalCluster, LocalClusterError, LocalServer, PortTakenError, Settings
+from commands.local_cluster import (
+    HOST,
+    LocalCluster,
+    LocalClusterError,
+    LocalServer,
+    PortTakenError,
+    Settings,
+    last_lines,
+)
+from commands.server_process import identify
 
 
 @pytest.fixture
@@ -78,6 +88,29 @@ def test_too_many_servers_for_the_ports(tmp_path: Path) -> None:
         pytest.raises(LocalClusterError, match="lower --base-port"),
     ):
         cluster.up(3, Settings(base_port=65_530))
+
+
+def test_what_an_earlier_run_logged_is_not_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second `cluster up` that fails shows why this time: the log goes on where the first run ended."""
+    log = tmp_path / "server-0.log"
+    log.write_text("of the first run\n")
+
+    def speak(*_: object) -> object:
+        with log.open("a") as file:
+            file.write("one\ntwo\nthree\n")
+        return identify(os.getpid())
+
+    monkeypatch.setattr("commands.local_cluster.spawn_server", speak)
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    with LocalCluster(tmp_path).locked(create=True) as cluster:
+        cluster.up(1, Settings(base_port=port))
+    (server,) = LocalCluster(tmp_path).read().servers
+
+    assert last_lines(log, server.log_from) == "one\ntwo\nthree"
+    assert last_lines(log, server.log_from, 2) == "two\nthree"
+    assert last_lines(tmp_path / "none.log", 0) == ""
 
 
 def test_every_server_is_started_with_the_same_options() -> None:

@@ -14,15 +14,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from actors.program import PROGRAM
 from commands.output import is_output_lost, output_lost
 from transport.errors import QuorateError
 from transport.text import escaped_lines
 
 EXIT_INTERRUPTED = 130
+CHECKOUT_SCRIPT = "cli.py"
+COMPLETE_VARIABLE = "_CLI_PY_COMPLETE"
 
 
 class LazyGroup(click.Group):
@@ -61,6 +65,11 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             _say("interrupted")
             ctx.exit(EXIT_INTERRUPTED)
+        except click.NoSuchOption as error:
+            if error.possibilities or error.ctx is None or not _takes_arguments(error.ctx.command):
+                raise
+            hint = f"If it is an argument, put '--' before it: -- {error.option_name}"
+            raise click.NoSuchOption(error.option_name, f"{error.message} {hint}", ctx=error.ctx) from None
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command line and end the process."""
@@ -71,6 +80,10 @@ class LazyGroup(click.Group):
             if not is_output_lost(error):
                 raise
             sys.exit(output_lost(error))
+
+
+def _takes_arguments(command: click.Command) -> bool:
+    return any(isinstance(param, click.Argument) for param in command.params)
 
 
 def _say(line: str) -> None:
@@ -254,4 +267,8 @@ root = LazyGroup(
 
 def main() -> None:
     """Run the command line and end the process."""
-    root()
+    if Path(sys.argv[0]).name == CHECKOUT_SCRIPT:
+        # Else usage errors say "Try 'cli.py --help'", which no shell finds. The variable is that of 'completion'.
+        root(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
+    else:
+        root()

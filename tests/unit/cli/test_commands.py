@@ -214,6 +214,7 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("xyzzy",), "--help"),
         (("kv", "gett", "a"), "No such command"),
         (("members", "--colour"), "No such option"),
+        (("kv", "put", "k", "-5"), "No such option '-5'. If it is an argument, put '--' before it: -- -5"),
         (("members", "--format", "yaml"), "yaml"),
         (("members", "--timeout", "0"), "timeout"),
         (("kv", "put", "a"), "VALUE"),

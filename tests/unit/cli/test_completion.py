@@ -24,6 +24,12 @@ def test_a_shell_gets_commands_and_options() -> None:
     assert "plain,restore" in run(env=asked).out
 
 
+def test_what_a_usage_error_says_to_try_can_be_pasted() -> None:
+    """`cli.py` alone is no command that a shell finds."""
+    assert "Try 'python cli.py kv put --help' for help." in run("kv", "put").err
+    assert "'python cli.py --help' lists them" in run("xyzzy").err
+
+
 def test_another_shell_is_wrong_usage() -> None:
     """Exit code 2, and which there are."""
     outcome = run("completion", "tcsh")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.command import PROGRAM, environment, run
+from tests.support.command import run
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
@@ -181,18 +180,6 @@ def test_no_server_there(cluster: Cluster) -> None:
         outcome = run(*command, "--address", address, "--timeout", "0.2")
         assert outcome.code == 3
         assert f"no server at {address} (connection refused): start one" in outcome.error
-
-
-def test_a_banner_that_nobody_can_read(cluster: Cluster) -> None:
-    """A full disk behind stdout: the server ends with one line, and stops as it should."""
-    place = ["--bind", f"127.0.0.1:{cluster.port(0)}", "--data-dir", str(cluster.folder / "data")]
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*PROGRAM, "start", *place], stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=30, check=False
-        )
-
-    assert done.returncode == 1
-    assert done.stderr.decode().splitlines()[-1] == "error: cannot write the output: No space left on device"
 
 
 def test_a_peer_that_is_the_server_itself(cluster: Cluster) -> None:

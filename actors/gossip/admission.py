@@ -80,6 +80,7 @@ class Admission:
                 self._own.twins.challenge(now, source.address)
             return
         claim = join.claim
+        self._seeker.has_met = True
         self._shared.turned_away.remove(source.address)
         self._beliefs.learn(now, claim, claim.id)
         first, *rest = self._parts(now)
@@ -99,7 +100,7 @@ class Admission:
             self._seeker.cluster_id = joined.cluster_id
             self._shared.out.append(Adopt(joined.cluster_id))
             self._herald.begin(joined)
-        self._names.let_in()
+        self._seeker.has_met = True
         met = self._roster.get(source.id)
         alone = len(self._roster) == 1
         self._host = source.id if alone else ""
@@ -118,7 +119,8 @@ class Admission:
         if self._seeker.refused(now, refusal.nonce, refusal.code, f"refused: {reason}"):
             if refusal.code not in (MYSELF, NOT_READY):
                 self._shared.note_once(WARNING, f"{source.address} refused this server: {reason}")
-            if refusal.code == NAME_TAKEN:
+            # Once it was let in, a refusal is not the end of it: others may have seen more.
+            if refusal.code == NAME_TAKEN and not self._seeker.has_met:
                 self._names.refused(reason)
             return
         elsewhere = refusal.code == OTHER_CLUSTER and refusal.cluster_id != self.cluster_id
@@ -178,7 +180,7 @@ class Admission:
             return NOT_READY, f"{own.name} at {own.address} has not joined a cluster itself yet"
         if self._own.is_leaving:
             return NOT_READY, f"{own.name} at {own.address} is leaving"
-        return self._name_taken(now, claim)
+        return ("", "") if join.has_met else self._name_taken(now, claim)
 
     def _name_taken(self, now: float, claim: Claim) -> tuple[str, str]:
         namesake = self._roster.namesake(claim)

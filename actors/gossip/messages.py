@@ -157,12 +157,14 @@ class Join:
     """Let me in, or let us meet again.
 
     cluster_id: "" for a server that has none yet. nonce: names the attempt. app: what the state machine is called.
+    has_met: whether it has been among others of its cluster since it was started; then a split has parted us.
     """
 
     nonce: int
     cluster_id: str
     claim: Claim
     app: str = ""
+    has_met: bool = False
 
 
 @message("gossip.joined", urgent=True)

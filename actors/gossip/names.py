@@ -9,6 +9,9 @@ the one with the higher id. Nothing is decided before two counts in a row had th
 views of a partition that has just healed take a moment to become one. So one yields, and all say which. It keeps its
 id, its data and its vote, and comes back under another name.
 
+Whoever has been among others since it was started is not turned away for its name when a split has ended, but let in,
+and the name is settled so: two sides on which everybody has a namesake on the other would never meet else.
+
 What lives here: the question, the count, and the end of a server that has lost its name or was never let in under it.
 What does not: who is known under a name (roster.py: whom this server has seen alive under it first).
 """
@@ -70,19 +73,13 @@ class Names:
         self._roster = shared.roster
         self._contest: Contest | None = None
         self._checks: dict[str, Check] = {}
-        self._was_let_in = False
         self.handlers: Handlers = {NameAsk: self._on_ask, NameAnswer: self._on_answer}
 
     # --- being let in ---
 
-    def let_in(self) -> None:
-        """A member has welcomed this server, so a later refusal is not the end of it: others may have seen more."""
-        self._was_let_in = True
-
     def refused(self, reason: str) -> None:
-        """A member says that whoever has the name lives."""
-        if not self._was_let_in:
-            self._shared.out.append(End(reason))
+        """Before anybody has let this server in, a member says that whoever has its name lives."""
+        self._shared.out.append(End(reason))
 
     # --- letting others in ---
 

@@ -55,6 +55,8 @@ class Seeker:
 
     def __init__(self, shared: Shared) -> None:
         self.cluster_id = ""
+        self.has_met = False
+        """Whether this server has been among others of its cluster in this run."""
         self._shared = shared
         self._config = shared.config
         self._roster = shared.roster
@@ -239,7 +241,8 @@ class Seeker:
         self._shared.counts["join attempts"] += 1
         if seek.attempts == 1:
             self._shared.note(INFO, f"asking {seek.address} to {'join' if not self.cluster_id else 'meet again'}")
-        self._shared.send(seek.address, Join(seek.nonce, self.cluster_id, self._roster.own, self._shared.config.app))
+        join = Join(seek.nonce, self.cluster_id, self._roster.own, self._shared.config.app, self.has_met)
+        self._shared.send(seek.address, join)
 
     def _fail(self, now: float, seek: Seek, error: str) -> None:
         seek.nonce = 0

@@ -230,12 +230,13 @@ def test_chaos_leaves_one_server_to_a_name(run: int, seed: int) -> None:
         net.run(rng.choice([0, 1, 10]))
     net.loss = 0
     before = {host.name for host in net.up() if host.core.cluster_id}
-    if not before:
-        return  # all who had a cluster are gone, and those who came later wait for them
 
     def settled() -> bool:
-        names = [host.name for host in net.up()]
-        return len(set(names)) == len(names) and all_see(net.up(), net.up())
+        # Who came later and knows only of some that are gone waits for them.
+        members = {host.address for host in net.up() if host.core.cluster_id}
+        hosts = [host for host in net.up() if members.intersection([host.address, *host.peers])]
+        names = [host.name for host in hosts]
+        return len(set(names)) == len(names) and all_see(hosts, hosts)
 
     net.took(settled, 120)
 

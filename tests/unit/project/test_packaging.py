@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -76,8 +75,8 @@ def test_the_wheel_holds_quorate_and_nothing_else(wheel: Path) -> None:
 def test_a_source_archive_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     """What is built from the published sources is what is built from the checkout."""
     archive = build(ROOT, "sdist", tmp_path / "sdist")
-    with tarfile.open(archive) as unpacked:
-        unpacked.extractall(tmp_path, filter="data")
+    # By tar: Python 3.11.2, Debian's, knows none of the filters that later ones ask for.
+    running.run("tar", "-xf", archive, cwd=tmp_path, env=os.environ)
     (checkout,) = tmp_path.glob("quorate-*")
 
     again = build(checkout, "wheel", tmp_path / "wheel")

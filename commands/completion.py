@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from actors.program import complete_variable
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -19,5 +21,4 @@ def completion(shell: str, name: str) -> None:
     made = get_completion_class(shell)
     assert made is not None, "click has these three"
     root = click.get_current_context().find_root().command
-    variable = f"_{name}_COMPLETE".replace("-", "_").replace(".", "_").upper()
-    click.echo(made(root, {}, name, variable).source())
+    click.echo(made(root, {}, name, complete_variable(name)).source())

@@ -19,14 +19,13 @@ from typing import Any
 
 import click
 
-from actors.program import PROGRAM
+from actors.program import PROGRAM, complete_variable
 from commands.output import is_output_lost, output_lost
 from transport.errors import QuorateError
 from transport.text import escaped_lines
 
 EXIT_INTERRUPTED = 130
 CHECKOUT_SCRIPT = "cli.py"
-COMPLETE_VARIABLE = "_CLI_PY_COMPLETE"
 
 
 class LazyGroup(click.Group):
@@ -268,7 +267,7 @@ root = LazyGroup(
 def main() -> None:
     """Run the command line and end the process."""
     if Path(sys.argv[0]).name == CHECKOUT_SCRIPT:
-        # Else usage errors say "Try 'cli.py --help'", which no shell finds. The variable is that of 'completion'.
-        root(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
+        # Else usage errors say "Try 'cli.py --help'", which no shell finds.
+        root(prog_name=PROGRAM, complete_var=complete_variable(CHECKOUT_SCRIPT))
     else:
         root()

@@ -91,10 +91,10 @@ class Follower:
 
     def _refuse(self, leader: str, append: Append) -> None:
         state, at = self._state, append.prev_index
-        hint = end = state.journal.last_index
         if at <= state.engine.commit:
             self._defy(leader, append.term, at)
             return
+        hint = end = state.journal.last_index
         if at <= end:
             hint, end = max(state.journal.first_index_of_term(at) - 1, state.engine.commit), at - 1
         state.outbox.promise(leader, AppendReply(state.engine.term, append.sequence, False, hint, end))

@@ -34,12 +34,15 @@ from bench.ports import Ports
 from bench.pysyncobj_cluster import PySyncObjCluster
 from bench.pysyncobj_protocol import CONFIGURATIONS
 from bench.quorate_cluster import QuorateCluster
-from bench.report import Result, tables
+from bench.report import PYSYNCOBJ, LeftOut, Result, tables
 from bench.sample import Idle, Measured, SampleError
 from bench.system import System, measure, running, watch_idle
 from commands.local_cluster import LocalClusterError
 
 TRIES = 6
+FAILURES = (SampleError, FleetError, LocalClusterError)
+"""What is tried again."""
+
 OVERHEAD_S = 0.9
 """What a run takes beside its seconds: the warm-up and the client's start."""
 
@@ -82,25 +85,38 @@ class Comparison:
     runs: dict[str, dict[str, list[Measured]]] = field(factory=dict)
     idle: dict[str, Idle] = field(factory=dict)
     run_again: list[str] = field(factory=list)
+    left_out: dict[str, dict[str, LeftOut]] = field(factory=dict)
 
     def run(self) -> None:
         """Measure everything, one system after the other, again and again."""
         for repeat in range(self.plan.repeats):
             for number, factory in enumerate(self.plan.factories):
                 system = factory(self.folder / f"{repeat}-{number}", self.ports)
-                loads = list(filter(system.suits, self.plan.loads))
+                loads = [load for load in self.plan.loads if self._takes_part(system, load)]
                 if loads:
                     with running([system]):
                         self._measure(system, loads, repeat)
+
+    def _takes_part(self, system: System, load: Load) -> bool:
+        return system.suits(load) and system.name not in self.left_out.get(load.name, {})
 
     def _measure(self, system: System, loads: Sequence[Load], repeat: int) -> None:
         if self.plan.idle_s and not repeat:
             self.idle[system.name] = watch_idle(system, self.plan.idle_s)
         # Gets first: until etcd has written again, each of its reads copies the buffer of the last burst of writes.
         for load in sorted(loads, key=lambda load: load.kind is not Kind.GET):
-            measured = self._try(system, load)
-            self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
-            _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
+            try:
+                measured = self._try(system, load)
+            except FAILURES as error:
+                # It has other configurations, and Quorate and etcd can be compared without it.
+                if not system.name.startswith(PYSYNCOBJ):
+                    raise
+                self._leave_out(system, load, error)
+                system.stop()
+                system.start()
+            else:
+                self.runs.setdefault(load.name, {}).setdefault(system.name, []).append(measured)
+                _say(f"{repeat + 1}/{self.plan.repeats} {load.name:<10} {system.name:<15} {measured}")
 
     def _try(self, system: System, load: Load) -> Measured:
         for tried in range(1, TRIES + 1):
@@ -108,7 +124,7 @@ class Comparison:
                 if tried > 1:
                     system.start()
                 return measure(system, load, self.plan.seconds)
-            except (SampleError, FleetError, LocalClusterError) as error:
+            except FAILURES as error:
                 # A machine may stand still for longer than anybody waits, and raw PySyncObj servers end by themselves
                 # now and then.  One of them that comes back with an empty log among others that have theirs ends
                 # again, so all of them are started anew.
@@ -119,6 +135,15 @@ class Comparison:
                 if isinstance(error, FleetError):
                     system.stop()
         raise AssertionError("the last try returns or raises")
+
+    def _leave_out(self, system: System, load: Load, error: Exception) -> None:
+        """Go on without a system under a load, in every repeat: ratios are those of one repeat each."""
+        failed = f"{system.name}, {load.name}"
+        left_out = LeftOut(self.run_again.count(failed), str(error).splitlines()[-1])
+        self.left_out.setdefault(load.name, {})[system.name] = left_out
+        self.run_again[:] = [each for each in self.run_again if each != failed]
+        self.runs.get(load.name, {}).pop(system.name, None)
+        _say(f"{failed}: left out from here on")
 
 
 def _say(text: str) -> None:
@@ -175,8 +200,9 @@ def main() -> None:
         idle_s=options.idle_seconds,
         idle=comparison.idle,
         labels={load.name: load.label for load in options.loads},
-        runs={load.name: comparison.runs[load.name] for load in options.loads},
+        runs={load.name: comparison.runs.get(load.name, {}) for load in options.loads},
         run_again=comparison.run_again,
+        left_out=comparison.left_out,
     )
     print(tables(result))
     if options.out is not None:

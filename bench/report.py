@@ -21,8 +21,15 @@ _ROUND = 10.0
 """Figures from here on are shown without a fraction."""
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A configuration of PySyncObj that could not be measured under a load.  error: of the last time it failed."""
+
+    times: int
+    error: str
+
+
 class Result(msgspec.Struct, frozen=True):
-    """runs: by the load's name, by the system's name, one for each repeat, in order."""
+    """runs, left_out: by the load's name, by the system's name.  A run for each repeat, in order."""
 
     began: str
     seconds: float
@@ -34,6 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     runs: dict[str, dict[str, list[Measured]]]
     run_again: list[str] = []
+    left_out: dict[str, dict[str, LeftOut]] = {}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -99,7 +107,8 @@ def ratios_of(runs: dict[str, list[Measured]]) -> dict[str, Ratio]:
 
 def tables(result: Result) -> str:
     """The result as Markdown."""
-    parts = [speed_table(result), _batches_beside_single_puts(result), _cost_table(result), _idle_table(result)]
+    parts = [speed_table(result), *_left_out(result), _batches_beside_single_puts(result)]
+    parts += [_cost_table(result), _idle_table(result)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -111,19 +120,29 @@ def speed_table(result: Result) -> str:
     ]
     for load, runs in result.runs.items():
         rows, ratios = rows_of(runs), ratios_of(runs)
+        failed = "failed" if load in result.left_out else "-"
         cells = [_speed(rows.get(QUORATE))]
-        for column in (ETCD, PYSYNCOBJ):
-            cells += [_speed(rows.get(column)), str(ratios.get(column, "-"))]
+        for column, missing in ((ETCD, "-"), (PYSYNCOBJ, failed)):
+            cells += [_speed(rows.get(column), missing), str(ratios.get(column, "-"))]
         lines.append(f"| {result.labels[load]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _speed(row: Row | None) -> str:
+def _speed(row: Row | None, missing: str = "-") -> str:
     if row is None:
-        return "-"
+        return missing
     configuration = row.system.removeprefix(PYSYNCOBJ).strip() if row.system.startswith(PYSYNCOBJ) else ""
     figures = f"{row.rate:,.0f}, {row.p50_ms:.2f}, {row.p99_ms:.2f}"
     return f"{figures} ({configuration})" if configuration else figures
+
+
+def _left_out(result: Result) -> list[str]:
+    return [
+        f"{system} is left out of {result.labels[load]}: it failed {left_out.times} times, at last with "
+        f"`{left_out.error}`."
+        for load, systems in result.left_out.items()
+        for system, left_out in systems.items()
+    ]
 
 
 def _batches_beside_single_puts(result: Result) -> str:

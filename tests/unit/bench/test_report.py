@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from bench.closed_loop import closed_loop
 from bench.loads import LOADS, Kind, Load, parse_load
 from bench.machine import Machine
 from bench.pages import BEGIN, END, PAGE, conditions, with_figures
-from bench.report import Ratio, Result, ratio, ratios_of, rows_of, tables
+from bench.report import LeftOut, Ratio, Result, ratio, ratios_of, rows_of, tables
 from bench.sample import Idle, Measured, Sample, SampleError, summarise
 from tests.unit.project.sources import ROOT
 
@@ -66,6 +67,21 @@ def test_a_result_is_shown_as_tables() -> None:
     assert "| put, 512 in flight | etcd | 100 | 50, 60 | 70 | 50 | 1.0, 2.0 |" in text
     assert "against etcd's single puts, both with 512 in flight: **6.00x** (6.00 to 6.00)." in text
     assert "| Quorate | 1.00 %, 1.00 %, 1.00 % | 50, 50, 50 |" in text
+
+
+def test_what_was_left_out_is_told_below_the_rates() -> None:
+    """Another configuration stands for PySyncObj there; where all of them failed, its cell says so."""
+    died = LeftOut(6, "IndexError: list index out of range")
+    runs = RESULT.runs | {"put-512": RESULT.runs["put-512"] | {"PySyncObj 5 ms": [measured(300)]}}
+    left_out = {"put-512": {"PySyncObj 1 ms": died}, "put-512x16": {"PySyncObj 1 ms": died, "PySyncObj 5 ms": died}}
+    text = tables(msgspec.structs.replace(RESULT, runs=runs, left_out=left_out))
+    assert "| 300, 3.33, 6.67 (5 ms) | **2.00x** (2.00 to 2.00) |\n" in text
+    assert "| 100, 10.00, 20.00 | **6.00x** (6.00 to 6.00) | failed | - |\n" in text
+    assert (
+        "\nPySyncObj 1 ms is left out of put, 512 in flight: it failed 6 times, "
+        "at last with `IndexError: list index out of range`.\n"
+    ) in text
+    assert "\nPySyncObj 5 ms is left out of put, 512 in flight in batches of 16: it failed 6 times" in text
 
 
 def test_the_conditions_are_told() -> None:

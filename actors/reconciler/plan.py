@@ -15,11 +15,14 @@ The rules, in the order in which they get the one change of a pass:
    back.
 
 Nobody is taken out, or loses a vote, unless a majority of the voters is up before and after; the leader never is.
+
+A change that Raft has refused, the 65th server of a configuration that holds 64, say, comes behind all others from then
+on, and is tried again when there are none: nobody else has to wait for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from actors.gossip.member import Member, Status
 from actors.raft.messages import Configure, RaftView, ServerView
@@ -38,11 +41,13 @@ class Decision:
     """The change to make, if any, and the last word on every server by id.
 
     look_again: nothing has to happen for the next change to be due but time passing.
+    why: the reason of the change, which may have been refused before.
     """
 
     change: Configure | None
     reasons: Mapping[str, str]
     look_again: bool
+    why: str = ""
 
 
 @define
@@ -51,26 +56,51 @@ class Planner:
 
     policy: Policy
     _memory: Memory = field(factory=Memory)
+    _refused: dict[Configure, str] = field(factory=dict)
+    """Changes that are due and that Raft has refused, and why; the one refused last stands last."""
 
     def plan(self, now: float, members: Iterable[Member], view: RaftView) -> Decision:
         """Compare the two views; the change is for a leader to make."""
         scene = Scene(self.policy, now, {member.id: member for member in members}, view, self._memory)
         scene.remember()
-        reasons: dict[str, str] = {}
-        change: Configure | None = None
-        for rule in (_leaves, _updates, _additions, seats, cleanup):
-            for candidate, server_id, reason in rule(scene):
-                if candidate is not None and change is None:
-                    change, reasons[server_id] = candidate, reason
-                elif reasons.get(server_id, "voter") == "voter":
-                    reasons[server_id] = reason
-        look_again = change is not None or any(reason.startswith(_WAITING) for reason in reasons.values())
-        return Decision(change if view.is_settled else None, reasons, look_again)
+        due, reasons = _compared(scene)
+        refused = self._refused = self._still_due(due, view.configuration_index)
+        new = next((change for change in due if change not in refused), None)
+        if new is not None:
+            reasons[new.id] = due[new]
+        reasons |= {change.id: f"refused: {why}" for change, why in refused.items()}
+        look_again = new is not None or any(reason.startswith(_WAITING) for reason in reasons.values())
+        change = new or next(iter(refused), None)
+        why = "" if change is None else due[change]
+        return Decision(change if view.is_settled else None, reasons, look_again, why)
+
+    def refused(self, change: Configure, why: str) -> None:
+        """Raft did not make a change."""
+        self._refused.pop(change, None)
+        self._refused[change] = why
 
     def why_not_remove(self, server: ServerView, members: Iterable[Member], view: RaftView, now: float) -> str:
         """Why an operator cannot have a server taken out; "" when it can be."""
         scene = Scene(self.policy, now, {member.id: member for member in members}, view, self._memory)
         return scene.why_not_without(server)
+
+    def _still_due(self, due: Container[Configure], base_index: int) -> dict[Configure, str]:
+        """The refused changes, as changes of the present configuration."""
+        refused = {evolve(change, base_index=base_index): why for change, why in self._refused.items()}
+        return {change: why for change, why in refused.items() if change in due}
+
+
+def _compared(scene: Scene) -> tuple[dict[Configure, str], dict[str, str]]:
+    """Every change that is due with its reason, the first one first, and a reason for every server by id."""
+    due: dict[Configure, str] = {}
+    reasons: dict[str, str] = {}
+    for rule in (_leaves, _updates, _additions, seats, cleanup):
+        for change, server_id, reason in rule(scene):
+            if change is not None:
+                due.setdefault(change, reason)
+            if reasons.get(server_id, "voter") == "voter":
+                reasons[server_id] = reason
+    return due, reasons
 
 
 def _leaves(scene: Scene) -> Proposals:

@@ -101,9 +101,12 @@ class Reconciler(Actor):
         decision = self._planner.plan(self.context.now(), [*members.members, *members.pruned], view)
         self._note(decision, members, view)
         change = decision.change
-        if change is not None and not await self._configure(change, decision.reasons[change.id]):
-            # It has to be committed before the next one: come back when it probably is.
-            return NEXT_PASS_S
+        if change is not None:
+            refusal = await self._configure(change, decision.why)
+            if not refusal:
+                # It has to be committed before the next one: come back when it probably is.
+                return NEXT_PASS_S
+            self._planner.refused(change, refusal)
         return WAITING_PASS_S if decision.look_again else PASS_EVERY_S
 
     async def _views(self) -> tuple[MembersView, RaftView]:

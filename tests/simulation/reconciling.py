@@ -54,8 +54,13 @@ class Reconciling:
             self._look_in(WAITING_PASS_S if decision.look_again else PASS_EVERY_S)
         else:
             simulation.prudence.decides(process, decision.change, process.server.configuration.servers)
-            process.later(simulation.rng.choice((0.0, 0.0, 0.02)), partial(self._change, decision.change))
+            delay_s = simulation.rng.choice((0.0, 0.0, 0.02))
+            process.later(delay_s, partial(self._change, decision.change, look_again=decision.look_again))
 
-    def _change(self, change: Configure) -> None:
-        refused = self._process.configure(change)
-        self._look_in(PASS_EVERY_S if refused else NEXT_PASS_S)
+    def _change(self, change: Configure, *, look_again: bool) -> None:
+        refusal = self._process.configure(change)
+        if refusal:
+            self._planner.refused(change, refusal)
+            self._look_in(WAITING_PASS_S if look_again else PASS_EVERY_S)
+        else:
+            self._look_in(NEXT_PASS_S)

@@ -11,7 +11,7 @@ from math import inf
 from attrs import define, evolve, field
 
 from actors.gossip.member import Member
-from actors.raft.configuration import Configuration, Server
+from actors.raft.configuration import ChangeRefusedError, Configuration, Server
 from actors.raft.messages import Configure, RaftView, ServerView
 from actors.reconciler.plan import Decision, Planner
 from actors.reconciler.policy import Policy
@@ -109,7 +109,11 @@ class Stage:
         change = self.plan().change
         if change is None:
             return ""
-        self.make(change)
+        try:
+            self.make(change)
+        except ChangeRefusedError as refused:
+            self.planner.refused(change, str(refused))
+            return f"refused: {change.kind} {change.id}"
         return self.changes[-1]
 
     def make(self, change: Configure) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from attrs import define, field
 
 from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
+from actors.raft.configuration import SERVERS_MAX, ChangeRefusedError
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Decided, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, Reconciler
 from actors.runtime.actor import Actor, Context, Sender, handles
-from tests.unit.reconciler.stage import LEADER, Stage, member, policy
+from tests.unit.reconciler.stage import LATER_S, LEADER, Stage, member, policy
 from tests.unit.runtime.stage import Stage as System
 from tests.unit.runtime.virtual_time import story
 from transport.wire import Json
@@ -58,9 +59,13 @@ class Neighbour(Actor):
     @handles(Configure)
     def _on_configure(self, msg: Configure, sender: Sender) -> Json:
         self.world.asked.append(f"{msg.kind} {msg.id}")
-        if not self.world.refuses:
-            self.world.cluster.make(msg)
-        return Json({"ok": not self.world.refuses, "reason": self.world.refuses})
+        refusal = self.world.refuses
+        try:
+            if not refusal:
+                self.world.cluster.make(msg)
+        except ChangeRefusedError as refused:
+            refusal = str(refused)
+        return Json({"ok": not refusal, "reason": refusal})
 
 
 async def played(system: System, world: World) -> None:
@@ -139,6 +144,72 @@ async def test_e3_a_change_that_raft_refuses_is_tried_again() -> None:
         await system.settle(2 * PASS_EVERY_S)
 
         assert world.cluster.voting == "ab"
+
+
+def full_cluster() -> Stage:
+    """A configuration that holds no more, of which ``c`` has been lost, and one member beside it."""
+    others = "".join(chr(ord("d") + number) for number in range(SERVERS_MAX - 3))
+    stage = Stage("abc", others)
+    stage.become("failed", "c")
+    stage.members["Z"] = member("Z")
+    stage.wait(LATER_S)
+    return stage
+
+
+FULL = f"refused: a configuration holds at most {SERVERS_MAX} servers"
+
+
+def test_e3_a_change_that_raft_refuses_holds_up_no_other() -> None:
+    """E3: whoever finds no room in the configuration is told so, and a lost voter is replaced all the same."""
+    stage = full_cluster()
+
+    assert stage.step() == "refused: add_standby Z"
+    assert [stage.step() for _ in range(4)] == ["demote c", "promote d", "promote e", "promote f"]
+    assert stage.reasons["Z"] == FULL
+    assert stage.step() == "refused: add_standby Z", "it is tried again when there is nothing else to do"
+    assert not stage.plan().look_again, "and not all the time"
+
+
+def test_e3_a_change_that_was_refused_is_made_once_it_can_be() -> None:
+    """E3: somebody leaves, and the next passes take him out and the newcomer in."""
+    stage = full_cluster()
+    for _ in range(10):
+        stage.step()
+    stage.become("left", "z")
+
+    assert [stage.step() for _ in range(2)] == ["remove z", "add_standby Z"]
+
+
+def test_e3_refused_changes_take_turns() -> None:
+    """E3: of two that are refused neither keeps the other from being tried."""
+    stage = full_cluster()
+    stage.become("alive", "c")
+    stage.members["Y"] = member("Y")
+
+    assert [stage.step() for _ in range(2)] == ["refused: add_standby Y", "refused: add_standby Z"]
+    assert [stage.step() for _ in range(2)] == ["promote d", "promote e"]
+    assert [stage.step() for _ in range(4)] == ["refused: add_standby Y", "refused: add_standby Z"] * 2
+    assert stage.reasons["Y"] == stage.reasons["Z"] == FULL
+
+
+@story
+async def test_e3_a_change_that_raft_refuses_is_told_once() -> None:
+    """E3, R8: among the changes that are made meanwhile, each with the reason it is made for."""
+    async with System() as system:
+        world = World(full_cluster())
+        await played(system, world)
+        lead(system)
+        await system.settle(60.0)
+        world.cluster.become("left", "z")
+        await system.settle(10.0)
+
+        assert world.told == [
+            f"refused n-Z: {FULL}",
+            "demote n-c: demoting: it has failed, and n-d can take its vote",
+            *(f"promote n-{standby}: promoting: healthy and stable" for standby in "def"),
+            "remove n-z: removing: it has left",
+            "add_standby n-Z: joined: adding as standby",
+        ]
 
 
 @story

@@ -27,7 +27,7 @@ from bench.fleet import FleetError
 from bench.machine import look
 from bench.membership import Membership, StoryError, pause
 from bench.membership_stories import SETTLE_S, STORIES, Story, form
-from bench.needs import require
+from bench.needs import compile_modules, require
 from bench.ports import Ports
 from bench.quorate_members import QuorateMembers
 from bench.serf_agents import SerfAgents, serf_version
@@ -128,6 +128,7 @@ def main() -> None:
     """Measure, and show or write down what came out."""
     options = _options()
     require(["serf"])
+    compile_modules()
     if options.out is not None:
         # Before the long part: a missing matplotlib is to be known now.
         import bench.serf_plot  # noqa: F401

@@ -36,8 +36,10 @@ class LinkLimits:
     """Bytes held for a link that is being made; one frame always fits."""
     hold_s: float = 1.0
     """How long frames are held: a handshake is four round trips, and a staler frame is worse than none."""
-    dial_probe_s: float = 0.1
-    """A link not up after this time is looked into by a plain TCP connect."""
+    dial_probe_s: float = 0.03
+    """A link not up after this time is looked into by a plain TCP connect. Who joins asks one peer after the other, and
+    waits no longer for one where nobody listens; with less, a peer in another data centre, three round trips of ten
+    milliseconds away, would be looked into each time."""
     redial_s: float = 0.2
     """A peer that is heard while the link to it is down is dialled at once, at most this often."""
     sessions_max: int = 4_096

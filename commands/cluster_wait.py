@@ -15,7 +15,7 @@ import click
 
 from commands.agreement import missing
 from commands.local_cluster import LocalCluster, LocalClusterError, LocalServer, last_lines
-from transport.client.errors import ClientError
+from transport.client.errors import ClientError, TurnedAway
 from transport.client.sync_client import SyncClient
 from transport.keys import ClusterKey
 
@@ -28,7 +28,7 @@ class Look:
 
     def __init__(self, key: ClusterKey | None) -> None:
         self._key = key
-        self.troubles: dict[str, str] = {}
+        self.troubles: dict[str, ClientError] = {}
         """By the server's name; what answers now has none."""
 
     def __call__(self, server: LocalServer) -> Mapping[str, Any] | None:
@@ -41,35 +41,29 @@ class Look:
                 status: Mapping[str, Any] = client.call("status")
                 return status
         except ClientError as error:
-            self.troubles[server.name] = str(error)
+            self.troubles[server.name] = error
             return None
 
 
 def wait_until_they_agree(cluster: LocalCluster, look: Look, voters: int, timeout_s: float) -> None:
     """Wait until all servers of the cluster agree, telling on stderr what is missing.
 
-    Raises LocalClusterError when a server ends meanwhile, with the last lines of its log, or when time runs out.
+    Raises LocalClusterError when a server ends meanwhile, with the last lines of its log, or when time runs out, and
+    TurnedAway as soon as one refuses the handshake.
     """
     progress = Progress()
     deadline = time.monotonic() + timeout_s
-    while True:
-        for server in cluster.servers:
-            if server.state == "stopped":
-                progress.end()
-                said = last_lines(cluster.log(server), server.log_from)
-                raise LocalClusterError(f"{server.name} ended; its log says:\n{said}")
-        reason = missing([look(server) for server in cluster.servers], voters)
-        if not reason:
-            progress.end()
-            return
-        if time.monotonic() > deadline:
-            progress.end()
-            raise LocalClusterError(
-                f"the servers do not agree after {timeout_s:g} s: {reason}{_why(cluster, look)}; they go on trying, "
-                f"and their logs are in {cluster.folder}"
-            )
-        progress.say(reason)
-        time.sleep(LOOK_PERIOD_S)
+    try:
+        while reason := _missing(cluster, look, voters):
+            if time.monotonic() > deadline:
+                raise LocalClusterError(
+                    f"the servers do not agree after {timeout_s:g} s: {reason}{_why(look)}; they go on trying, "
+                    f"and their logs are in {cluster.folder}"
+                )
+            progress.say(reason)
+            time.sleep(LOOK_PERIOD_S)
+    finally:
+        progress.end()
 
 
 class Progress:
@@ -93,13 +87,25 @@ class Progress:
             click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def _why(cluster: LocalCluster, look: Look) -> str:
-    """Why the first of those that do not answer does not, and what to try."""
-    if not look.troubles:
-        return ""
-    name, trouble = next(iter(look.troubles.items()))
-    if not cluster.settings.key:
-        return f" ({name}: {trouble})"
-    # The key on record is that of the last 'up'; a rotation tells the servers alone.
-    again = f"'cluster down', then 'cluster up {len(cluster.servers)} --key FILE' with the new key"
-    return f" ({name}: {trouble}; if the key was rotated: {again})"
+def _missing(cluster: LocalCluster, look: Look, voters: int) -> str:
+    """What keeps the servers from agreeing. Raises what no waiting cures."""
+    for server in cluster.servers:
+        if server.state == "stopped":
+            said = last_lines(cluster.log(server), server.log_from)
+            raise LocalClusterError(f"{server.name} ended; its log says:\n{said}")
+    return missing([_status(cluster, look, server) for server in cluster.servers], voters)
+
+
+def _status(cluster: LocalCluster, look: Look, server: LocalServer) -> Mapping[str, Any] | None:
+    status = look(server)
+    trouble = look.troubles.get(server.name)
+    if isinstance(trouble, TurnedAway):
+        # The key on record is that of the last 'up'; a rotation tells the servers alone.
+        again = f"'cluster down', then 'cluster up {len(cluster.servers)} --key FILE' with the servers' key"
+        raise TurnedAway(f"{server.name}: {trouble}; try {again}")
+    return status
+
+
+def _why(look: Look) -> str:
+    """Why the first of those that do not answer does not."""
+    return next((f" ({name}: {trouble})" for name, trouble in look.troubles.items()), "")

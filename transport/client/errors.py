@@ -24,6 +24,10 @@ class Unreachable(ClientError):  # noqa: N818 - these are named by what is the c
     exit_code = 3
 
 
+class TurnedAway(Unreachable):
+    """A server refuses the handshake, because of the key mostly: it will refuse the next one too."""
+
+
 class NoLeader(ClientError):  # noqa: N818
     """The cluster had no leader, or no quorum, until the deadline.  Nothing was changed."""
 

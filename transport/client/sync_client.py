@@ -25,7 +25,7 @@ from transport.client.dealer import (
     make_client_socket,
     read_event,
 )
-from transport.client.errors import ClientError, OutcomeUnknown, Unreachable, error_of
+from transport.client.errors import ClientError, OutcomeUnknown, TurnedAway, Unreachable, error_of
 from transport.client.frames import CHANGES_NOTHING, decode_answer, encode_request
 from transport.client.protocol import Code, Request, decode_payload, encode_payload
 from transport.client.stale import Stale, age_s
@@ -126,7 +126,7 @@ class SyncClient:
                     f"{self._address} accepts connections and says nothing within {self._timeout_s:g} s: "
                     "it is stopped, very busy, or no Quorate server"
                 )
-        raise Unreachable(handshake_trouble(self._address, self._key))
+        raise TurnedAway(handshake_trouble(self._address, self._key))
 
     def _knock(self, deadline: float) -> None:
         """Connect by plain TCP, which says why a server cannot be reached; ZeroMQ only says that it cannot."""

@@ -9,9 +9,18 @@ texts, and what is particular to a letter (an exception's text) is its detail: t
 """
 
 from collections import Counter, OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import define
+
+
+class DeadLetter(NamedTuple):
+    """An undeliverable message, as far as letters of one entry have it in common."""
+
+    kind: str
+    to: str
+    sender: str
+    reason: str
 
 
 @define
@@ -28,23 +37,22 @@ class DeadLetters:
     def __init__(self, limit: int) -> None:
         self.total = 0
         self._limit = limit
-        self._entries: OrderedDict[tuple[str, str, str, str], _Entry] = OrderedDict()
+        self._entries: OrderedDict[DeadLetter, _Entry] = OrderedDict()
         self._reasons: Counter[str] = Counter()
 
-    def add(self, *, kind: str, to: str, sender: str, reason: str, detail: str, now: float) -> int:
+    def add(self, letter: DeadLetter, detail: str, now: float) -> int:
         """Record one letter; returns how many like it are counted in its entry."""
         self.total += 1
-        self._reasons[reason] += 1
-        key = (kind, to, sender, reason)
-        entry = self._entries.get(key)
+        self._reasons[letter.reason] += 1
+        entry = self._entries.get(letter)
         if entry is None:
             if len(self._entries) >= self._limit:
                 self._entries.popitem(last=False)
-            entry = self._entries[key] = _Entry(now, now, 0, detail)
+            entry = self._entries[letter] = _Entry(now, now, 0, detail)
         entry.count += 1
         entry.last_at = now
         entry.detail = detail
-        self._entries.move_to_end(key)
+        self._entries.move_to_end(letter)
         return entry.count
 
     def view(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from actors.runtime.asks import ActorDied, Asks
 from actors.runtime.cell import Cell, InjectedFault, OperatorKill, sender_of
-from actors.runtime.dead_letter import DeadLetters
+from actors.runtime.dead_letter import DeadLetter, DeadLetters
 from actors.runtime.lifecycle import ALIVE, State
 from actors.runtime.limits import SystemLimits
 from actors.runtime.messages import TIMER_DUE, Died, TimerDue
@@ -168,7 +168,8 @@ class System:
         """Send to an actor of another server.  False, and a dead letter, when it is certain not to arrive."""
         if self._links is not None and self._links.send(address, letter, urgent=urgent):
             return True
-        self._note_dead(letter.kind, f"{letter.to}@{address}", letter.actor, "no link takes it", level=logging.DEBUG)
+        dead = DeadLetter(letter.kind, f"{letter.to}@{address}", letter.actor, "no link takes it")
+        self._note_dead(dead, logging.DEBUG)
         return False
 
     def answer(self, sender: Sender, msg: object, *, actor: str) -> None:
@@ -187,7 +188,7 @@ class System:
             # A client may go when it likes: one that follows a log always goes in the middle of a question.
             level = logging.INFO if sender.routing_id is not None else logging.WARNING
             to = _label(sender.actor, sender.server)
-            self._note_dead(kind, to, actor, "nobody waits for this answer", level=level)
+            self._note_dead(DeadLetter(kind, to, actor, "nobody waits for this answer"), level)
 
     def serves(self, name: str) -> bool:
         """Whether there is such an actor, and it will ever handle mail again."""
@@ -308,24 +309,21 @@ class System:
         try:
             header, _ = unpack(frame)
         except WireError:
-            self._note_dead("", to, "", reason, detail, level=level)
+            self._note_dead(DeadLetter("", to, "", reason), level, detail)
         else:
             self.bury(header, reason, detail, level=level)
 
     def bury(self, header: Header, reason: str, detail: str = "", *, level: int = logging.WARNING) -> None:
         """Record an undeliverable message."""
         sender = _label(header.actor, (header.origin or CLIENT).sender)
-        self._note_dead(header.kind, header.to, sender, reason, detail, level=level)
+        self._note_dead(DeadLetter(header.kind, header.to, sender, reason), level, detail)
 
-    def _note_dead(
-        self, kind: str, to: str, sender: str, reason: str, detail: str = "", *, level: int = logging.WARNING
-    ) -> None:
-        now = self._wall_clock()
-        count = self._dead_letters.add(kind=kind, to=to, sender=sender, reason=reason, detail=detail, now=now)
+    def _note_dead(self, letter: DeadLetter, level: int, detail: str = "") -> None:
+        count = self._dead_letters.add(letter, detail, self._wall_clock())
         # The first one, the second, the fourth, ...: a steady stream of them is seen, and does not fill the log.
         if count & (count - 1) == 0:
-            why = f"{reason}: {detail}" if detail else reason
-            log.log(level, "dead letter: %s from %s to %s: %s (%d)", kind, sender, to, why, count)
+            why = f"{letter.reason}: {detail}" if detail else letter.reason
+            log.log(level, "dead letter: %s from %s to %s: %s (%d)", letter.kind, letter.sender, letter.to, why, count)
 
     # --- what people see ---
 

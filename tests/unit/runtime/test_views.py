@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.dead_letter import DeadLetters
+from actors.runtime.dead_letter import DeadLetter, DeadLetters
 from actors.runtime.policy import Strategy
 from tests.unit.runtime.stage import Note, Once, Player, Stage
 from tests.unit.runtime.virtual_time import story
@@ -57,7 +57,7 @@ async def test_the_views_are_plain_data() -> None:
 
 def add(letters: DeadLetters, kind: str, now: float) -> int:
     """One letter of a kind."""
-    return letters.add(kind=kind, to="a", sender="b", reason="full", detail=str(now), now=now)
+    return letters.add(DeadLetter(kind, to="a", sender="b", reason="full"), str(now), now)
 
 
 def test_letters_of_one_sort_share_an_entry() -> None:

@@ -34,6 +34,12 @@ class Machine(msgspec.Struct, frozen=True):
     commit: str
     pysyncobj: str
 
+    def __str__(self) -> str:
+        return (
+            f"{self.processor}, {self.cores} cores, {self.memory_gb} GB, Linux {self.kernel}, {self.filesystem}; "
+            f"fdatasync of {len(VALUE)} bytes: p50 {self.fdatasync_p50_ms} ms; load average before the run: {self.load}"
+        )
+
 
 def look(folder: Path) -> Machine:
     """This machine, with the disk that holds `folder`."""

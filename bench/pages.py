@@ -1,4 +1,4 @@
-"""What a result is shown in: docs/benchmarks.md, its picture, and the README's table of figures.
+"""What a result is shown in: docs/benchmarks.md, its picture, and the README's figures of it.
 
     python -m bench.pages [docs]
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.report import Result, speed_table, tables
+from bench.report import Result, summary, tables
 
 RESULT = "benchmarks.json"
 PAGE = "benchmarks.md"
@@ -32,13 +32,20 @@ def write(folder: Path) -> None:
     draw(result, folder / _PICTURE)
     page = folder / PAGE
     text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
-    figures = "\n\n".join(
-        [conditions(result), f"![Throughput and latency under each load]({_PICTURE})", tables(result)]
-    )
-    page.write_text(with_figures(text, figures))
+    page.write_text(with_figures(text, of_the_page(result)))
     readme = folder.parent / "README.md"
     if readme.exists() and BEGIN in readme.read_text():
-        readme.write_text(with_figures(readme.read_text(), speed_table(result)))
+        readme.write_text(with_figures(readme.read_text(), of_the_readme(result)))
+
+
+def of_the_page(result: Result) -> str:
+    """The figures of docs/benchmarks.md."""
+    return "\n\n".join([conditions(result), f"![Throughput and latency under each load]({_PICTURE})", tables(result)])
+
+
+def of_the_readme(result: Result) -> str:
+    """The figures of the README."""
+    return f"{conditions(result)}\n\n{summary(result)}"
 
 
 def with_figures(text: str, figures: str) -> str:
@@ -61,9 +68,7 @@ def conditions(result: Result) -> str:
     again = f" Runs that failed and were made again: {'; '.join(result.run_again)}." if result.run_again else ""
     return (
         f"Quorate {machine.quorate} ({machine.commit}), etcd {result.etcd}, PySyncObj {machine.pysyncobj}, Python "
-        f"{machine.python}; {result.began}. {machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, "
-        f"Linux {machine.kernel}, {machine.filesystem}; fdatasync of 256 bytes: p50 {machine.fdatasync_p50_ms} ms; "
-        f"load average before the run: {machine.load}. Medians of {result.repeats} repeats of {result.seconds:g} s; "
+        f"{machine.python}; {result.began}. {machine}. Medians of {result.repeats} repeats of {result.seconds:g} s; "
         f"ratios are of one repeat each: median (least to most).{again}"
     )
 

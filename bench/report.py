@@ -7,7 +7,7 @@ drawing (plot.py).
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -107,12 +107,29 @@ def ratios_of(runs: dict[str, list[Measured]]) -> dict[str, Ratio]:
 
 def tables(result: Result) -> str:
     """The result as Markdown."""
-    parts = [speed_table(result), *_left_out(result), _batches_beside_single_puts(result)]
-    parts += [_cost_table(result), _idle_table(result)]
-    return "\n\n".join(part for part in parts if part)
+    return _paragraphs(*_rates(result), _cost_table(result), _idle_table(result.idle_s, result.idle))
 
 
-def speed_table(result: Result) -> str:
+def summary(result: Result) -> str:
+    """What the README has of it."""
+    idle = {system: result.idle[system] for system in (QUORATE, ETCD) if system in result.idle}
+    return _paragraphs(*_rates(result), _idle_table(result.idle_s, idle))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, least and most."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _paragraphs(*parts: str) -> str:
+    return "\n\n".join(filter(None, parts))
+
+
+def _rates(result: Result) -> list[str]:
+    return [_speed_table(result), *_left_out(result), _batches_beside_single_puts(result)]
+
+
+def _speed_table(result: Result) -> str:
     """Throughput, latency and ratios under each load."""
     lines = [
         "| load | Quorate: /s, p50, p99 in ms | etcd | ratio | raw PySyncObj, which syncs nothing | ratio |",
@@ -167,11 +184,11 @@ def _cost_table(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _idle_table(result: Result) -> str:
-    if not result.idle:
+def _idle_table(idle_s: float, servers: Mapping[str, Idle]) -> str:
+    if not servers:
         return ""
-    lines = [f"| idle, over {result.idle_s:g} s | CPU of a core, each server | memory in MB |", "|---|---|---|"]
-    for system, idle in result.idle.items():
+    lines = [f"| idle, over {idle_s:g} s | CPU of a core, each server | memory in MB |", "|---|---|---|"]
+    for system, idle in servers.items():
         shares = ", ".join(f"{share:.2f} %" for share in idle.cpu_percent)
         lines.append(f"| {system} | {shares} | {_listed(idle.rss_mb)} |")
     return "\n".join(lines)

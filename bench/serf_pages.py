@@ -34,12 +34,22 @@ def write(result: SerfResult, folder: Path) -> None:
 
     (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     draw(result, folder / _PICTURE)
-    picture = f"![Seconds until all know, Quorate and Serf]({_PICTURE})"
     for page, figures in (
-        (folder / PAGE, "\n\n".join([conditions(result), picture, tables(result)])),
-        (folder.parent / "README.md", times_table(result)),
+        (folder / PAGE, of_the_page(result)),
+        (folder.parent / "README.md", of_the_readme(result)),
     ):
         page.write_text(between(BEGIN, END, page.read_text(), figures))
+
+
+def of_the_page(result: SerfResult) -> str:
+    """The figures of docs/membership.md."""
+    picture = f"![Seconds until all know, Quorate and Serf]({_PICTURE})"
+    return "\n\n".join([conditions(result), picture, tables(result)])
+
+
+def of_the_readme(result: SerfResult) -> str:
+    """The figures of the README."""
+    return f"{conditions(result)}\n\n{times_table(result)}"
 
 
 def conditions(result: SerfResult) -> str:
@@ -53,9 +63,8 @@ def conditions(result: SerfResult) -> str:
     again = f" Repeats that were made again: {'; '.join(result.told_again)}." if result.told_again else ""
     return (
         f"Quorate {machine.quorate} ({machine.commit}), Serf {result.serf}, Python {machine.python}; {result.began}. "
-        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, Linux {machine.kernel}; load average "
-        f"before the run: {machine.load}. Medians of the repeats ({repeats}), the least and the most; a ratio below 1 "
-        f"is in Quorate's favour, and is the median of the ratios of each repeat.{idle_run}{again}"
+        f"{machine}. Medians of the repeats ({repeats}), the least and the most; a ratio below 1 is in Quorate's "
+        f"favour, and is the median of the ratios of each repeat.{idle_run}{again}"
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.machine import Machine
 from bench.membership_stories import TITLES
+from bench.report import spread
 
 QUORATE = "Quorate"
 SERF = "Serf"
@@ -69,7 +70,7 @@ def times_table(result: SerfResult) -> str:
         cells: list[str] = []
         for size in sizes:
             times = result.times[size]
-            cells += [_spread(times[QUORATE][story]), _spread(times[SERF][story])]
+            cells += [spread(times[QUORATE][story]), spread(times[SERF][story])]
             cells.append(f"**{statistics.median(ratios(result, size, story)):.2f}**")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -96,10 +97,6 @@ def idle_table(idle: Idle) -> str:
 def tables(result: SerfResult) -> str:
     """The result as Markdown."""
     return "\n\n".join(filter(None, [times_table(result), idle_table(result.idle)]))
-
-
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def _cpu(percent: Sequence[float]) -> str:

@@ -16,10 +16,9 @@ from bench.machine import Machine
 from bench.membership import StoryError, until_all
 from bench.membership_stories import TITLES
 from bench.serf_agents import sent_between
-from bench.serf_pages import BEGIN, END, conditions
+from bench.serf_pages import conditions
 from bench.serf_report import Idle, MembersIdle, SerfResult, idle_table, ratios, times_table
 from bench.serf_rpc import SerfRpc, SerfRpcError
-from tests.unit.project.sources import ROOT
 
 MACHINE = Machine(
     processor="a processor",
@@ -102,13 +101,6 @@ def test_tables_show_medians_spread_and_ratio() -> None:
     )
     assert "Serf 0.9.4" in conditions(made)
     assert msgspec.json.decode(msgspec.json.encode(made), type=SerfResult) == made
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/membership.md"])
-def test_pages_have_a_place_for_the_figures(page: str) -> None:
-    """A long measurement should not end at a comment somebody took out."""
-    text = (ROOT / page).read_text("utf-8")
-    assert text.index(BEGIN) < text.index(END)
 
 
 DUMP = """\

@@ -73,7 +73,7 @@ bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (12
 bench-serf: $(BENCH_READY) ## Compare the membership with Debian's serf (25 minutes), into docs/ and the README
 	@$(RUN) -m bench.serf --out docs
 
-failover: $(BENCH_READY) ## Time failovers of Quorate and etcd (5 minutes), into docs/
+failover: $(BENCH_READY) ## Time failovers of Quorate and etcd (5 minutes), into docs/ and the README
 	@$(RUN) -m bench.needs
 	@$(RUN) -m bench.failover
 

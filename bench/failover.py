@@ -5,7 +5,7 @@
 A run ends the leader with SIGKILL, or stops it with SIGSTOP, and sends a write every 20 ms without waiting for those
 before; the time from the signal to the first acknowledgement counts, and what was acknowledged has to be there when the
 server is back.  Quorate's client knows all three servers and has to find out who leads now; etcd is asked on the two
-servers that stay.  Prints a table, and writes failover.json.
+servers that stay.  Prints a table, and writes failover.json and the README's table (failover_pages.py).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import asyncio
 import itertools
 import random
 import signal
-import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
-import msgspec
 
 from bench.etcd_cluster import EtcdCluster, etcd_version
 from bench.failover_clients import Store, connect
-from bench.machine import Machine, look
+from bench.failover_pages import write
+from bench.failover_report import FailoverResult, table
+from bench.machine import look
 from bench.needs import require
 from bench.ports import Ports
 from bench.quorate_cluster import QuorateCluster
@@ -42,16 +42,6 @@ CALM_S = (0.1, 0.4)
 SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP}
 
 Cluster = QuorateCluster | EtcdCluster
-
-
-class FailoverResult(msgspec.Struct, frozen=True):
-    """seconds: by "kill" or "pause", by the system's name, of each run in order."""
-
-    began: str
-    machine: Machine
-    etcd: str
-    seed: int
-    seconds: dict[str, dict[str, list[float]]]
 
 
 class FailoverError(Exception):
@@ -124,17 +114,6 @@ def measure_failovers(
     return seconds
 
 
-def table(seconds: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """The result as Markdown."""
-    lines = ["| until the next acknowledged write | runs | min s | median s | max s |", "|---|---|---|---|---|"]
-    titles = {"kill": "SIGKILL of the leader", "pause": "SIGSTOP of the leader"}
-    for way, systems in seconds.items():
-        for system, took in systems.items():
-            figures = f"{min(took):.3f} | **{statistics.median(took):.3f}** | {max(took):.3f}"
-            lines.append(f"| {titles[way]}, {system} | {len(took)} | {figures} |")
-    return "\n".join(lines)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=20)
@@ -157,9 +136,8 @@ def main() -> None:
             rng = random.Random(options.seed)
             seconds = measure_failovers(clusters, options.how.split(","), options.runs, rng)
     result = FailoverResult(began, machine, etcd_version(), options.seed, seconds)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "failover.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
-    print(table(seconds))
+    print(table(result))
+    write(result, options.out)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench import pages, serf_pages
+from bench import failover_pages, pages, serf_pages
 from bench.report import Result
 from tests.unit.project.sources import ROOT
 
 DOCS = ROOT / "docs"
 COMPARED = msgspec.json.decode((DOCS / pages.RESULT).read_bytes(), type=Result)
 MEMBERSHIP = serf_pages.read(DOCS)
+FAILOVERS = failover_pages.read(DOCS)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ MEMBERSHIP = serf_pages.read(DOCS)
         ("README.md", pages.BEGIN, pages.END, pages.of_the_readme(COMPARED)),
         ("docs/membership.md", serf_pages.BEGIN, serf_pages.END, serf_pages.of_the_page(MEMBERSHIP)),
         ("README.md", serf_pages.BEGIN, serf_pages.END, serf_pages.of_the_readme(MEMBERSHIP)),
+        ("README.md", failover_pages.BEGIN, failover_pages.END, failover_pages.of_the_readme(FAILOVERS)),
     ],
 )
 def test_a_page_shows_what_the_kept_result_says(page: str, begin: str, end: str, figures: str) -> None:

@@ -66,7 +66,7 @@ format: $(READY) ## Put the code into the project's format
 
 check: lint test ## What has to pass before a change lands
 
-bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (12 minutes), into docs/ and the README
+bench: $(BENCH_READY) ## Compare with etcd and raw PySyncObj on this machine (a quarter of an hour), into docs/ and the README
 	@$(RUN) -m bench.needs
 	@$(RUN) -m bench.compare --idle-seconds 30 --out docs
 

@@ -53,7 +53,7 @@ def look(folder: Path) -> Machine:
         load=round(os.getloadavg()[0], 1),
         python=platform.python_version(),
         quorate=__version__,
-        commit=_commit(),
+        commit=commit(_ROOT),
         pysyncobj=version("pysyncobj"),
     )
 
@@ -84,9 +84,15 @@ def _fdatasync_ms(folder: Path) -> float:
     return sorted(times)[_SYNCS // 2] * 1000
 
 
-def _commit() -> str:
-    git = shutil.which("git")
-    if git is None:
+def commit(checkout: Path) -> str:
+    """The commit of a checkout, "-dirty" when more than pages was changed: they show the results of runs before."""
+    if shutil.which("git") is None:
         return ""
-    command = [git, "-C", str(_ROOT), "describe", "--always", "--dirty"]
+    name = _git(checkout, "rev-parse", "--short", "HEAD")
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs", ":!README.md")
+    return f"{name}-dirty" if changed else name
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(checkout), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

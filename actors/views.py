@@ -135,6 +135,7 @@ def status_view(status: Row) -> str:
             ("looking for", "; ".join(map(_seek, status.get("seeking") or ())) or "nobody"),
             *((("turned away", _turned_away(one))) for one in status.get("turned_away") or ()),
             ("log", f"commit {status['commit_index']}, applied {status['applied_index']}"),
+            *([("diverged", f"YES: {status['divergence']}")] if status.get("divergence") else ()),
             ("http", status.get("http") or "off"),
             ("console", status.get("monitor_port") or "off"),
             ("data", status.get("data_dir")),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from transport.client.errors import (
         BadRequest,
         ClientError,
+        Diverged,
         NoLeader,
         NotFound,
         OutcomeUnknown,
@@ -52,6 +53,7 @@ __all__ = [
     "Compare",
     "Conflict",
     "Delete",
+    "Diverged",
     "Get",
     "KeyValue",
     "Lease",

@@ -45,6 +45,7 @@ OVERLOADED: Final = "overloaded"
 TOO_LARGE: Final = "too_large"
 OUTCOME_UNKNOWN: Final = "outcome_unknown"
 FAILED: Final = "failed"
+DIVERGED: Final = "diverged"
 
 ELSEWHERE: Final = frozenset({NOT_LEADER, NO_LEADER})
 """Certainly not applied, and another server or another moment may do better."""
@@ -182,7 +183,7 @@ class ClientCall:
         self.doubt = False
         """Whether some attempt may have applied a command without an answer."""
         self.failure = ""
-        """What the state machine said when it failed."""
+        """What the state machine said when it failed, or Raft of a divergence."""
 
     def take(self, key: int, code: str, result: bytes) -> None:
         """Note the answer to one command of the present attempt."""
@@ -194,7 +195,7 @@ class ClientCall:
         self.verdicts[position] = code
         if code == OUTCOME_UNKNOWN:
             self.doubt = True
-        elif code == FAILED:
+        elif code in (FAILED, DIVERGED):
             self.failure = result.decode(errors="replace")
 
     def abandon(self, code: str) -> None:

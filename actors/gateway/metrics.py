@@ -60,6 +60,9 @@ DEFINITIONS: Final = (
     Metric("raft_voters", "gauge", "Servers with a vote."),
     Metric("raft_standbys", "gauge", "Servers of the configuration without a vote."),
     Metric("raft_elections", "counter", "How often this server stood for election."),
+    Metric(
+        "raft_diverged", "gauge", "1 while what is committed here is not its leader's history: it answers no reads."
+    ),
     Metric("raft_peer_lag", "gauge", "Committed entries that a server has not acknowledged; the leader knows.", _PEER),
     Metric("raft_peer_heard_seconds", "gauge", "Since the leader last heard of a server.", _PEER),
     Metric("gossip_members", "gauge", "Members by status.", {"status": ", ".join(STATUSES)}),
@@ -117,6 +120,7 @@ def raft_samples(raft: Json) -> Samples:
         "raft_role": [([role], int(raft["role"] == role)) for role in ROLES],
         "raft_leader_known": _one(int(bool(raft["leader_id"]))),
         "raft_quorum": _one(int(raft["quorum"])),
+        "raft_diverged": _one(int(bool(raft["divergence"]))),
         "raft_voters": _one(len(raft["voters"])),
         "raft_standbys": _one(len(raft["standbys"])),
         "raft_peer_lag": _known(peers, "lag"),
@@ -225,6 +229,6 @@ A part that does not answer is left out of the scrape, and the others are there:
 begin at 0 when the actor that counts is restarted, which `rate` allows for.
 
 What to watch: `quorate_raft_quorum == 0` for more than some seconds; `quorate_raft_peer_lag` that grows;
-`rate(quorate_raft_elections_total[5m])` above a few; `quorate_storage_failing == 1`;
+`rate(quorate_raft_elections_total[5m])` above a few; `quorate_storage_failing == 1`; `quorate_raft_diverged == 1`;
 `rate(quorate_actor_restarts_total[1h]) > 0`; `quorate_gossip_members{status="failed"}`.
 """

@@ -210,6 +210,7 @@ def _raft_checks(raft: Raft | None) -> list[Json]:
         _check("leader", bool(leader), f"{leader} leads in term {raft['term']}" if leader else "no leader is known"),
         _quorum_check(raft),
         _check("disk", not raft["storage_error"], str(raft["storage_error"] or "raft.db takes writes")),
+        _check("history", not raft["divergence"], str(raft["divergence"] or "no leader contradicts what is committed")),
     ]
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from actors.gateway.calls import OVERLOADED, refusal
+from actors.gateway.calls import DIVERGED, OVERLOADED, refusal
 from actors.gateway.effects import Answer
 from actors.raft.messages import Follow, Read
 from storage.envelope import RAW
@@ -209,7 +209,7 @@ class Watches:
         if not question.is_open:
             return
         if code != "ok":
-            self._close(question, refusal(question.request_id, code))
+            self._close(question, refusal(question.request_id, code, result.decode(errors="replace")))
             return
         answer = _decoded(result)
         if answer is None:
@@ -276,7 +276,9 @@ class Watches:
     def _read(self, code: str, result: bytes) -> None:
         """What has been changed since the cursor, or nothing: then Raft will say when there is more."""
         answer = _decoded(result) if code == "ok" else None
-        if self._reader.cursor < self._reader.asked:
+        if code == DIVERGED:
+            self._end_all(result.decode(errors="replace"))
+        elif self._reader.cursor < self._reader.asked:
             self._read_on()  # what it was answered is not all that came after its cursor
         elif isinstance(answer, Failed):
             self._start_again(answer.revision)
@@ -288,6 +290,12 @@ class Watches:
                 self._reader.cursor = max(self._reader.cursor, answer.revision)
             self._reader.follows = True
             self._follow = Follow(self._reader.applied)
+
+    def _end_all(self, why: str) -> None:
+        """What is told here is not the cluster's history."""
+        for question in [question for group in self._waiting.values() for question in group]:
+            self._leave(question)
+            self._close(question, refusal(question.request_id, DIVERGED, why))
 
     def _start_again(self, floor: int) -> None:
         """The reader fell behind what is known: each question is asked anew, and told so if it did, too."""

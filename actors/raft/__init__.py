@@ -11,6 +11,7 @@ Leading and following:
 - the two sides of the log, and who may wait for an entry: leader.py, follower.py, spread.py
 - linearizable reads, a server's word for a client, the age of a stale read: reads.py, attesting.py, freshness.py
 - who takes part, and whether that may be changed now: configuration.py, changes.py
+- committed entries that a leader contradicts: divergence.py
 
 The log and the state:
 

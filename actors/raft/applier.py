@@ -117,9 +117,9 @@ class Applier:
         """Answer with a word alone."""
         self.answers.append((key, "ok", word))
 
-    def refuse(self, keys: Sequence[int], code: str) -> None:
+    def refuse(self, keys: Sequence[int], code: str, why: bytes = b"") -> None:
         """Answer without applying anything."""
-        self._resolve(keys, code)
+        self._resolve(keys, code, why)
 
     def take_answers(self) -> list[Answer]:
         """What came out since the last call."""
@@ -154,8 +154,8 @@ class Applier:
             _log.exception("a command of entry %d failed", index)
             return "failed", str(error).encode()
 
-    def _resolve(self, keys: Sequence[int], code: str) -> None:
-        self.answers.extend((key, code, b"") for key in keys)
+    def _resolve(self, keys: Sequence[int], code: str, why: bytes = b"") -> None:
+        self.answers.extend((key, code, why) for key in keys)
 
     def _answer_reads(self) -> None:
         while self._reads and self._reads[0][0] <= self.applied:

@@ -22,6 +22,8 @@ def sort_out(read: Read, core: RaftCore, applier: Applier) -> list[Query]:
             linearizable.append((key, query))
         elif consistency == ATTESTED:
             _attest((key, query), core, applier)
+        elif core.state.divergence.why:
+            applier.refuse([key], "diverged", core.state.divergence.why.encode())
         else:
             applier.read_now((key, query))
     return linearizable

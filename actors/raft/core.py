@@ -19,8 +19,8 @@ The contract, for whoever drives it:
 
 Where to find what happens when:  the leader dies: ``election.py``.  Entries are sent: ``leader.py``; arrive:
 ``follower.py``.  Another term is heard of: ``terms.py``.  A read: ``reads.py``.  A server is far behind:
-``snapshots.py``.  Servers come and go: ``changes.py``.  What may leave before what is on disk: ``state.py`` and
-``journal.py``.  What the engine does: ``engine.py``.
+``snapshots.py``.  Servers come and go: ``changes.py``.  Histories differ: ``divergence.py``.  What may leave before
+what is on disk: ``state.py`` and ``journal.py``.  What the engine does: ``engine.py``.
 """
 
 from collections.abc import Callable
@@ -135,7 +135,7 @@ class RaftCore:
     def read(self, now: float, token: int) -> None:
         """Ask for an index at which ``token`` reads linearizably; a halted server would not get that far."""
         self.state.now = now
-        if self.is_halted:
+        if self.is_halted or self.state.divergence.why:
             self.reads.failed.append(token)
         else:
             self.reads.request(token)
@@ -307,6 +307,7 @@ class RaftCore:
 
     def _won(self) -> None:
         self.state.leader = self.state.self_id
+        self.state.divergence.end()
         self.handover.drop()
         self.election.reset()
         self.leader.won()
@@ -337,6 +338,8 @@ class RaftCore:
     def _on_append(self, sender: str, append: Append) -> None:
         if self.terms.hear_leader(sender, append.term):
             self.follower.on_append(sender, append)
+            if self.state.divergence.why:
+                self.reads.fail_all()
         else:
             self.terms.answer_old(sender, AppendReply(self.state.engine.term, 0, False, 0))
 
@@ -349,6 +352,8 @@ class RaftCore:
     def _on_snapshot_chunk(self, sender: str, chunk: SnapshotChunk) -> None:
         if not self.terms.hear_leader(sender, chunk.term):
             self.terms.answer_old(sender, SnapshotReply(self.state.engine.term, 0, 0, False))
+            return
+        if not self.follower.takes_snapshot(sender, chunk):
             return
         snapshot = self.receiver.on_chunk(sender, chunk)
         if snapshot is not None:

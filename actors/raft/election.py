@@ -15,7 +15,8 @@ Rules:
 4. A refused connection is evidence that the leader's *process* is dead.  Who has it does not wait for the election
    timeout, and votes for others at once; who has not goes by the timeout.  So one bad link deposes nobody, and a leader
    that was killed is replaced in a fraction of a timeout.
-5. A server with the log of another cluster never gets here: links drop its frames.
+5. Nobody votes for a server that, as leader, contradicted what is committed here (divergence.py).
+6. A server with the log of another cluster never gets here: links drop its frames.
 """
 
 from typing import Literal
@@ -97,7 +98,9 @@ class Election:
 
     def on_request(self, sender: str, request: VoteRequest) -> None:
         """Answer a VoteRequest; a higher term has been adopted by now if it was to be (``moves_term``)."""
-        if request.pre:
+        if sender in self._state.divergence.leaders:
+            self._answer(sender, request, granted=False)
+        elif request.pre:
             granted = request.term > self._state.engine.term and not self._state.hears_leader()
             self._answer(sender, request, granted and self._is_up_to_date(request))
         else:

@@ -11,11 +11,12 @@ Rules:
 3. The commit index follows the leader's, but only as far as this term's leader's entries have been compared.
 4. A mismatch is answered with the index before the first entry of the conflicting term, not below the commit index,
    and with the last one at which the logs can be equal: what lies behind it is not what the leader takes to be here.
+5. A leader that would replace what is committed here is not heard out any more (divergence.py).
 """
 
 import logging
 
-from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
+from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply, SnapshotChunk
 from actors.raft.state import RaftState
 from storage.log_table import Entry
 
@@ -27,12 +28,12 @@ class Follower:
 
     def __init__(self, state: RaftState) -> None:
         self._state = state
-        self._defied_term = 0
-        """The last term whose leader's log differs from what is committed here."""
 
     def on_append(self, leader: str, append: Append) -> None:
         """Compare, append what is new, answer."""
         state = self._state
+        if leader in state.divergence.leaders:
+            return
         if not _is_run(append):
             _log.warning("dropped an append of %s whose entries are not a run of indexes", leader)
             return
@@ -44,26 +45,39 @@ class Follower:
         if new and not self._take(leader, append, new):
             return
         state.verified_index = max(state.verified_index, end)
+        if state.divergence.why and state.verified_index >= state.engine.commit:
+            state.divergence.end()
         state.engine.learn_commit(min(append.commit, state.verified_index))
         state.outbox.promise(leader, AppendReply(state.engine.term, append.sequence, True, end))
 
     def on_heartbeat(self, leader: str, heartbeat: Heartbeat) -> None:
         """The leader lives; learn its commit index as far as our log is known to be its log."""
         state = self._state
+        if leader in state.divergence.leaders:
+            return
         state.engine.learn_commit(min(heartbeat.commit, state.verified_index))
         state.freshness.heard(state.now, heartbeat.commit)
         if heartbeat.wants_reply:
             state.outbox.send(leader, HeartbeatReply(heartbeat.term, heartbeat.round, state.verified_index))
 
+    def takes_snapshot(self, leader: str, chunk: SnapshotChunk) -> bool:
+        """Whether a leader's snapshot is of the history that is committed here, as far as can be told."""
+        state = self._state
+        if leader in state.divergence.leaders:
+            return False
+        if chunk.index <= state.engine.commit and not state.journal.agrees(chunk.index, chunk.snapshot_term):
+            self._defy(leader, chunk.term, chunk.index)
+            return False
+        return True
+
     def _matches(self, append: Append) -> bool:
-        """Whether the entry before is the leader's; what the anchor covers is committed and matches."""
-        journal = self._state.journal
-        return append.prev_index < journal.anchor_index or journal.term_at(append.prev_index) == append.prev_term
+        """Whether the entry before is the leader's."""
+        return self._state.journal.agrees(append.prev_index, append.prev_term)
 
     def _new_entries(self, entries: list[Entry]) -> list[Entry]:
         journal = self._state.journal
         for position, (_, index, term) in enumerate(entries):
-            if index > journal.anchor_index and journal.term_at(index) != term:
+            if not journal.agrees(index, term):
                 return entries[position:]
         return []
 
@@ -100,11 +114,17 @@ class Follower:
         state.outbox.promise(leader, AppendReply(state.engine.term, append.sequence, False, hint, end))
 
     def _defy(self, leader: str, term: int, index: int) -> None:
-        """Say once a term that the leader's log is not what is committed here."""
-        if term > self._defied_term:
-            self._defied_term = term
-            commit = self._state.engine.commit
-            _log.critical("%s asks to replace committed entry %d (commit index %d); refused", leader, index, commit)
+        """The leader's log is not what is committed here."""
+        state = self._state
+        server = state.configuration.get(leader)
+        name = server.name if server else leader
+        state.divergence.begin(
+            leader,
+            f"{name}, which leads term {term}, asks to replace committed entry {index}: this server's data directory, "
+            "or that of others, was put back from an older copy. It answers no reads from its store: start it as a new "
+            "server, with --peer and an empty --data-dir",
+        )
+        _log.critical("%s", state.divergence.why)
 
 
 def _is_run(append: Append) -> bool:

@@ -118,6 +118,13 @@ class Journal(EngineJournal):
         position = index - self._log[0][1]
         return self._log[position][2] if 0 <= position < len(self._log) else None
 
+    def agrees(self, index: int, term: int) -> bool:
+        """Whether a log with an entry of this term at this index can be ours up to there, as far as ours still says.
+
+        Behind the anchor it says that terms never fall along a log.
+        """
+        return term <= self.anchor_term if index < self.anchor_index else self.term_at(index) == term
+
     def entries(self, first: int, last: int) -> list[Entry]:
         """Entries first..last, both included; only those after the anchor."""
         base = self._log[0][1]

@@ -186,7 +186,8 @@ class Results:
     """To the gateway: (key, code, result) of proposals and reads.
 
     code: ``ok``, or ``not_leader``, ``no_leader``, ``overloaded``, ``too_large``: certainly not applied; or
-    ``outcome_unknown``.  applied: the index the answers reflect.  age_ms: how long ago that was all
+    ``outcome_unknown``; or, of a read, ``diverged``, and the result says how (actors/raft/divergence.py).
+    applied: the index the answers reflect.  age_ms: how long ago that was all
     there was, as far as this server knows (actors/raft/freshness.py); AGE_UNKNOWN_MS if it never knew.
     """
 
@@ -198,7 +199,10 @@ class Results:
 @message("raft.follow")
 @frozen
 class Follow:
-    """From the gateway: say with one `Stirred` when entries behind this index are applied, also if they are already."""
+    """From the gateway: say with one `Stirred` when entries behind this index are applied, also if they are already.
+
+    It is said, too, when reads are not answered any more.
+    """
 
     applied: int
 
@@ -206,7 +210,7 @@ class Follow:
 @message("raft.stirred")
 @frozen
 class Stirred:
-    """To the gateway: everything up to this index is applied."""
+    """To the gateway: everything up to this index is applied, and whoever reads is told what there is."""
 
     applied: int
 

@@ -330,7 +330,8 @@ class RaftActor(Actor):
         answers = self._applier.take_answers()
         if answers:
             self._gateway.tell(Results(answers, self._applier.applied, self._age_ms()))
-        if self._followed_from is not None and self._applier.applied > self._followed_from:
+        followed_from = self._followed_from
+        if followed_from is not None and (self._applier.applied > followed_from or self._core.state.divergence.why):
             self._followed_from = None
             self._gateway.tell(Stirred(self._applier.applied))
         if self._handing_over and not self._core.handover.is_under_way:

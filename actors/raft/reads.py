@@ -10,6 +10,8 @@ Rules:
    arrived to be answered by a majority of the current voters.  One round serves every read that waits.  It goes to a
    bare majority first, since every further answer costs a turn and tells nothing; to everybody if that takes too long.
 3. A leader that steps down fails its reads; they have changed nothing, so they may be tried again.
+4. A follower answers from what it has compared with this term's leader's log.  Of what it had committed before, after a
+   restart, it does not know yet that the leader has it too (divergence.py); a read that needs no more fails.
 """
 
 from math import inf
@@ -90,7 +92,11 @@ class Reads:
         if reply.index < 0:
             self.failed.extend(remote.tokens)
             return
-        self._state.engine.learn_commit(min(reply.index, self._state.verified_index))
+        state = self._state
+        if state.verified_index < state.engine.commit >= reply.index:
+            self.failed.extend(remote.tokens)
+            return
+        state.engine.learn_commit(min(reply.index, state.verified_index))
         self.ready.append((reply.index, remote.tokens))
 
     def flush(self) -> None:

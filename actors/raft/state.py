@@ -18,6 +18,7 @@ from attrs import define, field
 
 from actors.config import RaftTiming
 from actors.raft.configuration import Configuration, ConfigurationLog
+from actors.raft.divergence import Divergence
 from actors.raft.engine import Engine
 from actors.raft.freshness import Freshness
 from actors.raft.journal import Journal
@@ -84,6 +85,7 @@ class RaftState:
     """Until then the leader's process is taken for dead, because its port refused a connection."""
     verified_index: int = field(default=0)
     """As follower: up to here our log is known to equal the log of this term's leader; 0 in a new term."""
+    divergence: Divergence = field(factory=Divergence)
     freshness: Freshness = field(factory=Freshness)
 
     @property

@@ -41,6 +41,7 @@ def raft_status(core: RaftCore, applier: Applier, disk: Disk) -> dict[str, Any]:
         "standbys": [s.name for s in configuration.servers if not s.voter],
         "quorum": _has_quorum(core),
         "storage_error": disk.error,
+        "divergence": state.divergence.why,
         "peers": [_peer(core, server) for server in configuration.servers],
     }
 

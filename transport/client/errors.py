@@ -34,6 +34,10 @@ class NoLeader(ClientError):  # noqa: N818
     exit_code = 4
 
 
+class Diverged(NoLeader):
+    """The server answers no read from its own store: it has a history that its cluster has not.  Ask another one."""
+
+
 class OutcomeUnknown(ClientError):  # noqa: N818
     """The request was sent and not answered: it may or may not have been carried out.
 
@@ -81,6 +85,7 @@ class RequestFailed(ClientError):  # noqa: N818
 _BY_CODE: dict[str, type[ClientError]] = {
     Code.BAD_REQUEST: BadRequest,
     Code.NO_LEADER: NoLeader,
+    Code.DIVERGED: Diverged,
     Code.OUTCOME_UNKNOWN: OutcomeUnknown,
     Code.SESSION_EXPIRED: SessionExpired,
     Code.TOO_LARGE: TooLarge,

@@ -36,6 +36,8 @@ class Code(StrEnum):
     """The request makes no sense to the server; trying again cannot help."""
     NO_LEADER = "no_leader"
     """No leader could be reached in time. The request was certainly not carried out."""
+    DIVERGED = "diverged"
+    """The server has committed what its cluster has not, and answers no read from that: another server can be asked."""
     OUTCOME_UNKNOWN = "outcome_unknown"
     """The request may or may not have been carried out."""
     SESSION_EXPIRED = "session_expired"

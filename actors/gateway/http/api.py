@@ -69,6 +69,7 @@ _STATUS: Final = {
     Code.TOO_LARGE: 413,
     Code.FAILED: 500,
     Code.NO_LEADER: 503,
+    Code.DIVERGED: 503,
     Code.OVERLOADED: 503,
     Code.TIMEOUT: 504,
     Code.OUTCOME_UNKNOWN: 504,

@@ -160,7 +160,7 @@ _ERRORS: Final = {
     415: "The body is encoded; it would be stored as it is.",
     421: "The request is meant for another host.",
     500: "The server failed.",
-    503: "Certainly not done: no leader, or too much to do. Try again.",
+    503: "Certainly not done: no leader, too much to do, or a history that the cluster has not. Try again.",
     504: "No answer in time: a write may or may not have been done.",
 }
 NO_METHOD: Final = (405, "The path has no such method; the header `Allow` names those that it has.")

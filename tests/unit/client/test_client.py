@@ -239,6 +239,22 @@ async def test_no_leader_is_tried_again_elsewhere() -> None:
         assert (count(one, "write") >= 1, count(two, "write")) == (True, 1)
 
 
+async def test_a_server_that_has_diverged_is_left_alone() -> None:
+    """It answers no read from its store; another one does."""
+    served = Script()
+
+    def diverged(request: Request) -> Served:
+        return Response(request.id, "diverged", b"", "not here") if request.op == "read" else served(request)
+
+    with FakeServer(diverged) as one, FakeServer(served) as two:
+        async with Client(one.address, two.address) as client:
+            await until(lambda: all(link.is_up for link in client._links.values()))
+            client._preferred = one.address
+            assert (await client.kv.get_stale("a")).answer is None
+
+        assert (count(one, "read") >= 1, count(two, "read")) == (True, 1)
+
+
 async def test_no_leader_anywhere_ends_at_the_deadline() -> None:
     """Certain: nothing was changed."""
     script = Script(lambda request: Response(request.id, "no_leader", b"", "no leader"))

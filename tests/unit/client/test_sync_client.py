@@ -15,6 +15,7 @@ from transport import keys
 from transport.client.errors import (
     BadRequest,
     ClientError,
+    Diverged,
     NoLeader,
     NotFound,
     OutcomeUnknown,
@@ -68,6 +69,7 @@ def test_proposals_and_reads() -> None:
     ("code", "kind", "exit_code"),
     [
         ("no_leader", NoLeader, 4),
+        ("diverged", Diverged, 4),
         ("outcome_unknown", OutcomeUnknown, 4),
         ("overloaded", Overloaded, 1),
         ("too_large", TooLarge, 1),

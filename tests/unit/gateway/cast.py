@@ -69,6 +69,7 @@ class Raft(Actor):
             "standbys": [],
             "quorum": bool(leader),
             "storage_error": "",
+            "divergence": self.server.divergence,
             "peers": [
                 {
                     "name": name,
@@ -223,6 +224,7 @@ class Server:
         self.identity = Identity(NAMES[address], NAMES[address], address, boot=1, cluster_id=cluster_id)
         self.leader = ""
         self.answers = True
+        self.divergence = ""
         self.batches: list[list[bytes]] = []
         self.log: list[str] = []
         self.may_leave = True

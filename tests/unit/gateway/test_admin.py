@@ -149,6 +149,20 @@ async def test_health_names_what_is_wrong() -> None:
         assert {check["name"] for check in ill["checks"] if not check["ok"]} == {"leader", "quorum"}
 
 
+@story
+async def test_health_and_status_name_a_divergence() -> None:
+    """It has a leader and a quorum, and is not well: what is committed here is not the cluster's."""
+    async with Server(CONFIG) as server:
+        await server.follow(TWO)
+        server.divergence = "two, which leads term 3, asks to replace committed entry 9"
+        report = await server.value("health")
+
+        failed = {check["name"]: check["detail"] for check in report["checks"] if not check["ok"]}
+        assert failed == {"history": server.divergence}
+        assert (report["healthy"], report["ready"]) == (False, False)
+        assert (await server.value("status"))["divergence"] == server.divergence
+
+
 @pytest.mark.parametrize(("cluster_id", "words"), [("c1", "Raft configuration"), ("", "has not joined a cluster yet")])
 def test_a_server_in_no_configuration_is_not_ready(cluster_id: str, words: str) -> None:
     """It may have a leader's word and still nothing to vouch for."""

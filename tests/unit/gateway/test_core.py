@@ -198,6 +198,19 @@ def test_a_stale_read_needs_no_leader() -> None:
     assert bench.value(1) == [b"old", 5, 1_234]
 
 
+def test_a_stale_read_of_a_server_that_has_diverged_is_refused_at_once() -> None:
+    """With Raft's words, and not asked again here: it would be refused again."""
+    bench = Bench()
+    bench.follow()
+    bench.read(1, b"q", "stale")
+    ((key, _, _),) = bench.queries()
+    bench.results((key, "diverged", b"entry 3 is another one"))
+
+    assert bench.code(1) == "diverged"
+    assert bench.answers[1].message == "entry 3 is another one"
+    assert bench.turn() == []
+
+
 def test_without_a_leader_a_request_ends_at_its_deadline_and_says_that_nothing_was_done() -> None:
     """No leader known: the request waits, is never sent, and the answer is certain."""
     bench = Bench()

@@ -34,6 +34,8 @@ class Desk:
         self.followed: int | None = None
         self.answers: dict[int, Response] = {}
         self.is_full = False
+        self.divergence = b""
+        """Why Raft's actor answers no read."""
 
     def ask(self, number: int, key: str, after: int, *, is_prefix: bool = True, timeout_s: float = 20.0) -> None:
         """A client's question."""
@@ -65,6 +67,8 @@ class Desk:
                 self._stir()
                 continue
             batch = [(key, "ok", self.store.read(query[1:])) for key, query, _ in message.batch]
+            if self.divergence:
+                batch = [(key, "diverged", self.divergence) for key, _, _ in message.batch]
             assert self.watches.results(batch) == []
             self.flush()
 
@@ -248,6 +252,30 @@ def test_a_reader_that_fell_behind_tears_no_watch(monkeypatch: pytest.MonkeyPatc
     assert isinstance(gone, Failed)
     assert isinstance(told, Changes)
     assert [one.revision for one in told.changes] == [16, 17, 18, 19, 20]
+
+
+def test_a_server_that_has_diverged_tells_nothing_more() -> None:
+    """Who waits is sent elsewhere as soon as Raft's actor says that something is different, and so is who comes."""
+    desk = Desk()
+    desk.apply(put("a", b"1"))
+    desk.ask(1, "a", 1)
+    desk.ask(2, "b", 0, is_prefix=False)
+    desk.serve()
+    assert not desk.answers
+
+    desk.divergence = b"entry 3 is another one"
+    desk.watches.stirred(desk.applied)
+    desk.flush()
+    desk.serve()
+    desk.ask(3, "a", 0)
+    desk.serve()
+
+    assert {(answer.code, answer.message) for answer in desk.answers.values()} == {
+        ("diverged", "entry 3 is another one")
+    }
+    assert (len(desk.answers), desk.watches.count) == (3, 0)
+    desk.pass_time(100.0)
+    assert not desk.mail, "nobody waits, so nobody reads"
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -6,8 +6,9 @@ follows prevLogIdx, matching and applied entries included, and steps back one en
 
 Rules:
 1. A matching prefix is cut off.  If nothing is new, nothing is written, and just that much is acknowledged.
-2. Only an entry of another term at the same index truncates, and never at or below the commit index: a leader whose log
-   differs there breaks Raft, and gets no answer, since any answer would make it ask again at once.
+2. Only another entry at the same index truncates, and never at or below the commit index: a leader whose log differs
+   there breaks Raft, and gets no answer, since any answer would make it ask again at once.  By Raft entries of one
+   index and term are the same; where servers have forgotten a term and led it again they are not: bytes are compared.
 3. The commit index follows the leader's, but only as far as this term's leader's entries have been compared.
 4. A mismatch is answered with the index before the first entry of the conflicting term, not below the commit index,
    and with the last one at which the logs can be equal: what lies behind it is not what the leader takes to be here.
@@ -72,12 +73,12 @@ class Follower:
 
     def _matches(self, append: Append) -> bool:
         """Whether the entry before is the leader's."""
-        return self._state.journal.agrees(append.prev_index, append.prev_term)
+        return self._state.journal.agrees(append.prev_index, append.prev_term, append.prev_crc)
 
     def _new_entries(self, entries: list[Entry]) -> list[Entry]:
         journal = self._state.journal
-        for position, (_, index, term) in enumerate(entries):
-            if not journal.agrees(index, term):
+        for position, entry in enumerate(entries):
+            if not journal.contains(entry):
                 return entries[position:]
         return []
 

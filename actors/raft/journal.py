@@ -12,6 +12,7 @@ Rules:
 4. Positions (the engine's calls) count from the anchor; indexes are Raft's.
 """
 
+import zlib
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, overload
@@ -118,12 +119,26 @@ class Journal(EngineJournal):
         position = index - self._log[0][1]
         return self._log[position][2] if 0 <= position < len(self._log) else None
 
-    def agrees(self, index: int, term: int) -> bool:
+    def checksum_at(self, index: int) -> int:
+        """Of an entry's bytes; 0 for one that is not here."""
+        position = index - self.anchor_index
+        return zlib.crc32(self._log[position][0]) if 0 < position < len(self._log) else 0
+
+    def agrees(self, index: int, term: int, crc: int = 0) -> bool:
         """Whether a log with an entry of this term at this index can be ours up to there, as far as ours still says.
 
-        Behind the anchor it says that terms never fall along a log.
+        Behind the anchor it says that terms never fall along a log.  crc: the entry's checksum, 0 if that is not known.
         """
-        return term <= self.anchor_term if index < self.anchor_index else self.term_at(index) == term
+        if index < self.anchor_index:
+            return term <= self.anchor_term
+        return self.term_at(index) == term and (not crc or self.checksum_at(index) in (0, crc))
+
+    def contains(self, entry: Entry) -> bool:
+        """Whether this very entry is in our log, as far as ours still says."""
+        data, index, term = entry
+        if not self.agrees(index, term):
+            return False
+        return index <= self.anchor_index or self._log[index - self.anchor_index][0] == data
 
     def entries(self, first: int, last: int) -> list[Entry]:
         """Entries first..last, both included; only those after the anchor."""

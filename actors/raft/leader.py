@@ -320,4 +320,5 @@ class Leader:
         state = self._state
         commit = min(state.engine.commit, state.journal.durable_index)
         sequence = self.progress[peer].sent(entries)
-        state.outbox.send(peer, Append(state.engine.term, sequence, prev, prev_term, commit, entries))
+        crc = 0 if state.engine.match_index(peer) else state.journal.checksum_at(prev)
+        state.outbox.send(peer, Append(state.engine.term, sequence, prev, prev_term, commit, entries, crc))

@@ -57,7 +57,10 @@ class TimeoutNow:
 @message("raft.append")
 @frozen
 class Append:
-    """AppendEntries (Raft §5.3).  sequence: numbers the leader's appends to one peer within a term."""
+    """AppendEntries (Raft §5.3).  sequence: numbers the leader's appends to one peer within a term.
+
+    prev_crc: the checksum of the entry before, as long as the peer has acknowledged nothing in this term; else 0.
+    """
 
     term: int
     sequence: int
@@ -65,6 +68,7 @@ class Append:
     prev_term: int
     commit: int
     entries: list[Entry]
+    prev_crc: int = 0
 
 
 @message("raft.append_reply")

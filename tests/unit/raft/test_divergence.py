@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -33,9 +34,18 @@ LONG_S = 8.0
 CONTRADICTION = Append(2, 1, 2, 1, commit=2, entries=[(b"\x01", COMMITTED, 2)])
 
 
-def settled_stage() -> Stage:
+def unjudged_stage(servers: int = 3) -> Stage:
+    """The judge looks away: its claims do not hold for disks that forget."""
+    with mock.patch.object(stage_module, "Judge", mock.MagicMock):
+        stage = Stage(voters=servers)
+    for one in stage.servers.values():
+        one.conduct = mock.MagicMock()
+    return stage
+
+
+def settled_stage(stage: Stage | None = None) -> Stage:
     """s0 leads term 1, and all have committed entry 3."""
-    stage = Stage()
+    stage = stage or Stage()
     stage.elect("s0")
     stage.propose("s0")
     stage.settle()
@@ -176,6 +186,56 @@ def test_a_contradiction_behind_the_log_is_found() -> None:
     assert not stage.letters(AppendReply)
 
 
+@pytest.mark.parametrize(
+    "append",
+    [
+        Append(1, 9, 3, 1, commit=2, entries=[], prev_crc=1),
+        Append(1, 9, 2, 1, commit=2, entries=[(b"\x02another", COMMITTED, 1)]),
+    ],
+    ids=["before it", "among them"],
+)
+def test_another_entry_of_the_same_term_is_found(append: Append) -> None:
+    """Servers that have forgotten a term may lead it again, with other entries."""
+    stage = settled_stage()
+
+    stage.hand(Letter("s0", "s1", append))
+
+    assert "asks to replace committed entry 3" in why(stage, "s1")
+    assert not stage.letters(AppendReply)
+
+
+def test_another_entry_of_the_same_term_that_is_not_committed_is_replaced() -> None:
+    """First it is not taken for the leader's, then it goes, as one of another term would."""
+    stage = settled_stage(unjudged_stage())
+    stage.propose("s0")
+    stage.settle()
+    assert (stage.last_index("s1"), stage.commit("s1")) == (4, COMMITTED)
+
+    stage.hand(Letter("s0", "s1", Append(1, 9, 4, 1, commit=3, entries=[], prev_crc=1)))
+    (refused,) = stage.letters(AppendReply)
+    assert (refused.success, refused.match, refused.end) == (False, COMMITTED, COMMITTED)
+    stage.lose()
+    stage.hand(Letter("s0", "s1", Append(1, 10, 3, 1, commit=3, entries=[(b"\x02another", 4, 1)])))
+
+    (taken,) = stage.letters(AppendReply)
+    assert (taken.success, taken.match) == (True, 4)
+    assert stage.state("s1").journal.entries(4, 4) == [(b"\x02another", 4, 1)]
+
+
+def test_a_leader_says_what_stands_before_until_something_is_acknowledged() -> None:
+    """So each log is compared once in a term, and the appends that follow cost nothing more."""
+    stage = settled_stage()
+    stage.call_election("s2")
+    while not stage["s2"].leads:
+        stage.deliver()
+    last = stage.state("s2").journal.entries(COMMITTED, COMMITTED)[0][0]
+
+    assert {append.prev_crc for append in stage.letters(Append, source="s2")} == {zlib.crc32(last)}
+    stage.settle()
+    stage.propose("s2")
+    assert {append.prev_crc for append in stage.letters(Append, source="s2")} == {0}
+
+
 def test_a_snapshot_that_contradicts_is_found() -> None:
     """It ends where entries are committed here, with a term that is not theirs."""
     stage = settled_stage()
@@ -215,18 +275,16 @@ def test_it_ends_when_it_leads_itself() -> None:
     assert why(stage, "s1") == ""
 
 
-@pytest.mark.parametrize("elections", [0, 3], ids=["the others' terms are newer", "its term is newer"])
+@pytest.mark.parametrize(
+    "elections", [0, 1, 3], ids=["its term is older", "its term is the others'", "its term is newer"]
+)
 @pytest.mark.parametrize("servers", [3, 5])
 def test_a_majority_settles_it(elections: int, servers: int) -> None:
     """A majority is put back and goes on; who comes later with what they have lost rules nobody, and reads nothing.
 
     Where its term is the newest its log is, too, so that it may well be elected: those who contradict it depose it.
-    The judge looks away: its claims do not hold for disks that forget.
     """
-    with mock.patch.object(stage_module, "Judge", mock.MagicMock):
-        stage = Stage(voters=servers)
-    for one in stage.servers.values():
-        one.conduct = mock.MagicMock()
+    stage = unjudged_stage(servers)
     stage.elect("s0")
     stage.propose("s0", 2)
     stage.pass_time(0.5)
@@ -250,8 +308,8 @@ def test_a_majority_settles_it(elections: int, servers: int) -> None:
         one.start(stage.now, seed=7 + int(id_[1]))
         one.conduct = mock.MagicMock()
     stage.pass_time(LONG_S)
-    stage.elect(back[1])
-    stage.propose(back[1], 2)
+    (leader,) = [id_ for id_ in back if stage[id_].leads]
+    stage.propose(leader, 2)
     stage.pass_time(0.5)
     new = stage[back[0]].values
     stage.cut_off.clear()

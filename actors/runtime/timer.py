@@ -49,8 +49,8 @@ class Timer:
         loop = system.loop
         system.loop_lag.note(self._due_s)
         if self.period_s is not None:
-            # Ticks that were missed are skipped, not made up for.
-            missed = (loop.time() - self._due_s) // self.period_s
+            # Ticks that were missed are skipped, not made up for.  The loop may call a trifle early, too.
+            missed = max((loop.time() - self._due_s) // self.period_s, 0.0)
             self._due_s += (missed + 1) * self.period_s
             self._handle = loop.call_at(self._due_s, self._fire)
         if self._waits:

@@ -65,6 +65,13 @@ async def test_missed_ticks_are_skipped() -> None:
 
 
 @story
+async def test_a_tick_that_comes_a_trifle_early_comes_once() -> None:
+    """The loop calls what is due within its clock's resolution; a tick is not due again for being so early."""
+    async with Stage() as stage:
+        assert await timed(stage, "every 2 ping", "busy 1.9999999999", seconds=5) == ["ping 2", "ping 4"]
+
+
+@story
 async def test_queued_input_comes_before_a_due_timer() -> None:
     """A timer's message goes to the tail: a heartbeat that waits is seen before its absence is acted on."""
     async with Stage() as stage:

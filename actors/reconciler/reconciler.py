@@ -14,7 +14,7 @@ from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Decided, Pass, ReconcilerStatusRequest, RemoveServer
 from actors.reconciler.plan import Decision, Planner
 from actors.reconciler.policy import Policy
-from actors.runtime.actor import Actor, AskError, Context, Sender, handles
+from actors.runtime.actor import Actor, AskError, Context, Sender, Timer, handles
 from transport.wire import Json
 
 PASS_EVERY_S = 2.0
@@ -36,6 +36,8 @@ class Reconciler(Actor):
         self._leads = False
         self._is_looking = False
         self._look_again = False
+        self._next_look: Timer | None = None
+        """The one that is due before the regular one."""
         self._reasons: dict[str, str] = {}
         self._events = context.ref("events")
 
@@ -78,6 +80,8 @@ class Reconciler(Actor):
             self._look_again = True
         else:
             self._is_looking = True
+            if self._next_look is not None:
+                self._next_look.cancel()
             self.context.spawn(self._look(), name="pass")
 
     async def _look(self) -> None:
@@ -91,7 +95,7 @@ class Reconciler(Actor):
             self._look_again = False
             next_pass_s = NEXT_PASS_S
         if next_pass_s < PASS_EVERY_S:
-            self.context.after(next_pass_s, Pass())
+            self._next_look = self.context.after(next_pass_s, Pass())
 
     async def _pass(self) -> float:
         """Compare, and make the change that is due; returns how long until the next look, in seconds."""

@@ -8,9 +8,9 @@ from actors.gossip.messages import MemberChanged, MembersRequest, MembersView
 from actors.raft.configuration import SERVERS_MAX, ChangeRefusedError
 from actors.raft.messages import Configure, LeaderChanged, RaftView, ViewRequest
 from actors.reconciler.messages import Decided, ReconcilerStatusRequest, RemoveServer
-from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, Reconciler
+from actors.reconciler.reconciler import ASK_TIMEOUT_S, PASS_EVERY_S, WAITING_PASS_S, Reconciler
 from actors.runtime.actor import Actor, Context, Sender, handles
-from tests.unit.reconciler.stage import LATER_S, LEADER, Stage, member, policy
+from tests.unit.reconciler.stage import LATER_S, LEADER, Stage, address_of, member, policy
 from tests.unit.runtime.stage import Stage as System
 from tests.unit.runtime.virtual_time import story
 from transport.wire import Json
@@ -260,6 +260,24 @@ async def test_j13_a_thousand_events_are_one_look() -> None:
         await system.settle(1.0)
 
         assert world.passes - before < 20
+
+
+@story
+async def test_j13_whatever_wakes_it_while_something_waits_is_one_look() -> None:
+    """J13: while an address waits for its owner to go it looks ten times a second, and not more with each event."""
+    async with System() as system:
+        world = World(Stage("ab"))
+        world.cluster.become("failed", "b")
+        world.cluster.members["d"] = member("d", address=address_of("b"))
+        await played(system, world)
+        lead(system)
+        for _ in range(60):
+            system.tell("reconciler", MemberChanged(member("d"), ""))
+            await system.settle(1.0)
+        before = world.passes
+        await system.settle(10.0)
+
+        assert world.passes - before <= 10.0 / WAITING_PASS_S + 10.0 / PASS_EVERY_S
 
 
 @story

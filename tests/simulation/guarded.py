@@ -202,7 +202,7 @@ class GuardedProcess(Process):
 
     def _arm(self) -> None:
         server, now = self.server, self.simulation.clock.now
-        at = max(now, (server.core.next_deadline() - server.offset_s) / server.rate) + _TICK_SLACK_S
+        at = max(now, (server.next_deadline(now) - server.offset_s) / server.rate) + _TICK_SLACK_S
         if at < self._tick_at:
             self._tick_at = at
             self._later_for_raft(at - now, partial(self._tick, at))

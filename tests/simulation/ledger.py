@@ -11,16 +11,23 @@ from collections.abc import Sequence
 import msgspec
 from attrs import define, field
 
-from actors.raft.entries import configuration_of, is_configuration
-from storage.kv_protocol import Changed, Page, decode_result
+from actors.raft.entries import configuration_of, is_configuration, time_of
+from storage.kv_protocol import Answered, Changed, KvResult, Leased, Page, decode_result
 from storage.log_table import Entry
 from storage.raft_messages import SnapshotSave
 from tests.simulation.invariants import Invariant, violated
+from tests.simulation.lease_book import LeaseBook
 
 Effect = tuple[bytes, bytes]
-"""A command that reached the application's state machine, and its result."""
+"""A command that reached the application's state machine, or the end of a lease (ENDED), and its result."""
+
+ENDED = "ended"
+"""What the end of a lease is called where commands have their names; its argument is the lease."""
 
 _CHANGED = b"\x92\xa7changed"
+_OF_LEASES = b"\x92\xa5grant", b"\x92\xa5renew", b"\x92\xa6revoke"
+"""How commands begin that may be alike although they were asked for one by one."""
+_OF_HOLDERS = (*_OF_LEASES, b"\x92\xa5ended", b"\x94\xa3txn")
 
 
 @define
@@ -31,9 +38,12 @@ class Ledger:
     effects: dict[int, Sequence[Effect]] = field(factory=dict)
     """By index: what applying its entry did, on whichever server was first."""
     applied_at: dict[bytes, int] = field(factory=dict)
-    """The index at which a command was applied; no two commands are alike."""
-    revisions: dict[int, dict[str, bytes]] = field(factory=dict)
-    """By revision of the key-value store: the keys it changed, a batch's all, with the values that it gave them."""
+    """The index at which a command was applied; no two commands are alike, but those of leases."""
+    revisions: dict[int, dict[str, bytes | None]] = field(factory=dict)
+    """By revision of the key-value store: the keys it changed, a batch's all, with the values that it gave them; None:
+    it removed them.
+    """
+    leases: LeaseBook = field(factory=LeaseBook)
     states: dict[int, int] = field(factory=dict)
     """By index: a checksum of the state there, as far as somebody made a snapshot."""
     acknowledged: set[bytes] = field(factory=set)
@@ -62,13 +72,18 @@ class Ledger:
         known = self.effects.get(index)
         if known is None:
             self.effects[index] = effects
+            self.leases.advance(time_of(entry[0]))
             for command, result in effects:
                 before = self.applied_at.setdefault(command, index)
-                if before != index:
+                if before != index and not command.startswith(_OF_LEASES):
                     violated(Invariant.EXACTLY_ONCE, f"{command!r} of entry {index} was applied with entry {before}")
-                self._note_revision(command, result)
+                if command.startswith(_OF_HOLDERS):
+                    self._note_of_holder(command, decode_result(result))
+                else:
+                    self._note_revision(command, result)
                 if command in self.rejected:
                     violated(Invariant.EXACTLY_ONCE, f"{command!r} is applied, and was said never to be")
+            self.leases.settle()
         elif known != effects:
             violated(
                 Invariant.STATE_MACHINE_SAFETY,
@@ -82,7 +97,32 @@ class Ledger:
             name, *arguments = msgspec.msgpack.decode(command)
             place = 2 if name == "cas" else 1
             keys, values = arguments if name == "put_many" else ([arguments[0]], [arguments[place]])
-            self.revisions[changed.revision] = dict(zip(keys, values, strict=True))
+            self._note_change(changed.revision, dict(zip(keys, values, strict=True)))
+
+    def _note_of_holder(self, command: bytes, answer: KvResult) -> None:
+        """What holders of locks do, whose transactions do nothing but put, and do nothing when a comparison fails."""
+        name, *arguments = msgspec.msgpack.decode(command)
+        match name, answer:
+            case "grant", Leased():
+                self.leases.granted(answer)
+            case "renew", _:
+                self.leases.renewed(arguments[0], answer)
+            case "revoke", _:
+                self.leases.revoked(arguments[0], answer)
+            case "ended", Changed(revision):
+                keys = self.leases.ended(arguments[0])
+                if keys:
+                    self._note_change(revision, dict.fromkeys(keys))
+            case "txn", Answered(succeeded=True, revision=revision):
+                self._note_change(revision, {key: value for _, key, value, _ in arguments[1]})
+                for _, key, _, lease in arguments[1]:
+                    if lease:
+                        self.leases.put(key, lease)
+
+    def _note_change(self, revision: int, changes: dict[str, bytes | None]) -> None:
+        if revision in self.revisions:
+            violated(Invariant.STATE_MACHINE_SAFETY, f"revision {revision} was given to {self.revisions[revision]} too")
+        self.revisions[revision] = changes
 
     def snapshot(self, server_id: str, index: int, state: int) -> None:
         """A server has frozen or restored the state at an index."""
@@ -130,15 +170,29 @@ class Ledger:
                 f"{key} = {value!r} was read at {revision}, which made {self.revisions.get(revision)}",
             )
 
-    def listed(self, page: Page) -> None:
-        """A client has listed all keys: they are what the changes up to the page's revision made, whole batches."""
-        made: dict[str, tuple[int, bytes]] = {}
-        for revision in sorted(self.revisions):
-            if revision <= page.revision:
-                made |= {key: (revision, value) for key, value in self.revisions[revision].items()}
+    def listed(self, page: Page, prefix: str = "") -> None:
+        """A client has listed all keys: they are what the changes up to the page's revision made, whole batches.
+
+        prefix: of the keys that it has asked for.
+        """
+        made = self._keys_at(page.revision, prefix)
         seen = {item.key: (item.revision, item.value) for item in page.items}
         if seen != made:
             violated(Invariant.ATOMIC, f"at {page.revision} the keys were {made}, and {seen} was listed")
+
+    def acquired(self, prefix: str, token: int, revision: int) -> None:
+        """A holder hears that it has the lock, as things were at a revision: every older key of the queue is gone."""
+        queue = sorted(made for made, _ in self._keys_at(revision, prefix).values())
+        if queue[:1] != [token]:
+            violated(Invariant.LOCKS, f"token {token} holds the lock at {revision}, and the queue is {queue}")
+
+    def _keys_at(self, revision: int, prefix: str) -> dict[str, tuple[int, bytes | None]]:
+        """What the changes up to a revision made: by key the revision of its last change, and its value."""
+        changed: dict[str, tuple[int, bytes | None]] = {}
+        for one in sorted(self.revisions):
+            if one <= revision:
+                changed |= {key: (one, value) for key, value in self.revisions[one].items()}
+        return {key: last for key, last in changed.items() if last[1] is not None and key.startswith(prefix)}
 
     def final(self, applied: int) -> None:
         """At the end every server has applied this much: everything acknowledged is in it."""

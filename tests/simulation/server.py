@@ -24,6 +24,8 @@ from actors.raft.messages import SnapshotChunk
 from actors.raft.snapshotting import TAIL_BYTES_MAX
 from actors.raft.turn import Turn
 from storage.kv import KeyValueStore
+from storage.kv_protocol import Changed, encode
+from storage.leases import Lease
 from storage.log_table import Entry
 from storage.raft_messages import SnapshotSave
 from storage.sessions import SessionLimits, SessionMachine
@@ -32,11 +34,11 @@ from tests.simulation.conduct import Conduct
 from tests.simulation.disk import SimDisk
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge, Seen
-from tests.simulation.ledger import Effect
+from tests.simulation.ledger import ENDED, Effect
 
 
 class WatchedStore(KeyValueStore):
-    """The key-value store, which notes the commands that reach it and their results."""
+    """The key-value store, which notes the commands that reach it and their results, and the leases that end."""
 
     def __init__(self, effects: list[Effect]) -> None:
         super().__init__()
@@ -47,6 +49,10 @@ class WatchedStore(KeyValueStore):
         result = super().apply(command)
         self._effects.append((command, result))
         return result
+
+    def _end(self, lease: Lease) -> None:
+        super()._end(lease)
+        self._effects.append((encode([ENDED, lease.id]), encode(Changed(self.revision))))
 
 
 def sessions_of(limits: SessionLimits) -> Callable[[list[Effect]], StateMachine]:
@@ -259,6 +265,10 @@ class SimServer:
 
     # --- the turn -------------------------------------------------------------------------------------------------
 
+    def next_deadline(self, now: float) -> float:
+        """When it has to have a turn at the latest, by its own clock."""
+        return min(self.core.next_deadline(), self.log_clock.next_deadline(self.clock(now)))
+
     def turn(self, now: float, entries_max: int) -> list[tuple[str, object]]:
         """Draw the consequences of the events so far; returns the messages that leave."""
         core = self.core
@@ -300,22 +310,32 @@ class SimServer:
         """Without anybody who reads it, it is lost."""
 
     def _propose(self, local_now: float) -> None:
+        if self.log_clock.is_end_due(local_now) and self._takes_proposals:
+            self._append(local_now, [])
         if not self.commands:
             return
         commands, self.commands = self.commands, []
         keys = [key for key, _ in commands]
-        core = self.core
-        if not core.state.engine.is_leader or core.handover.is_under_way:
+        if not self._takes_proposals:
             self.applier.refuse(keys, "not_leader")
             return
-        appended = None
-        if not self.is_disk_stuck and self.log_clock.is_known:
-            appended = core.propose(local_now, self.log_clock.entry(local_now, [command for _, command in commands]))
+        appended = self._append(local_now, [command for _, command in commands])
         if appended is None:
             self.applier.refuse(keys, "overloaded")
         else:
-            self.conduct.proposed(local_now, appended[1])
             self.applier.expect(*appended, keys)
+
+    @property
+    def _takes_proposals(self) -> bool:
+        return self.core.state.engine.is_leader and not self.core.handover.is_under_way
+
+    def _append(self, local_now: float, commands: Sequence[bytes]) -> tuple[int, int] | None:
+        if self.is_disk_stuck or not self.log_clock.is_known:
+            return None
+        appended = self.core.propose(local_now, self.log_clock.entry(local_now, commands))
+        if appended is not None:
+            self.conduct.proposed(local_now, appended[1])
+        return appended
 
     def _apply(self, entries_max: int) -> None:
         if self.is_restoring:

@@ -34,8 +34,12 @@ from tests.simulation.faults import Faults
 from tests.simulation.founding import guarded_processes
 from tests.simulation.gossip import SimGossip
 from tests.simulation.guarded import NOBODY, GuardedProcess
+from tests.simulation.holding import HOLDERS, SimHolder, has_holders
+from tests.simulation.holding import verdict_on as verdict_on_holders
 from tests.simulation.invariants import Invariant, violated
 from tests.simulation.judge import Judge
+from tests.simulation.lease_book import LeaseBook
+from tests.simulation.ledger import Ledger
 from tests.simulation.process import Process
 from tests.simulation.prudence import Prudence
 from tests.simulation.raw import raw_processes
@@ -50,7 +54,7 @@ from transport.wire import decode_body, encode_body, kind_of
 
 QUIET_S: Final = 20.0
 STEADY_S: Final = 3.0
-"""For how long nobody may call an election once all agree."""
+"""For how long nobody may call an election once all agree; by then every lease has ended."""
 SERVE_S: Final = 6.0
 """Within which every member answers a write and a read then, be it that it first gets a snapshot for them."""
 
@@ -70,7 +74,7 @@ class Simulation:
         self.weather = Weather.of(self._stream("weather"))
         self.network = network_of(self._stream("network"), self.counts)
         self.rng = self._stream("servers")
-        self.judge = Judge(is_strict=guard)
+        self.judge = Judge(is_strict=guard, ledger=Ledger(leases=LeaseBook(lambda: self.clock.now)))
         self.disk_s = self.weather.disk_s
         self.is_stormy = True
         self.history: list[Operation] = []
@@ -89,6 +93,8 @@ class Simulation:
         self.gossip = SimGossip(self, ids)
         watched = [process for process in self.processes.values() if isinstance(process, GuardedProcess)]
         self.watchers = [SimWatcher(self, number, watched) for number in range(len(RANGES) if guard else 0)]
+        holders = [SimHolder(self, number, watched) for number in range(HOLDERS if guard and has_holders(seed) else 0)]
+        self.holders = {holder.sender.routing_id: holder for holder in holders}
         make_client = SimClient if guard else RawClient
         self.clients: list[SimClient | RawClient] = [make_client(self, n) for n in range(self.weather.clients)]
 
@@ -103,6 +109,7 @@ class Simulation:
             self._storm()
             self._calm()
             self._check_history()
+            self._check_locks()
             self._check_watches()
 
     @property
@@ -142,6 +149,8 @@ class Simulation:
             client.start()
         for watcher in self.watchers:
             watcher.start()
+        for holder in self.holders.values():
+            holder.start()
         self._read(self._stream("reader"))
         for strike in schedule(self._stream("faults"), self.weather):
             self.clock.later(strike.at_s, partial(faults.strike, strike))
@@ -185,6 +194,8 @@ class Simulation:
         self.clock.run_until(self.clock.now + STEADY_S)
         if not leader.leads or leader.term != term:
             violated(Invariant.CONVERGENCE, f"{leader.id} lost term {term} in the calm")
+        if lasting := self.judge.ledger.leases.lasting:
+            violated(Invariant.CONVERGENCE, f"leases that nobody renews have not ended: {lasting}")
         members = [member.id for member in members_of(self.servers, leader)]
         for id_ in members:
             self.processes[id_].probe(Sender("", "", "", 0, routing_id=_PROBE))
@@ -219,6 +230,11 @@ class Simulation:
             violated(Invariant.CONVERGENCE, f"watchers were told up to {late}, and the last revision is {last}")
         if self.watchers and (verdict := verdict_on(self.watchers, revisions)).violations:
             violated(Invariant.WATCHES, str(verdict))
+
+    def _check_locks(self) -> None:
+        holders = list(self.holders.values())
+        if holders and (verdict := verdict_on_holders(holders, self.judge.ledger)).violations:
+            violated(Invariant.LOCKS, str(verdict))
 
     # --- servers --------------------------------------------------------------------------------------------------
 
@@ -324,6 +340,9 @@ class Simulation:
             return
         if sender.routing_id == _PROBE:
             self._answers[source] += response.code == "ok"
+            return
+        if holder := self.holders.get(sender.routing_id):
+            holder.answered(response)
             return
         delay_s = self.network.between()
         if delay_s is not None:

@@ -50,6 +50,12 @@ KINDS = (
     "client: write of many",
     "client: read of many",
     "client: stale read of many",
+    "lock: acquired",
+    "lock: released",
+    "lock: stood still",
+    "lock: died",
+    "lock: write under it",
+    "lock: late write refused",
     "history: linearizable",
 )
 

@@ -47,7 +47,7 @@ DELAY_MAX_S: Final = 0.05
 LOST_SHARE: Final = 0.02
 LEAVES_SHARE: Final = 0.2
 """How often a watcher goes to another server although it was answered."""
-_AT_SOME_TIME: Final = 0.0, 1e12
+AT_SOME_TIME: Final = 0.0, 1e12
 """When a change was made is told by its revision alone."""
 
 
@@ -185,10 +185,10 @@ class SimWatcher:
         return Operation(0, self._name, self._key, function, arguments, Outcome.OK, None, now, now)
 
 
-def verdict_on(watchers: Sequence[SimWatcher], revisions: Mapping[int, Mapping[str, bytes]]) -> Verdict:
+def verdict_on(watchers: Sequence[SimWatcher], revisions: Mapping[int, Mapping[str, bytes | None]]) -> Verdict:
     """Hold what watchers were told against what was changed; revisions: by revision the keys with their new values."""
     writes = [
-        Operation(0, "log", "", WRITE, tuple(_pairs(changes.items())), Outcome.OK, revision, *_AT_SOME_TIME)
+        Operation(0, "log", "", WRITE, tuple(_pairs(changes.items())), Outcome.OK, revision, *AT_SOME_TIME)
         for revision, changes in revisions.items()
     ]
     operations = [*writes, *(one for watcher in watchers for one in watcher.told)]

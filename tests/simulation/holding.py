@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 LOCK: Final = "l"
 GUARDED_KEY: Final = "guarded"
 HOLDERS: Final = 3
-RUNS_SHARE: Final = 0.25
-"""Of runs: so many have holders; such a run takes about a tenth longer."""
+RUNS_SHARE: Final = 0.2
+"""Of runs: so many have holders; such a run takes a quarter longer."""
 TTLS_MS: Final = 1_000, 1_500
 WRITES_MAX: Final = 4
 """Under one token."""

@@ -44,6 +44,8 @@ def test_a_port_that_is_taken_by_another_program(cluster: Cluster) -> None:
         server = Server(cluster.folder, f"server-{offset}", cluster.port(offset))
         cluster.servers.append(server)
         with socket.socket() as stranger:
+            # Connections of an earlier story's server there may not have been forgotten yet.
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             stranger.bind(("127.0.0.1", server.port + offset))
             stranger.listen()
             ends(server, 1, str(server.port + offset), "in use", option)

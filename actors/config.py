@@ -57,7 +57,7 @@ class RaftTiming:
     heartbeat_s: float = 0.15
     election_min_s: float = 0.5
     election_max_s: float = 1.0
-    spread_s: float = 0.005
+    spread_s: float = 0.01
     snapshot_entries: int = 8_192
     snapshot_bytes: int = 64 * 1024 * 1024
     tail_entries: int = 1_024

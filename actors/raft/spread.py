@@ -22,7 +22,7 @@ from attrs import define
 
 from actors.raft.state import RaftState
 
-QUICK = 0.3
+QUICK = 0.2
 
 _WEIGHT = 1 / 8
 """Of the latest time in the smoothed one: a few late answers in a hundred are nothing."""

@@ -309,5 +309,6 @@ class Listener:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                detail = "a connection ended early: a port scan, a health check, or a program that is no Quorate"
-                self._drops.count("handshake not finished", detail, level=logging.INFO)
+                # Servers do so themselves, to see whether anybody listens (probe.py): no news in a healthy cluster.
+                detail = "a connection ended early: another server's look who is there, a port scan, a health check"
+                self._drops.count("handshake not finished", detail, level=logging.DEBUG)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import pytest
 
-from tests.unit.transport.links.network import free_port
-from transport.address import Address
+from tests.unit.transport.links.network import Server, free_port, until
+from transport.address import Address, parse_address
 from transport.links.probe import Outcome, probe_tcp
 
 
@@ -18,6 +19,16 @@ async def test_a_listening_port_connects() -> None:
         listener.listen()
         probe = await probe_tcp(Address("127.0.0.1", listener.getsockname()[1]), 1.0)
     assert probe.outcome is Outcome.CONNECTED
+
+
+async def test_a_look_at_a_server_is_nothing_to_tell(caplog: pytest.LogCaptureFixture) -> None:
+    """Servers look at each other at every join and failover: counted there, and said to nobody who has not asked."""
+    async with Server() as server:
+        with caplog.at_level(logging.INFO):
+            assert (await probe_tcp(parse_address(server.address), 1.0)).outcome is Outcome.CONNECTED
+            await until(lambda: server.dropped("handshake not finished"), "it is counted")
+
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

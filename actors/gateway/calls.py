@@ -53,8 +53,9 @@ ELSEWHERE: Final = frozenset({NOT_LEADER, NO_LEADER})
 NOT_APPLIED: Final = ELSEWHERE | {OVERLOADED, TOO_LARGE}
 """Certainly not applied."""
 
+_NO_LEADER: Final = "no leader answered in time"
 _WHY: Final[dict[str, str]] = {
-    NO_LEADER: "no leader answered in time; nothing was changed",
+    NO_LEADER: f"{_NO_LEADER}; nothing was changed",
     OVERLOADED: "too many requests are in progress; nothing was changed, try again later",
     TOO_LARGE: "a command is larger than the cluster accepts; nothing was changed",
     Code.SESSION_EXPIRED: "the session has expired, nothing was applied this time",
@@ -225,7 +226,9 @@ class ClientCall:
         codes = set(self.verdicts.values())
         if self.reads:
             code = codes.pop()
-            return refusal(self.id, NO_LEADER if code == OUTCOME_UNKNOWN else code, self.failure)
+            if code == OUTCOME_UNKNOWN or code in ELSEWHERE:
+                return refusal(self.id, NO_LEADER, _NO_LEADER)
+            return refusal(self.id, code, self.failure)
         applied = len(self.commands) - len(self.verdicts)
         if not applied and not self.doubt:
             if codes <= NOT_APPLIED:

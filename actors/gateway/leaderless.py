@@ -44,9 +44,12 @@ class Leaderless:
             self._context.spawn(self._ask(), name="why no leader")
 
     async def _ask(self) -> None:
-        message = f"no leader answered in time: {await self.why()}; nothing was changed"
+        why = await self.why()
         answers, self._answers = self._answers, []
         for answer in answers:
+            # Behind the semicolon it says what has become of a write.
+            no_leader, semicolon, rest = answer.response.message.partition(";")
+            message = f"{no_leader}: {why}{semicolon}{rest}"
             self._context.reply(answer.sender, evolve(answer.response, message=message))
 
     async def why(self) -> str:

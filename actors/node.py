@@ -58,6 +58,7 @@ from storage.serf_db import SerfState
 from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
+from transport.client.errors import Unreachable
 from transport.client.stale import Stale, age_s
 from transport.errors import QuorateError
 from transport.keys import ClusterKey, load_cluster
@@ -103,6 +104,8 @@ class Node:
         self._requests = Requests(self._gateway)
         self._leaving: asyncio.Task[dict[str, Any]] | None = None
         self._failure: QuorateError | None = None
+        self._gave_up = ""
+        """Why, in one line: nothing that is asked of it comes to anything any more."""
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class Node:
             raise RuntimeError("this node runs already")
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
+        self._gave_up = ""
         key = load_cluster(config.key_file) if config.key_file else None
         self._data_dir = DataDir.open(config.data_dir)
         self._is_open = self._is_starting = True
@@ -220,8 +224,12 @@ class Node:
         result, _, age_ms = await self._requests.send("read", [query, "stale"], timeout_s)
         return Stale(result, age_s(age_ms))
 
-    def _gateway(self) -> Ref | None:
-        return self.system.ref("gateway", owner="node") if self._is_open else None
+    def _gateway(self) -> Ref:
+        if not self._is_open:
+            raise Unreachable("this node does not run: await start() first")
+        if self._gave_up:
+            raise Unreachable(f"this node gave up: {self._gave_up}; mend that, then stop() it and start() it again")
+        return self.system.ref("gateway", owner="node")
 
     # --- what the gateway asks of a whole server (actors/gateway/control.py) --------------------------------------
 
@@ -346,6 +354,7 @@ class Node:
 
     def _give_up(self, line: str) -> None:
         _log.critical("giving up: %s", line)
+        self._gave_up = self._gave_up or line
         self._end(EXIT_GAVE_UP)
 
     def _fail(self, error: QuorateError) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.runtime.asks import ActorDied, MailboxFull, Timeout
-from transport.client.errors import OutcomeUnknown, Overloaded, Unreachable, error_of
+from transport.client.errors import OutcomeUnknown, Overloaded, error_of
 from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
 
 if TYPE_CHECKING:
@@ -21,17 +21,15 @@ GATEWAY_GRACE_S: Final = 1.0
 
 
 class Requests:
-    """The requests of one node.  ``gateway``: whom they are sent to, None while the node does not run."""
+    """The requests of one node.  ``gateway()``: whom they are sent to; Unreachable when that would be in vain."""
 
-    def __init__(self, gateway: Callable[[], Ref | None]) -> None:
+    def __init__(self, gateway: Callable[[], Ref]) -> None:
         self._gateway = gateway
         self._sent = 0
 
     async def send(self, op: str, payload: object, timeout_s: float | None) -> Any:
         """Ask, and wait for the answer (None: 10 s).  Raises ClientError, as a client does."""
         gateway = self._gateway()
-        if gateway is None:
-            raise Unreachable("this node does not run: await start() first")
         self._sent += 1
         limit_s = REQUEST_TIMEOUT_S if timeout_s is None else timeout_s
         request = Request(self._sent, op, encode_payload(payload), int(limit_s * 1000))
@@ -43,5 +41,8 @@ class Requests:
                 raise OutcomeUnknown(str(error)) from error
             raise Overloaded(str(error)) from error
         if response.code != Code.OK:
-            raise error_of(response)
+            failure = error_of(response)
+            if failure.certainly_not_applied:
+                self._gateway()  # raises where the server has given up meanwhile: that is why, and no other try helps
+            raise failure
         return decode_payload(response.payload)

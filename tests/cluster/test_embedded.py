@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate import KeyValue, Node, NodeConfig, Unreachable
+from quorate import KeyValue, Node, NodeConfig, OutcomeUnknown, Unreachable
 from storage.kv_protocol import put
 from tests.ports import free_ports
 
@@ -30,6 +30,24 @@ async def test_a_node_that_does_not_run(tmp_path: Path) -> None:
 
     with pytest.raises(Unreachable, match="does not run"):
         await node.read(b"")
+
+
+async def test_a_node_that_has_given_up(tmp_path: Path) -> None:
+    """Whatever is asked of it from then on ends with why, not with the advice to try again: only a new start helps."""
+    node = Node(NodeConfig(tmp_path / "data", bind=f"127.0.0.1:{free_ports(1)}", http="off"))
+    await node.start()
+    try:
+        await node.propose(put("a", b"1"))
+        (tmp_path / "data" / "raft.db").unlink()
+        with pytest.raises(OutcomeUnknown):
+            await node.propose(put("a", b"2"), timeout_s=1.0)
+        assert await node.wait() == 70
+
+        for request in (node.propose(put("a", b"3")), node.read(b""), node.read_stale(b"")):
+            with pytest.raises(Unreachable, match=r"this node gave up: .*raft\.db was removed or replaced"):
+                await request
+    finally:
+        await node.stop()
 
 
 async def test_the_store_of_a_node(tmp_path: Path) -> None:

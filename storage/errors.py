@@ -37,6 +37,12 @@ class CorruptFile(StorageError):  # noqa: N818 - the name says what the user has
         self.what = what
 
 
+class FileGone(StorageError):  # noqa: N818 - as above
+    """A file was removed or replaced while it was open: what is in memory is all there is of it."""
+
+    is_final = True
+
+
 class WriteError(StorageError):
     """Nothing of the transaction was kept (disk full, quota); the database is as before and can be used."""
 

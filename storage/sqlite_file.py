@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from storage.errors import CorruptFile, StorageError, SyncError, WriteError
+from storage.errors import CorruptFile, FileGone, StorageError, SyncError, WriteError
 from storage.wal_check import check_wal
 
 FORMAT = 5
@@ -91,7 +91,7 @@ class SqliteFile:
         """All statements of the block or none; on the disk when it ends.
 
         Raises WriteError when nothing was kept and the file can be used, SyncError when what was kept is unknown, and
-        StorageError when the file is not where it was.
+        FileGone when the file is not where it was.
         """
         if _place(self.path) != self._place:
             raise _gone(self.path)
@@ -189,7 +189,7 @@ def explained(path: Path, error: sqlite3.Error) -> StorageError:
 
 
 def _place(path: Path) -> tuple[int, int]:
-    """What tells a file from every other one. Raises StorageError when there is none."""
+    """What tells a file from every other one. Raises FileGone when there is none."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -197,8 +197,8 @@ def _place(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _gone(path: Path) -> StorageError:
-    return StorageError(
+def _gone(path: Path) -> FileGone:
+    return FileGone(
         f"{path} was removed or replaced while the server used it, and what it wrote since would be lost: put back "
         "what was there, or start the server with an empty --data-dir, as a new one"
     )

@@ -12,6 +12,8 @@ class QuorateError(Exception):
     """Something failed that a user can act on. `exit_code` is the process's exit code when it ends a command."""
 
     exit_code = 1
+    is_final = False
+    """Whether the part of a server that met it would meet it again if it were started anew, and so is not."""
 
 
 class LinkError(QuorateError):

@@ -6,7 +6,8 @@ What lives here: carrying out what policy.py decides.  Not here: what an incarna
 Rules (Erlang/OTP, supervisor(3)):
 1. Children start one after the other, each after the `on_start` of the one before it.  If one cannot be started the
    first time, those before it are stopped and the error is the caller's: a taken port is no case for restarts.
-2. A crash, an `on_start` that fails in a restart included, is the policy's to decide.
+2. A crash, an `on_start` that fails in a restart included, is the policy's to decide; but with an error that is final
+   it would only come again, so that is the end at once.  Such an error says all there is to say, without a traceback.
 3. Children stop last first, each within its time limit, before they are started again and at the end.
 """
 
@@ -191,6 +192,8 @@ class Supervisor:
         if isinstance(error, OperatorKill):
             log.warning("actor %s was killed by an operator", cell.label)
             return self._policy.killed(cell.name)
+        if isinstance(error, QuorateError) and error.is_final:
+            return Escalate(f"{cell.name}: {error}")
         decision = self._policy.crashed(cell.name, self._system.clock(), text_of(error))
         if isinstance(decision, Escalate):
             log.critical("actor %s crashed: %s", cell.label, text_of(error), exc_info=error)

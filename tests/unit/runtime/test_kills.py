@@ -149,6 +149,31 @@ async def test_restarts_that_always_fail_escalate() -> None:
         ]
 
 
+class GoneError(QuorateError):
+    """What no restart brings back."""
+
+    is_final = True
+
+
+@story
+async def test_what_no_restart_mends_escalates_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """One line, and not four incarnations with a traceback each: the error was made for people, and says it all."""
+    async with Stage() as stage:
+
+        class Bereft(Player):
+            @handles(Once)
+            def hear(self, msg: Once, sender: Sender) -> None:
+                raise GoneError("the file was removed: put it back")
+
+        await stage.play(("a", stage.cast(Bereft)))
+        stage.tell("a", Once("write"))
+        await stage.settle()
+
+        assert stage.escalations == ["supervisor supervisor1 gave up: a: the file was removed: put it back"]
+        assert stage.row("a") | {"incarnation": 1, "state": "failed"} == stage.row("a")
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 @story
 async def test_a_death_is_told_to_those_who_watch() -> None:
     """A crash and an orderly stop alike; and at once to whoever starts to watch the dead."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import StorageError, SyncError, WriteError
+from storage.errors import FileGone, StorageError, SyncError, WriteError
 from storage.raft_db import RaftDb
 from tests.unit.storage.disks import FULL, SYNC_FAILED, WRITE_FAILED, RefusingDisk
 from tests.unit.storage.journals import content_of, entries, journal, new_journal, snapshot, stored, turn
@@ -47,7 +47,7 @@ def test_a_file_that_was_removed_takes_nothing_more(tmp_path: Path, is_replaced:
     if is_replaced:
         shutil.copyfile(tmp_path / "elsewhere", tmp_path / "raft.db")
 
-    with pytest.raises(StorageError, match=r"raft\.db was removed or replaced while the server used it"):
+    with pytest.raises(FileGone, match=r"raft\.db was removed or replaced while the server used it"):
         db.write(turn(commit=5))
 
 

@@ -8,7 +8,7 @@ would cost every message twice (transport/links/links.py, actors/runtime/system.
 import asyncio
 
 from actors.config import NodeConfig
-from actors.gossip.messages import SuspectDead
+from actors.gossip.messages import NoLink, SuspectDead
 from actors.identity import Identity
 from actors.keyring.held import HeldRing
 from actors.keyring.messages import UseRing
@@ -43,6 +43,7 @@ class LinksActor(Actor):
             cluster_id=lambda: identity.cluster_id,
             on_frames=self._on_frames,
             on_dead=self._on_dead,
+            on_no_link=lambda address, reason: self._gossip.tell(NoLink(address, reason)),
             clock=context.now,
         )
 

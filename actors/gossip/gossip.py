@@ -53,6 +53,7 @@ from actors.gossip.messages import (
     LeaveRequest,
     MembersRequest,
     MembersView,
+    NoLink,
     RttRequest,
     RttsRequest,
     SuspectDead,
@@ -171,6 +172,10 @@ class GossipActor(Actor):
     @handles(SuspectDead)
     def _on_suspect_dead(self, msg: SuspectDead, sender: Sender) -> None:
         self._carry_out(self._swim.evidence(self.context.now(), msg.address, msg.reason))
+
+    @handles(NoLink)
+    def _on_no_link(self, msg: NoLink, sender: Sender) -> None:
+        self._swim.no_link(msg.address, msg.reason)
 
     @handles(MembersRequest)
     def _on_members(self, msg: MembersRequest, sender: Sender) -> MembersView:

@@ -365,6 +365,15 @@ class SuspectDead:
     reason: str
 
 
+@message("gossip.no_link")
+@frozen
+class NoLink:
+    """The links have none to `address`, and why, for people: no evidence against anybody."""
+
+    address: str
+    reason: str
+
+
 @message("gossip.member_changed", urgent=True)
 @frozen
 class MemberChanged:

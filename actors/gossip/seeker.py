@@ -175,6 +175,12 @@ class Seeker:
             # An earlier refusal says more than the link that is down since.
             self._fail(now, seek, seek.error if reason == NO_CONNECTION and seek.error else reason)
 
+    def explain(self, address: str, reason: str) -> None:
+        """Why there is no link to this address so far. It may still come up, so an attempt under way goes on."""
+        seek = self._seeks.get(address)
+        if seek is not None:
+            seek.error = reason
+
     def report(self, now: float) -> list[dict[str, object]]:
         """What is being tried, for status."""
         return [

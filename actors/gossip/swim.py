@@ -165,6 +165,10 @@ class Swim:
             self._parts.beliefs.accuse(now, holder.id, reason)
         return self._finish(now)
 
+    def no_link(self, address: str, reason: str) -> None:
+        """Why the links have none to this address: what is to be said if nobody answers from there."""
+        self._parts.seeker.explain(address, reason)
+
     def undelivered(self, now: float, address: str) -> list[Effect]:
         """A message to this address was refused by the links: no connection yet, or none any more."""
         self._wake(now)

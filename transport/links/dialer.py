@@ -56,6 +56,7 @@ class Dialer:
         drops: Drops,
         cuts: Cuts,
         on_dead: Callable[[str, str], None],
+        on_no_link: Callable[[str, str], object],
         clock: Callable[[], float],
     ) -> None:
         self._ctx = ctx
@@ -65,6 +66,7 @@ class Dialer:
         self._drops = drops
         self._cuts = cuts
         self._on_dead = on_dead
+        self._on_no_link = on_no_link
         self._clock = clock
         self._links: dict[_Lane, Link] = {}
         self._handshakes: dict[_Lane, Handshakes] = {}  # during a rotation of the key
@@ -255,6 +257,7 @@ class Dialer:
             return
         self._why[address] = _NO_HANDSHAKE if connected else probe.text
         self._drops.count("no link", f"{address}: {self._why[address]}")
+        self._on_no_link(address, self._why[address])
 
     def _is_up(self, address: str) -> bool:
         lanes = (self._links.get((address, urgent)) for urgent in (True, False))

@@ -33,8 +33,8 @@ class Links:
     """A server's place on the network.
 
     `cluster_id()` is asked whenever a frame is made or judged. `on_frames(arrived)` gets the frames let in, as many as
-    were read in one go. `on_dead(address, reason)` reports evidence that the process behind an address is gone.
-    `clock()` is monotonic seconds.
+    were read in one go. `on_dead(address, reason)` reports evidence that the process behind an address is gone,
+    `on_no_link(address, reason)` why no link to it comes up, which is none. `clock()` is monotonic seconds.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Links:
         cluster_id: Callable[[], str],
         on_frames: OnFrames,
         on_dead: Callable[[str, str], None],
+        on_no_link: Callable[[str, str], object],
         clock: Callable[[], float],
     ) -> None:
         self._config = config
@@ -52,7 +53,15 @@ class Links:
         self._drops = Drops(clock)
         self._cuts = Cuts()
         self._entrance = Entrance(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_frames=on_frames)
-        self._dialer = Dialer(zmq_ctx, config, drops=self._drops, cuts=self._cuts, on_dead=on_dead, clock=clock)
+        self._dialer = Dialer(
+            zmq_ctx,
+            config,
+            drops=self._drops,
+            cuts=self._cuts,
+            on_dead=on_dead,
+            on_no_link=on_no_link,
+            clock=clock,
+        )
         self._bound: Address | None = None
         self._advertised = config.advertise
 

@@ -237,6 +237,30 @@ def test_a_refused_connection_ends_an_attempt() -> None:
     assert sent(lone.wait(1), Join)
 
 
+def test_what_the_links_know_is_why_nobody_answers() -> None:
+    """An unknown name, another key: it ends no attempt, for the link may yet come up, and is said at its end."""
+    lone = Lone(cluster_id="")
+    lone.do(lone.core.join(lone.now, ["a:1"]))
+
+    lone.core.no_link("a:1", "Name or service not known")
+    lone.core.no_link("b:1", "nobody looks for it")
+
+    (seek,) = lone.core.report.status(lone.now)["seeking"]
+    assert (seek["attempts"], seek["next_try_s"]) == (1, None)
+    assert JoinDone("a:1", "Name or service not known") in lone.wait(10)
+    assert "no way to a:1 yet (Name or service not known), attempt 1;" in notes(lone.effects)
+
+
+def test_why_there_is_no_link_is_no_evidence() -> None:
+    """A name that does not resolve here says nothing of the server behind it."""
+    lone = Lone("a", "b")
+
+    lone.core.no_link("a:1", "Name or service not known")
+    lone.wait(0.1)
+
+    assert lone.status("a") == "alive"
+
+
 def test_what_the_links_do_not_take_is_tried_again_soon() -> None:
     """And the reason known before is not lost to it."""
     lone = Lone(cluster_id="")

@@ -50,12 +50,14 @@ class Server:
         self.cluster_id = cluster_id
         self.frames: list[Arrival] = []
         self.dead: list[tuple[str, str]] = []
+        self.no_link: list[tuple[str, str]] = []
         self.links = Links(
             self.ctx,
             LinkConfig(bind, bind, server_id, 1, ring or (Ring(key) if key else None), limits or LinkLimits()),
             cluster_id=lambda: self.cluster_id,
             on_frames=self.frames.extend,
             on_dead=lambda address, reason: self.dead.append((address, reason)),
+            on_no_link=lambda address, reason: self.no_link.append((address, reason)),
             clock=clock,
         )
 

@@ -9,6 +9,8 @@ import socket
 import sys
 import time
 
+import pytest
+
 from tests.unit.transport.links.network import Server, free_port, until
 from transport.limits import LinkLimits
 
@@ -124,8 +126,25 @@ async def test_a_port_that_is_no_server_has_a_reason_in_words() -> None:
             server.tell(address)
             await until(lambda: server.links.why_down(address), "a reason is found")
             assert "no Quorate server" in server.links.why_down(address)
+            assert server.no_link == [(address, server.links.why_down(address))]
             await until(lambda: server.link(address)["state"] == "down", "frames are not held for ever")
             assert not server.dead
+
+
+async def test_a_name_that_is_not_known_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for an answer from there can say so, and nobody is thought dead."""
+
+    async def unknown(*_what: object, **_more: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    address = "no-such-host.invalid:1"
+    async with Server() as server:
+        server.tell(address)
+        await until(lambda: server.no_link, "a reason is reported")
+
+        assert server.no_link == [(address, "Name or service not known")]
+        assert not server.dead
 
 
 async def test_closing_leaves_nothing_behind() -> None:

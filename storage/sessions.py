@@ -26,7 +26,7 @@ from attrs import frozen
 
 from storage.envelope import EXPIRED, MALFORMED, MANY, OPEN, RAW, SESSION, unwrap_queries
 from storage.session_snapshot import read_sessions, write_sessions
-from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine, Timed
+from storage.state_machine import SNAPSHOT_CHUNK_BYTES_MAX, StateMachine, Timed, fault_of
 from transport.client.session_protocol import (
     ANSWERED_BEFORE,
     NONCE_BYTES,
@@ -145,7 +145,7 @@ class SessionMachine(StateMachine):
                 outcome: bytes | Failure = _sound(self._inner.read(one))
             except Exception as error:
                 _log.exception("a query failed")
-                outcome = Failure(str(error))
+                outcome = Failure(fault_of(error))
             size += _cost(outcome)
             outcomes.append(outcome)
         return encode_outcomes(outcomes)
@@ -203,9 +203,10 @@ class SessionMachine(StateMachine):
         try:
             outcome: bytes | Failure = _sound(self._inner.apply(command))
         except Exception as error:
-            # Its text may differ between servers, and what is remembered must not.
             _log.exception("a command of a session failed")
-            outcome = Failure(f"the state machine raised {type(error).__name__}")
+            # Its text may differ between servers, and what is remembered must not: the first answer alone has it.
+            session.remember(sequence, Failure(f"the state machine raised {type(error).__name__}"))
+            return Failure(fault_of(error))
         session.remember(sequence, outcome)
         return outcome
 

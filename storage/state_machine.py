@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 SNAPSHOT_CHUNK_BYTES_MAX = 256 << 10
+_FAULT_CHARS_MAX = 500
 
 
 class StateMachine(Protocol):
@@ -36,6 +37,12 @@ class StateMachine(Protocol):
 
         Raises BadSnapshotError, with the state as before, when the chunks are not a snapshot.
         """
+
+
+def fault_of(error: Exception) -> str:
+    """What whoever asked is told when a method raised all the same: one line, with the exception's type and text."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return f"the state machine raised {text[:_FAULT_CHARS_MAX]}"
 
 
 @runtime_checkable

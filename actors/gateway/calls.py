@@ -234,7 +234,7 @@ class ClientCall:
             if codes <= NOT_APPLIED:
                 return refusal(self.id, min(codes))
             if codes == {FAILED}:
-                return refusal(self.id, FAILED, f"the state machine failed: {self.failure}")
+                return refusal(self.id, FAILED, self.failure)
         many = f"; {applied} of the {len(self.commands)} commands sent together were" if len(self.commands) > 1 else ""
         return refusal(self.id, OUTCOME_UNKNOWN, f"no answer from the leader: it may or may not be applied{many}")
 

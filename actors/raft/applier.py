@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from actors.raft.entries import ForeignEntryError, decode_commands, time_of
 from storage.log_table import Entry
-from storage.state_machine import StateMachine, Timed
+from storage.state_machine import StateMachine, Timed, fault_of
 
 _log = logging.getLogger("quorate.raft")
 
@@ -111,7 +111,7 @@ class Applier:
             self.answers.append((key, "ok", word + self._machine.read(body)))
         except Exception as error:
             _log.exception("a query failed")
-            self.answers.append((key, "failed", str(error).encode()))
+            self.answers.append((key, "failed", fault_of(error).encode()))
 
     def say(self, key: int, word: bytes) -> None:
         """Answer with a word alone."""
@@ -152,7 +152,7 @@ class Applier:
             return "ok", self._machine.apply(command)
         except Exception as error:
             _log.exception("a command of entry %d failed", index)
-            return "failed", str(error).encode()
+            return "failed", fault_of(error).encode()
 
     def _resolve(self, keys: Sequence[int], code: str, why: bytes = b"") -> None:
         self.answers.extend((key, code, why) for key in keys)

@@ -17,6 +17,7 @@ from actors.raft.core import RaftCore
 from actors.raft.messages import Tick
 from actors.runtime.actor import Context, Sender
 from storage.raft_messages import SnapshotSave, SnapshotStage, SnapshotStaged
+from storage.state_machine import fault_of
 from transport.wire import Json
 
 STAGE_TIMEOUT_S = 60.0
@@ -152,4 +153,4 @@ def _next_chunk(view: Iterator[bytes]) -> tuple[bytes | None, str]:
 def _fault_of_machine(fault: Exception) -> str:
     """A mistake in an application's class: the server lives on, and its log grows until the class is mended."""
     _log.error("the state machine cannot make a snapshot", exc_info=fault)
-    return f"the state machine raised {type(fault).__name__}: {fault}"
+    return fault_of(fault)

@@ -70,14 +70,20 @@ def test_row_18_failing_command_is_an_answer(caplog: pytest.LogCaptureFixture) -
         def apply(self, command: bytes) -> bytes:
             if command == b"bad":
                 raise RuntimeError("boom")
+            if command == b"worse":
+                raise MemoryError
             return b"good"
 
     applier = Applier(Failing())
-    applier.expect(2, 1, [10, 11])
+    applier.expect(2, 1, [10, 11, 12])
 
-    applier.apply([(encode_commands([b"bad", b"fine"]), 2, 1), (b"\x77", 3, 1)])
+    applier.apply([(encode_commands([b"bad", b"worse", b"fine"]), 2, 1), (b"\x77", 3, 1)])
 
-    assert applier.take_answers() == [(10, "failed", b"boom"), (11, "ok", b"good")]
+    assert applier.take_answers() == [
+        (10, "failed", b"the state machine raised RuntimeError: boom"),
+        (11, "failed", b"the state machine raised MemoryError"),
+        (12, "ok", b"good"),
+    ]
     assert applier.applied == 3
     assert "skipped on every server" in caplog.text
 

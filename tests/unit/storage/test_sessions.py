@@ -184,10 +184,13 @@ def test_sessions_are_told_apart_for_ever() -> None:
 def test_a_failure_of_the_state_machine_is_an_outcome() -> None:
     """It is remembered like a result, in words that are the same on every server; those beside it are applied."""
     bench, other = Bench(), Bench()
-    outcomes = [one.send(one.open(), 1, b"a", b"raise", b"b") for one in (bench, other)]
+    session, other_session = bench.open(), other.open()
+    first = bench.send(session, 1, b"a", b"raise", b"b")
+    again = bench.send(session, 1, b"a", b"raise", b"b")
 
-    assert outcomes[0] == [b"1", Failure("the state machine raised ValueError"), b"2"]
-    assert outcomes[0] == outcomes[1]
+    assert first == [b"1", Failure(f"the state machine raised ValueError: at {id(bench.diary):x}"), b"2"]
+    assert again == [b"1", Failure("the state machine raised ValueError"), b"2"]
+    other.send(other_session, 1, b"a", b"raise", b"b")
     assert list(bench.machine.snapshot()) == list(other.machine.snapshot())
     assert bench.restored().diary.lines == [b"a", b"b"]
 
@@ -199,13 +202,14 @@ def test_what_is_not_bytes_is_a_failure_and_is_not_kept() -> None:
     bench.diary.apply = lambda command: None  # type: ignore[method-assign, assignment, return-value]
     bench.diary.read = lambda query: "text"  # type: ignore[method-assign, assignment, return-value]
 
-    assert bench.send(session, 1, b"a") == [Failure("the state machine raised TypeError")]
+    answered_with_none = "the state machine raised TypeError: the state machine answered with NoneType, not with bytes"
+    assert bench.send(session, 1, b"a") == [Failure(answered_with_none)]
     with pytest.raises(TypeError, match="answered with NoneType, not with bytes"):
         bench.machine.apply(RAW + b"a")
     with pytest.raises(TypeError, match="answered with str, not with bytes"):
         bench.machine.read(RAW + b"0")
     (answer,) = decode_outcomes(bench.machine.read(wrap_queries([b"0"])))
-    assert answer == Failure("the state machine answered with str, not with bytes")
+    assert answer == Failure("the state machine raised TypeError: the state machine answered with str, not with bytes")
     assert bench.restored().diary.lines == []
     bench.diary.snapshot = lambda: ["text"]  # type: ignore[method-assign, list-item]
     with pytest.raises(TypeError, match="answered with str"):

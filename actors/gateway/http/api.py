@@ -19,13 +19,13 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from actors.gateway.http.counts import HttpCounts
 from actors.gateway.http.error import ApiError
 from actors.gateway.http.exposition import CONTENT_TYPE, exposition
-from actors.gateway.http.openapi import BODY_TIMEOUT_S, DOCUMENT
+from actors.gateway.http.openapi import BODY_TIMEOUT_S, DOCUMENT, INTEGER_MAX
 from actors.gateway.http.txn_json import TransactionError, answer_report, keys_of, parse_txn
 from actors.gateway.http.watch import WatchStream
 from actors.gateway.limits import TIMEOUT_MAX_S
@@ -33,8 +33,10 @@ from actors.gateway.reports import pair_report
 from actors.gateway.streams import CURSOR
 from actors.gateway.watches import WATCH
 from actors.runtime.asks import AskError, MailboxFull
+from storage.kv_faults import put_fault
 from storage.kv_protocol import (
     LIST_LIMIT_MAX,
+    VALUE_BYTES_MAX,
     Failed,
     Found,
     KvResult,
@@ -145,15 +147,13 @@ class HttpApi:
         """
         if "key" in request.query and "prefix" in request.query:
             raise ApiError(400, Code.BAD_REQUEST, "a watch is of a key or of a prefix, not of both")
+        is_of_key = "key" in request.query
+        watched = _sound(request.query["key"]) if is_of_key else request.query.get("prefix", "")
         if self._counts.streams >= STREAMS_MAX:
             raise ApiError(503, Code.OVERLOADED, f"{self._counts.streams} watches are open here; try again later")
         self._counts.streams += 1
         try:
-            stream = WatchStream(
-                request.query.get("key", request.query.get("prefix", "")),
-                is_prefix="key" not in request.query,
-                after=await self._since(request),
-            )
+            stream = WatchStream(watched, is_prefix=not is_of_key, after=await self._since(request))
             return await stream.run(request, partial(self._watched, request))
         finally:
             self._counts.streams -= 1
@@ -279,16 +279,37 @@ async def _body(request: web.Request) -> bytes:
     if encoding != "identity":
         why = f"the body is stored as it is, and this one is encoded ({shortened(encoding)}): send it plain"
         raise ApiError(415, "unsupported_media_type", why)
+    if (request.content_length or 0) > VALUE_BYTES_MAX:
+        raise web.HTTPRequestEntityTooLarge(VALUE_BYTES_MAX)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
+            await _ask_for_body(request)
             return await request.read()
     except TimeoutError:
         why = f"the body did not arrive within {BODY_TIMEOUT_S:g} s; nothing was changed"
         raise ApiError(408, Code.TIMEOUT, why) from None
 
 
+async def not_yet(_request: web.Request) -> None:
+    """In place of aiohttp's word to whoever waits with the body for one: it is said where the body is wanted."""
+
+
+async def _ask_for_body(request: web.Request) -> None:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
 def _key(request: web.Request) -> str:
-    return request.match_info["key"]
+    return _sound(request.match_info["key"])
+
+
+def _sound(key: str) -> str:
+    """The key.  Raises ApiError, with what the store says to a put of it, for what can be none."""
+    fault = put_fault(key, b"")
+    if fault is not None:
+        raise ApiError(_KV_STATUS[fault.code], fault.code, fault.message)
+    return key
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
@@ -296,8 +317,10 @@ def _number(request: web.Request, name: str, default: int) -> int:
 
 
 def _integer(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise ApiError(400, "bad_request", f"{name} is a number, not {text!r}")
+    if not (text.isascii() and text.isdigit()):
+        raise ApiError(400, Code.BAD_REQUEST, f"{name} is a number, not {shortened(text)}")
+    if len(text) > len(str(INTEGER_MAX)):
+        raise ApiError(400, Code.BAD_REQUEST, f"{name} is too large: at most {INTEGER_MAX}, not {shortened(text)}")
     return int(text)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from actors.gateway.http.api import HttpApi, reply
+from actors.gateway.http.api import HttpApi, not_yet, reply
 from actors.gateway.http.counts import HttpCounts
 from actors.gateway.http.error import ApiError
 from actors.gateway.http.guard import GuardError, check_request
@@ -29,6 +29,7 @@ RETRY_AFTER_S: Final = 1
 _HEADERS: Final = {
     401: {"WWW-Authenticate": "Bearer"},
     408: {"Connection": "close"},
+    413: {"Connection": "close"},
     503: {"Retry-After": str(RETRY_AFTER_S)},
 }
 
@@ -43,9 +44,9 @@ def make_app(gateway: Ref, bound: Address, tokens: Tokens | None = None) -> web.
     app.router.add_get("/v1/kv", _taking(api.list_keys, "prefix", "start", "limit", "revision", "consistency"))
     # The whole rest of the path is the key, slashes and all; aiohttp has decoded it.
     app.router.add_get("/v1/kv/{key:.+}", _taking(api.get_key, "revision", "consistency"))
-    app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"))
+    app.router.add_put("/v1/kv/{key:.+}", _taking(api.put_key, "revision"), expect_handler=not_yet)
     app.router.add_delete("/v1/kv/{key:.+}", _taking(api.delete_key, "revision"))
-    app.router.add_post("/v1/txn", _taking(api.transact))
+    app.router.add_post("/v1/txn", _taking(api.transact), expect_handler=not_yet)
     app.router.add_get("/v1/watch", _taking(api.watch, "key", "prefix", "since"))
     app.router.add_get("/v1/status", _taking(api.report("status")))
     app.router.add_get("/v1/members", _taking(api.report("members", "why"), "why"))
@@ -101,7 +102,7 @@ def _as_json(request: web.Request, error: ApiError | web.HTTPException) -> web.S
     if isinstance(error, ApiError):
         return reply(error.body, error.status, _HEADERS.get(error.status))
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return reply(_too_large(), status=413)
+        return reply(_too_large(), error.status, _HEADERS.get(error.status))
     if error.status < web.HTTPBadRequest.status_code:
         raise error
     code = error.reason.lower().replace(" ", "_")

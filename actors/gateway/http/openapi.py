@@ -156,7 +156,7 @@ _ERRORS: Final = {
     408: f"The body did not arrive within {BODY_TIMEOUT_S:g} s, whatever `timeout` is; nothing was changed.",
     409: "A lost race: the key has another revision, which is in the body.",
     410: "So long ago that it is not known any more; the body has the oldest revision that is.",
-    413: "The body is larger than a value may be.",
+    413: f"The body is larger than a value may be, or a key longer than {KEY_BYTES_MAX} bytes.",
     415: "The body is encoded; it would be stored as it is.",
     421: "The request is meant for another host.",
     500: "The server failed.",
@@ -262,8 +262,8 @@ PATHS: Final[Json] = {
         "get": _operation(
             "Server-sent events: `update` with {revision, changes}, `bookmark`, `compacted`; a revision is their id.",
             {"text/event-stream": {"schema": _STRING}},
-            _query("key", _STRING, "Of this key alone."),
-            _PREFIX,
+            _query("key", _STRING | {"minLength": 1, "maxLength": KEY_BYTES_MAX}, "Of this key alone."),
+            _query("prefix", _STRING, "The keys that begin with it; without this and `key`: all keys."),
             _query("since", _COUNT, "From behind this revision; else from now on. Last-Event-ID goes before it."),
             errors=(410, 413),
         )

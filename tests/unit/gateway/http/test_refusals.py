@@ -13,6 +13,7 @@ from aiohttp import ClientConnectionResetError
 from actors.gateway.http import api as http_api
 from actors.gateway.http.guard import request_log
 from actors.gateway.http.http import HttpActor
+from storage.kv_protocol import VALUE_BYTES_MAX
 from tests.ports import free_ports
 from tests.unit.gateway.http.play import Http
 from tests.unit.runtime.stage import Stage
@@ -37,6 +38,7 @@ from tests.unit.runtime.virtual_time import story
         ("GET", "/ready?x=1"),
         ("PUT", "/v1/kv/a?revision=last"),
         ("PUT", "/v1/kv/a?revision=99999999999999999999"),
+        ("GET", "/v1/watch?key="),
         ("DELETE", "/v1/kv/a?revision="),
         ("GET", "/v1/kv/a?timeout=soon"),
         ("GET", "/v1/kv/a?timeout=nan"),
@@ -55,6 +57,25 @@ async def test_a_request_that_makes_no_sense(http: Http, method: str, path: str)
     assert (status, body["error"]) == (400, "bad_request")
     assert body["message"]
     assert all(request.op == "read" for request in http.gateway.requests)
+
+
+async def test_a_number_that_is_too_large(http: Http) -> None:
+    """It is one, and the limit is said."""
+    status, body = await http("GET", f"/v1/kv/a?revision={10**18}")
+
+    assert (status, body["message"]) == (400, f"revision is too large: at most {10**18 - 1}, not '{10**18}'")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/kv/{}"), ("PUT", "/v1/kv/{}"), ("DELETE", "/v1/kv/{}"), ("GET", "/v1/watch?key={}")],
+)
+async def test_a_key_that_none_can_be(http: Http, method: str, path: str) -> None:
+    """The store's limit, whatever is wanted of the key: that it is not there would be true of any such key."""
+    status, body = await http(method, path.format("ä" * 1_025))
+
+    assert (status, body["message"]) == (413, "a key of 2050 bytes; the limit is 2048")
+    assert http.gateway.requests == []
 
 
 @story
@@ -102,6 +123,34 @@ async def test_a_body_that_does_not_come(http: Http, monkeypatch: pytest.MonkeyP
     assert b"Connection: close" in head
     assert json.loads(body)["error"] == "timeout"
     assert http.gateway.requests == []
+
+
+async def test_a_body_that_is_too_large_is_not_waited_for(http: Http) -> None:
+    """That it will be is in the header: whoever waits to be asked for it is refused in place of that."""
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        size = f"Expect: 100-continue\r\nContent-Length: {VALUE_BYTES_MAX + 1}"
+        writer.write(f"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\n{size}\r\n\r\n".encode())
+        head, _, body = (await reader.readuntil(b"}\n")).partition(b"\r\n\r\n")
+        writer.close()
+
+    assert b" 413 " in head.splitlines()[0]
+    assert b"Connection: close" in head
+    assert json.loads(body)["error"] == "too_large"
+
+
+async def test_a_body_is_asked_for_when_it_is_wanted(http: Http) -> None:
+    """Whoever waits for that word is told to go on (RFC 9110, section 10.1.1)."""
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(b"PUT /v1/kv/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"1")
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    assert b" 200 " in head.splitlines()[0]
+    assert http.gateway.store.revision == 1
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from commands.kv_answer import answer_of
-from commands.options import GIVEN, TEXT, Remote, remote_command
+from commands.options import GIVEN, TEXT, Remote, Seconds, remote_command
 from storage.kv_protocol import Changed, Leased, grant, lease_of, renew, revoke
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
+from storage.record import NUMBER_MAX
 from transport.errors import QuorateError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ END_WAIT_S: Final = 5.0
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 """What ends a holder besides Ctrl-C, which asyncio hears by itself."""
 
-TTL: Final = click.FloatRange(TTL_MIN_MS / 1000, TTL_MAX_MS / 1000)
+TTL: Final = Seconds(TTL_MIN_MS / 1000, TTL_MAX_MS / 1000)
+LEASE: Final = click.IntRange(1, NUMBER_MAX)
 
 
 class LeaseError(QuorateError):
@@ -71,7 +73,7 @@ def grant_lease(remote: Remote, ttl_s: float) -> None:
 
 
 @lease.command("keep")
-@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("lease_id", type=LEASE, metavar="ID")
 @remote_command()
 def keep_lease(remote: Remote, lease_id: int) -> None:
     """Let lease ID begin anew, once."""
@@ -79,7 +81,7 @@ def keep_lease(remote: Remote, lease_id: int) -> None:
 
 
 @lease.command("revoke")
-@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("lease_id", type=LEASE, metavar="ID")
 @remote_command()
 def revoke_lease(remote: Remote, lease_id: int) -> None:
     """End lease ID now, with its keys."""
@@ -89,7 +91,7 @@ def revoke_lease(remote: Remote, lease_id: int) -> None:
 
 
 @lease.command("show")
-@click.argument("lease_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("lease_id", type=LEASE, metavar="ID")
 @remote_command()
 def show_lease(remote: Remote, lease_id: int) -> None:
     """Show when lease ID ends, and how many keys hang on it."""

@@ -40,10 +40,10 @@ Command = Callable[..., Any]
 
 
 class Seconds(click.FloatRange):
-    """A time to wait: more than nothing, at most a day."""
+    """A time: more than nothing and at most a day, unless other limits are given."""
 
-    def __init__(self) -> None:
-        super().__init__(min=0, max=SECONDS_MAX, min_open=True)
+    def __init__(self, min_s: float = 0, max_s: float = SECONDS_MAX) -> None:
+        super().__init__(min=min_s, max=max_s, min_open=min_s == 0)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The seconds; what is no number at all is compared with no limit."""

@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from commands.options import GIVEN, TEXT
+from commands.options import GIVEN
 from commands.paths import FILE
 from transport.errors import QuorateError
 
@@ -37,7 +37,11 @@ def tokens() -> None:
 @click.option("--name", type=GIVEN, required=True, help="What refusals call it.")
 @click.option("--role", type=click.Choice(["read", "write"]), default="read", show_default=True)
 @click.option(
-    "--prefix", "prefixes", type=TEXT, multiple=True, help="Only keys that begin so; may be given several times."
+    "--prefix",
+    "prefixes",
+    type=GIVEN,
+    multiple=True,
+    help="Only keys that begin so; may be given several times.  [default: all keys]",
 )
 def generate(file: Path, name: str, role: str, prefixes: tuple[str, ...]) -> None:
     """Make a token, add its hash to FILE, and print the token: nobody can do that later.

@@ -240,6 +240,7 @@ def test_exit_codes(play: Play, failure: BaseException, exit_code: int) -> None:
         (("join", ""), "it is empty"),
         (("lock", "", "--", "true"), "it is empty"),
         (("elect", "", "--", "true"), "it is empty"),
+        (("tokens", "generate", "/dev/null", "--name", "n", "--prefix", ""), "it is empty"),
         (("lock", "n", "--ttl", "nan", "--", "true"), "is no number of seconds"),
         (("elect", "n", "--ttl", "nan"), "is no number of seconds"),
         (("lease", "grant", "nan"), "is no number of seconds"),

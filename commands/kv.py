@@ -38,6 +38,9 @@ LINEARIZABLE: Final = "linearizable"
 STALE: Final = "stale"
 SHOWN_CHARS_MAX: Final = 60
 
+TXN_TEXT_BYTES_MAX: Final = 2 * COMMAND_BYTES_MAX
+"""Of a transaction as JSON: what it is made into has its own limit, which the server holds it to."""
+
 T = TypeVar("T")
 
 
@@ -159,8 +162,13 @@ def transact(remote: Remote, file: BinaryIO) -> None:
     {"when": [{"key": "k", "test": "==", "revision": 0}], "then": [{"op": "put", "key": "k", "value": "v"}],
     "otherwise": [{"op": "get", "key": "k"}]}
     """
+    text = file.read(TXN_TEXT_BYTES_MAX + 1)
+    if len(text) > TXN_TEXT_BYTES_MAX:
+        raise click.UsageError(
+            f"{file.name} is larger than {TXN_TEXT_BYTES_MAX} bytes, the limit: make several transactions of it"
+        )
     try:
-        command = parse_txn(file.read(COMMAND_BYTES_MAX * 2))
+        command = parse_txn(text)
     except TransactionError as error:
         raise click.UsageError(f"{file.name} holds no transaction: {error}") from None
     report = answer_report(_propose(remote, command, Answered))

@@ -88,6 +88,8 @@ _decode = msgspec.json.Decoder(_Txn).decode
 
 def parse_txn(text: bytes) -> bytes:
     """The command.  Raises TransactionError."""
+    if not text:
+        raise TransactionError("it is empty")
     try:
         parsed = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from commands.kv import TXN_TEXT_BYTES_MAX
 from storage.kv_protocol import KEY_BYTES_MAX, VALUE_BYTES_MAX, put
 from tests.unit.cli.play import Play
 
@@ -178,3 +180,31 @@ def test_a_value_need_not_be_text(play: Play) -> None:
     play.text("kv", "put", "a", "\udcff")
 
     assert play.run("kv", "get", "a").stdout_bytes == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "holds no transaction: it is empty"),
+        (b'{"then": [', "holds no transaction: Input data was truncated"),
+        (b'{"then": []}' + b" " * TXN_TEXT_BYTES_MAX, f"is larger than {TXN_TEXT_BYTES_MAX} bytes, the limit"),
+    ],
+    ids=["empty", "cut off", "too large"],
+)
+def test_a_file_that_holds_no_transaction(play: Play, tmp_path: Path, text: bytes, words: str) -> None:
+    """What is wrong with it is said of the whole file, not of the part that was read; no server is asked."""
+    file = tmp_path / "txn.json"
+    file.write_bytes(text)
+
+    result = play.run("kv", "txn", str(file))
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not play.addresses
+
+
+def test_a_transaction_as_large_as_may_be(play: Play) -> None:
+    """The limit itself is within it."""
+    text = b'{"then": [{"op": "put", "key": "k", "value": "v"}]}'
+
+    assert "the comparisons held" in play.text("kv", "txn", "-", stdin=text.ljust(TXN_TEXT_BYTES_MAX))

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from actors.events.rows import RESTART
 from commands.follow import follow
-from commands.options import DEFAULT_TIMEOUT_S, TEXT, Remote, remote_command, to_json
+from commands.options import DEFAULT_TIMEOUT_S, GIVEN, TEXT, Remote, remote_command, to_json
 from commands.tags import parse_tags
 from transport.errors import QuorateError
 from transport.text import counted, escaped
@@ -57,7 +57,7 @@ def send(remote: Remote, name: str, payload: str, coalesce: bool) -> None:
 @click.option(
     "--name",
     "names",
-    type=TEXT,
+    type=GIVEN,
     multiple=True,
     metavar="NAME",
     help="Only events and queries of this name or kind (member-failed, user, query, ...); several may be given.",

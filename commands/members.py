@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from actors.views import Row, members_detailed_view, members_view, why_view
-from commands.options import TEXT, Remote, Text, remote_command
+from commands.options import GIVEN, Remote, Text, remote_command
 
 
 class Regex(Text):
@@ -95,9 +95,7 @@ def _any_fits(patterns: Sequence[re.Pattern[str]], text: str) -> bool:
 )
 @click.option("--detailed", is_flag=True, help="Also whole ids, incarnations, round trips, and since when.")
 @click.option("--watch", "is_watch", is_flag=True, help="Keep the table up to date; in a pipe, a line a change.")
-@click.option(
-    "--why", type=TEXT, metavar="NAME", default="", help="How one member came to its status: who saw what, and when."
-)
+@click.option("--why", type=GIVEN, metavar="NAME", help="How one member came to its status: who saw what, and when.")
 @remote_command()
 def members(
     remote: Remote,
@@ -106,7 +104,7 @@ def members(
     tags: Sequence[tuple[str, re.Pattern[str]]],
     detailed: bool,
     is_watch: bool,
-    why: str,
+    why: str | None,
 ) -> None:
     """List the members as gossip sees them.
 
@@ -114,7 +112,7 @@ def members(
     """
     choice = Choice(names, statuses, tags)
     view = members_detailed_view if detailed else members_view
-    if why:
+    if why is not None:
         if choice or detailed or is_watch:
             raise click.UsageError("--why tells of one member: it goes with none of the other options")
         remote.show(remote.ask("members", {"why": why}), why_view)

@@ -71,7 +71,7 @@ class Given(Text):
         """The text, or the usage error."""
         text = super().convert(value, param, ctx)
         if not text:
-            self.fail("it is empty: give a value, or leave the option out", param, ctx)
+            self.fail("it is empty: give a value, or leave it out", param, ctx)
         return text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from actors.views import peers_view
-from commands.options import TEXT, Remote, remote_command
+from commands.options import GIVEN, Remote, remote_command
 
 
 @click.group(no_args_is_help=True)
@@ -23,16 +23,16 @@ def peers(remote: Remote) -> None:
 
 
 @raft.command()
-@click.argument("name", type=TEXT, default="")
+@click.argument("name", type=GIVEN, required=False)
 @remote_command()
-def transfer(remote: Remote, name: str) -> None:
+def transfer(remote: Remote, name: str | None) -> None:
     """Hand leadership over, to NAME or to the server that is furthest."""
-    answer = remote.ask("raft.transfer", {"name": name})
+    answer = remote.ask("raft.transfer", {"name": name or ""})
     remote.show(answer, lambda _: f"leadership handed over{f' to {name}' if name else ''}")
 
 
 @raft.command()
-@click.argument("name", type=TEXT)
+@click.argument("name", type=GIVEN)
 @remote_command()
 def remove(remote: Remote, name: str) -> None:
     """Take a server out of the Raft configuration; its data stays with it."""

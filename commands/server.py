@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from actors.views import health_view, info_view, rtt_view, status_view
-from commands.options import HOST_PORT, TEXT, Remote, remote_command
+from commands.options import GIVEN, HOST_PORT, Remote, remote_command
 from transport.errors import QuorateError
 
 LEAVE_TIMEOUT_S: Final = 30.0
@@ -53,12 +53,12 @@ def info(remote: Remote) -> None:
 
 
 @click.command()
-@click.argument("start", type=TEXT, metavar="NAME")
-@click.argument("to", type=TEXT, default="", metavar="[NAME]")
+@click.argument("start", type=GIVEN, metavar="NAME")
+@click.argument("to", type=GIVEN, required=False, metavar="[NAME]")
 @remote_command()
-def rtt(remote: Remote, start: str, to: str) -> None:
+def rtt(remote: Remote, start: str, to: str | None) -> None:
     """Estimate the round trip between two members, or to one from the server that is asked."""
-    remote.show(remote.ask("rtt", {"start": start, "to": to}), rtt_view)
+    remote.show(remote.ask("rtt", {"start": start, "to": to or ""}), rtt_view)
 
 
 @click.command()
@@ -80,7 +80,7 @@ def leave(remote: Remote) -> None:
 
 
 @click.command("force-leave")
-@click.argument("name", type=TEXT)
+@click.argument("name", type=GIVEN)
 @click.option("--prune", is_flag=True, help="Have every server forget it at once, instead of showing it as left.")
 @remote_command()
 def force_leave(remote: Remote, name: str, prune: bool) -> None:

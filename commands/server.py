@@ -86,11 +86,19 @@ def leave(remote: Remote) -> None:
 def force_leave(remote: Remote, name: str, prune: bool) -> None:
     """Declare a failed member that will not come back as left.
 
-    Raft stops counting on its vote.  A member that lives is not declared left: run `leave` on it, or stop it first.
+    Raft stops counting on its vote, once there is a leader to take it away.  A member that lives is not declared left:
+    run `leave` on it, or stop it first.
     """
     answer = remote.ask("force_leave", {"name": name, "prune": prune})
     status = "forgotten" if prune else answer["status"]
     remote.show(answer, lambda value: f"{value['name']} is {status}")
+    if answer.get("keeps_vote"):
+        click.echo(
+            f"{answer['name']} keeps its vote in Raft: only a leader with a majority takes it away, and "
+            f"{remote.address} knows of none; start other servers again, or see 'recover --help' if a majority is lost "
+            "for good",
+            err=True,
+        )
 
 
 def _join_view(answer: dict[str, Any]) -> str:

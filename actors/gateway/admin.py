@@ -35,6 +35,7 @@ from actors.gateway.info import info_report
 from actors.gateway.messages import AdminForward
 from actors.gateway.metric_operations import MetricOperations
 from actors.gateway.reports import (
+    force_leave_report,
     health_report,
     member_rows,
     peer_rows,
@@ -246,7 +247,8 @@ class Admin:
         return await self._control.leave()
 
     async def _force_leave(self, arguments: ForceLeaveArguments, timeout_s: float) -> Any:
-        return await self._ask("gossip", ForceLeave(arguments.name, arguments.prune), timeout_s)
+        member = await self._ask("gossip", ForceLeave(arguments.name, arguments.prune), timeout_s)
+        return force_leave_report(member, await _or_none(self._raft()))
 
     async def _raft_peers(self, _arguments: Arguments, _timeout_s: float) -> Any:
         raft = await self._raft()

@@ -98,6 +98,12 @@ def why_report(view: MembersView, rows: Sequence[Json]) -> Json | None:
     return None
 
 
+def force_leave_report(member: Mapping[str, Any], raft: Raft | None) -> Json:
+    """The answer to `force_leave`: the member, and whether it keeps its vote for want of a leader to take it away."""
+    peers = raft["peers"] if raft is not None and not raft["quorum"] else ()
+    return {**member, "keeps_vote": any(peer["id"] == member["id"] and peer["voter"] for peer in peers)}
+
+
 def health_report(control: Control, raft: Raft | None, view: MembersView | None) -> Json:
     """The answer to `health`: every check with its finding.
 

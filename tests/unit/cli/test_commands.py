@@ -184,6 +184,19 @@ def test_operations(
     assert play.asked[0] == (op, arguments)
 
 
+def test_force_leave_without_a_majority(play: Play) -> None:
+    """It is done as far as gossip goes; that Raft has not heard of it yet is said beside the data."""
+    play.answers["force_leave"] = {"name": "x", "status": "left", "keeps_vote": True}
+
+    result = play.run("force-leave", "x")
+
+    assert (result.exit_code, result.stdout) == (0, "x is left\n")
+    assert result.stderr.startswith("x keeps its vote in Raft: ")
+    assert "recover" in result.stderr
+    play.answers["force_leave"]["keeps_vote"] = False
+    assert play.run("force-leave", "x").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("failure", "exit_code"),
     [

@@ -258,6 +258,18 @@ async def test_join_force_leave_and_leave() -> None:
 
 
 @story
+async def test_a_member_that_is_declared_left_keeps_its_vote_until_a_leader_takes_it() -> None:
+    """Whoever declares it left without a majority is told that Raft goes on counting on it."""
+    async with Server(CONFIG) as server:
+        alone = await server.value("force_leave", {"name": "two"})
+        await server.follow(TWO)
+        led = await server.value("force_leave", {"name": "two"})
+
+        assert (alone["status"], alone["keeps_vote"]) == ("left", True)
+        assert (led["status"], led["keeps_vote"]) == ("left", False)
+
+
+@story
 async def test_a_kill_names_an_incarnation() -> None:
     """A command given twice kills once; an actor that kills itself still answers."""
     async with Server(CONFIG) as server:

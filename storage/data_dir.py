@@ -17,6 +17,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 
 from attrs import evolve
@@ -33,6 +34,9 @@ from transport.ring import Ring
 LOCK_FILE = "lock"
 ID_BYTES = 8
 """Of a server's id. It is in every frame and more than once in most of gossip's, and 64 random bits meet no others."""
+
+_WRITABLE_BY_NOBODY = frozenset({EROFS, ENOSPC, EDQUOT})
+"""A disk that takes no write, whoever asks."""
 
 
 class DataDir:
@@ -192,11 +196,13 @@ def _make(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the directory of a server that does not run. Raises DataDirError when it runs, or is another user's."""
+    """Hold the directory of a server that does not run. Raises DataDirError when it runs, or cannot be written to."""
     try:
         lock = _take_lock(path)
     except OSError as error:
-        raise DataDirError(f"cannot lock {path}: {error.strerror}; do this as the server's user") from error
+        elsewhere = "copy it to where there is room to write, and do this to the copy"
+        advice = elsewhere if error.errno in _WRITABLE_BY_NOBODY else "do this as the server's user"
+        raise DataDirError(f"cannot lock {path}: {error.strerror}; {advice}") from error
     try:
         yield
     finally:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from errno import EACCES, ENOSPC, EROFS
 from pathlib import Path
 
 import pytest
 
+from storage import data_dir as data_dir_module
 from storage.data_check import DataCheck, check_data_dir
 from storage.data_dir import DataDir
 from storage.errors import DataDirError
@@ -137,3 +140,26 @@ def test_a_damaged_keyring_is_found(folder: Path) -> None:
     ((file, what),) = found(check_data_dir(folder))
     assert file == "keyring"
     assert "is not a keyring" in what
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (EROFS, "copy it to where there is room to write, and do this to the copy"),
+        (ENOSPC, "copy it to where there is room to write, and do this to the copy"),
+        (EACCES, "do this as the server's user"),
+    ],
+)
+def test_a_directory_that_cannot_be_locked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    """The way out is another user's only where another user could write."""
+
+    def refuse(path: Path) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(data_dir_module, "_take_lock", refuse)
+
+    with pytest.raises(DataDirError) as refused:
+        check_data_dir(folder)
+    assert str(refused.value) == f"cannot lock {folder}: {os.strerror(number)}; {advice}"

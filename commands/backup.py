@@ -15,13 +15,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
-from commands.options import Remote, remote_command, to_json
+from commands.options import Remote, remote_command
+from commands.paths import INPUT, OUTPUT, STDIO
 from commands.whole_file import whole_file
 from quorate.version import __version__
 from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
@@ -32,7 +32,6 @@ from transport.text import counted
 if TYPE_CHECKING:
     from quorate.client import Client
 
-STDIO: Final = "-"
 IN_FLIGHT: Final = 8
 """Batches on their way at a time: enough to keep the log busy, and at most 8 MiB."""
 
@@ -73,23 +72,21 @@ class Progress:
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument("file", type=OUTPUT)
 @remote_command()
 def backup(remote: Remote, file: str) -> None:
     """Write all keys, as they are at one revision, into FILE (- for stdout).
 
-    FILE is there whole, on the disk, or not at all.
+    FILE is there whole, on the disk, or not at all; one that was there before is replaced.
     """
     from asyncio import run
 
-    if file == STDIO and sys.stdout.isatty():
-        raise click.UsageError("a backup is not for a terminal: name a file, or send it through a pipe")
     report = run(_backup(remote, file))
     _show(remote, file, report, "backed up")
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument("file", type=INPUT)
 @click.option(
     "--force", is_flag=True, help="Into a store that has keys: they stay, and those of FILE are set over them."
 )
@@ -115,7 +112,7 @@ async def _backup(remote: Remote, name: str) -> dict[str, Any]:
         revision = page.revision
         progress = Progress("backed up")
         try:
-            with _written(name) as file:
+            with whole_file(name) as file:
                 writer = BackupWriter(file, Head(revision, cluster_id, time.time(), __version__))
                 while True:
                     writer.add([(found.key, found.value) for found in page.items])
@@ -139,17 +136,6 @@ async def _page(client: Client, start: str, revision: int) -> Any:
             f"revision {revision} is so many changes ago that it is not known any more: "
             "back up again when less is written, or from a server that is nearer"
         ) from None
-
-
-@contextmanager
-def _written(name: str) -> Iterator[BinaryIO]:
-    """The file to write into, which is in place and on the disk once this ends well."""
-    if name == STDIO:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    with whole_file(Path(name)) as file:
-        yield file
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------
@@ -268,9 +254,8 @@ def _origin(head: Head) -> dict[str, Any]:
 
 def _show(remote: Remote, file: str, report: dict[str, Any], verb: str) -> None:
     line = f"{verb} {counted(report['keys'], 'key')}, {_amount(report['bytes'])}, of revision {report['revision']}"
-    text = line if remote.form == "table" else to_json({"file": file, **report})
     # The backup itself may be on stdout.
-    click.echo(text, err=file == STDIO)
+    remote.show({"file": file, **report}, lambda _: line, err=file == STDIO)
 
 
 def _amount(size: float) -> str:

@@ -14,13 +14,12 @@ import re
 import tarfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from commands.options import Remote, remote_command
-from commands.paths import FILE
+from commands.paths import OUTPUT, STDIO
 from commands.whole_file import whole_file
 from quorate.version import __version__
 from transport.errors import QuorateError
@@ -62,12 +61,13 @@ def debug() -> None:
 
 
 @debug.command()
-@click.argument("file", type=FILE, metavar="FILE.tar.gz")
+@click.argument("file", type=OUTPUT, metavar="FILE.tar.gz")
 @remote_command()
-def bundle(remote: Remote, file: Path) -> None:
-    """Ask a server and all others that it knows, and put the answers and their last log lines into FILE.tar.gz.
+def bundle(remote: Remote, file: str) -> None:
+    """Ask a server and all others that it knows; their answers and last log lines go into FILE.tar.gz (- for stdout).
 
-    A server that does not answer is in it with the reason.  Keys, values, tokens and key files are not.
+    A server that does not answer is in it with the reason.  Keys, values, tokens and key files are not.  A file that
+    was there before is replaced.
     """
     answers: dict[str, dict[str, Any]] = {}
     with remote.client():
@@ -85,8 +85,9 @@ def bundle(remote: Remote, file: Path) -> None:
         _write(out, answers)
     servers = {folder: not parts["errors.json"] for folder, parts in answers.items()}
     remote.show(
-        {"file": str(file), "servers": servers},
+        {"file": file, "servers": servers},
         lambda _: f"{file}: {counted(len(servers), 'server')}, {sum(servers.values())} of them whole",
+        err=file == STDIO,
     )
 
 

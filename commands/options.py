@@ -135,15 +135,15 @@ class Remote:
         with self.client() as client:
             return client.call(op, arguments)
 
-    def show(self, value: Any, view: Callable[[Any], str]) -> None:
-        """Print an answer: as JSON when that is wanted, else as `view` has it."""
+    def show(self, value: Any, view: Callable[[Any], str], *, err: bool = False) -> None:
+        """Print an answer: as JSON when that is wanted, else as `view` has it; err: on stderr."""
         if self.form == "table":
-            click.echo(view(value))
+            click.echo(view(value), err=err)
         elif self.form == "jsonl":
             for row in value if isinstance(value, list) else [value]:
-                click.echo(to_json(row))
+                click.echo(to_json(row), err=err)
         else:
-            click.echo(to_json(value, indent=2))
+            click.echo(to_json(value, indent=2), err=err)
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

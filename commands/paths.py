@@ -6,6 +6,7 @@ What lives here: their types for click.  What does not: opening them.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 else:
     # Older releases of click have no types to be told.
     PathType = click.Path
+
+STDIO: Final = "-"
+"""In the place of a path: stdin or stdout."""
 
 
 class GivenPath(PathType):
@@ -28,6 +32,19 @@ class GivenPath(PathType):
         return super().convert(value, param, ctx)
 
 
+class OutputPath(GivenPath):
+    """Where bytes go that are not for eyes: - is stdout, unless that is a terminal."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or the usage error."""
+        path = super().convert(value, param, ctx)
+        if path == STDIO and (sys.stdout is None or sys.stdout.isatty()):
+            self.fail("what it writes is not for a terminal: name a file, or send it through a pipe", param, ctx)
+        return path
+
+
 FILE: Final = GivenPath(dir_okay=False, path_type=Path)
 FOLDER: Final = GivenPath(file_okay=False, path_type=Path)
 FOLDER_THAT_EXISTS: Final = GivenPath(exists=True, file_okay=False, path_type=Path)
+INPUT: Final = GivenPath(dir_okay=False, allow_dash=True)
+OUTPUT: Final = OutputPath(dir_okay=False, allow_dash=True)

@@ -142,9 +142,10 @@ async def _page(client: Client, start: str, revision: int) -> Any:
 
 
 async def _restore(remote: Remote, name: str, *, force: bool) -> dict[str, Any]:
+    shown = _shown(name)
     with _read(name) as file:
         try:
-            checked = BackupReader(file, name)
+            checked = BackupReader(file, shown)
             for _ in checked.pairs():
                 pass
             file.seek(0)
@@ -153,9 +154,9 @@ async def _restore(remote: Remote, name: str, *, force: bool) -> dict[str, Any]:
                     raise BackupError(
                         "the store has keys: restore into an empty one, or give --force to set the backup's over them"
                     )
-                await _write(client, BackupReader(file, name), force=force)
+                await _write(client, BackupReader(file, shown), force=force)
         except OSError as error:
-            raise BackupError(f"cannot read {name}: {error.strerror or error}") from None
+            raise BackupError(f"cannot read {shown}: {error.strerror or error}") from None
     return {"keys": checked.keys, "bytes": checked.bytes, **_origin(checked.head)}
 
 
@@ -223,13 +224,15 @@ def _batches(backup: BackupReader) -> Iterator[list[Pair]]:
 @contextmanager
 def _read(name: str) -> Iterator[BinaryIO]:
     """The file, which can be read twice: what comes through a pipe is kept aside first."""
+    if name == STDIO and sys.stdin is None:
+        raise BackupError("there is no stdin to read the backup from: it is closed")
     with ExitStack() as opened:
         try:
             file = sys.stdin.buffer if name == STDIO else opened.enter_context(open(name, "rb"))
             if not file.seekable() or name == STDIO:
                 file = opened.enter_context(_kept(file))
         except OSError as error:
-            raise BackupError(f"cannot read {name}: {error.strerror or error}") from None
+            raise BackupError(f"cannot read {_shown(name)}: {error.strerror or error}") from None
         yield file
 
 
@@ -256,6 +259,10 @@ def _show(remote: Remote, file: str, report: dict[str, Any], verb: str) -> None:
     line = f"{verb} {counted(report['keys'], 'key')}, {_amount(report['bytes'])}, of revision {report['revision']}"
     # The backup itself may be on stdout.
     remote.show({"file": file, **report}, lambda _: line, err=file == STDIO)
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == STDIO else name
 
 
 def _amount(size: float) -> str:

@@ -11,7 +11,7 @@ from commands import backup
 from commands.backup import BATCH_BYTES_MAX, Progress
 from quorate.client import Client
 from quorate.errors import Compacted
-from storage.backup_file import BackupError, BackupReader, BackupWriter, Head, Pair
+from storage.backup_file import MAGIC, BackupError, BackupReader, BackupWriter, Head, Pair
 from storage.kv_protocol import (
     KEY_BYTES_MAX,
     TXN_OPS_MAX,
@@ -21,6 +21,7 @@ from storage.kv_protocol import (
     put_if,
     txn,
 )
+from tests.unit.cli.play import Play
 from transport.limits import COMMAND_BYTES_MAX
 
 
@@ -76,3 +77,12 @@ def test_progress_in_a_pipe_is_lines(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert told.out == ""
     assert told.err.startswith("restored: 5 keys, 3.0 MiB, ")
     assert "\r" not in told.err
+
+
+def test_a_torn_backup_from_a_pipe(play: Play) -> None:
+    """What is named is what the bytes came from, and no server is asked."""
+    result = play.run("restore", "-", stdin=MAGIC)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: stdin is damaged (it ends in the middle")
+    assert not play.addresses

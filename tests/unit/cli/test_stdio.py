@@ -18,10 +18,10 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("redirected", ["<&-", "0>/dev/null"])
-def test_a_value_from_nowhere(redirected: str) -> None:
+@pytest.mark.parametrize("command", ["kv put x - <&-", "kv put x - 0>/dev/null", "restore - <&-"])
+def test_nothing_to_read_from(command: str) -> None:
     """A stdin that is closed, or that cannot be read."""
-    done = shell(f"$Q kv put x - {redirected}")
+    done = shell(f"$Q {command}")
 
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("\n") == 1

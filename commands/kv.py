@@ -16,6 +16,7 @@ from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, Text, remote_command, to_json
 from storage.kv_protocol import (
     KEY_BYTES_MAX,
+    LIST_BYTES_MAX,
     LIST_LIMIT_MAX,
     VALUE_BYTES_MAX,
     Answered,
@@ -122,7 +123,11 @@ def delete_key(remote: Remote, key: str) -> None:
 @click.argument("prefix", type=TEXT, default="")
 @click.option("--start", type=TEXT, default="", metavar="KEY", help="From this key on: the 'next' of the page before.")
 @click.option(
-    "--limit", type=click.IntRange(1, LIST_LIMIT_MAX), default=LIST_LIMIT_MAX, show_default=True, help="Keys in a page."
+    "--limit",
+    type=click.IntRange(1, LIST_LIMIT_MAX),
+    default=LIST_LIMIT_MAX,
+    show_default=True,
+    help=f"Keys in a page; it ends sooner once they and their values pass {LIST_BYTES_MAX >> 20} MiB.",
 )
 @revision_option
 @consistency_option

@@ -13,7 +13,7 @@ from typing import Any, Final
 from actors.gateway.limits import TIMEOUT_MAX_S
 from actors.gateway.streams import CURSOR
 from quorate.version import __version__
-from storage.kv_protocol import KEY_BYTES_MAX, LIST_LIMIT_MAX, TXN_OPS_MAX, VALUE_BYTES_MAX
+from storage.kv_protocol import KEY_BYTES_MAX, LIST_BYTES_MAX, LIST_LIMIT_MAX, TXN_OPS_MAX, VALUE_BYTES_MAX
 
 Json = dict[str, Any]
 
@@ -239,7 +239,12 @@ PATHS: Final[Json] = {
         _ref("Page"),
         _PREFIX,
         _query("start", _STRING, "From this key on: the `next` of the page before."),
-        _query("limit", _COUNT | {"default": LIST_LIMIT_MAX}, f"Keys in a page, 1 to {LIST_LIMIT_MAX}."),
+        _query(
+            "limit",
+            _COUNT | {"default": LIST_LIMIT_MAX},
+            f"Keys in a page, 1 to {LIST_LIMIT_MAX}; it ends sooner once they and their values pass "
+            f"{LIST_BYTES_MAX >> 20} MiB.",
+        ),
         _AT,
         _CONSISTENCY,
         errors=(410, 413),

@@ -18,6 +18,7 @@ import click
 
 from commands.kv_answer import answer_of
 from commands.options import GIVEN, TEXT, Remote, Seconds, remote_command
+from quorate.errors import LeaseLost
 from storage.kv_protocol import Changed, Leased, grant, lease_of, renew, revoke
 from storage.leases import TTL_MAX_MS, TTL_MIN_MS
 from storage.record import NUMBER_MAX
@@ -39,6 +40,10 @@ LEASE: Final = click.IntRange(1, NUMBER_MAX)
 
 class LeaseError(QuorateError):
     """There is no such lease, or it cannot be had."""
+
+
+class LockLostError(QuorateError):
+    """The lock was lost before its holder had left it."""
 
 
 class CommandError(QuorateError):
@@ -159,12 +164,19 @@ async def _heeding_signals(held: Coroutine[Any, Any, int]) -> int:
 
 
 async def _hold(remote: Remote, name: str, command: Sequence[str], ttl_s: float, value: str) -> int:
-    async with remote.lasting_client() as client, client.lock(name, ttl_s=ttl_s, value=value) as held:
-        if command:
-            return await _execute(name, held, command)
-        remote.show({"name": name, "key": held.key, "token": held.token}, lambda report: f"token {report['token']}")
-        await asyncio.Event().wait()
-        return 0
+    outcome = f"lock {name} was not got"
+    ended = f", and {command[0]} was ended" if command else ""
+    try:
+        async with remote.lasting_client() as client, client.lock(name, ttl_s=ttl_s, value=value) as held:
+            outcome = f"lock {name} was lost{ended}"
+            if command:
+                return await _execute(name, held, command)
+            shown = {"name": name, "key": held.key, "token": held.token}
+            remote.show(shown, lambda report: f"token {report['token']}")
+            await asyncio.Event().wait()
+            return 0
+    except LeaseLost as error:
+        raise LockLostError(f"{outcome}: {error}") from None
 
 
 async def _execute(name: str, held: Lock, command: Sequence[str]) -> int:

@@ -58,7 +58,7 @@ def members_detailed_view(members: Sequence[Row]) -> str:
                 m["name"],
                 m["address"],
                 m["status"],
-                _duration(m["status_age_s"]) if m["status_age_s"] else None,
+                _duration(m["status_age_s"]),
                 m.get("role"),
                 None if m["rtt_ms"] is None else f"{m['rtt_ms']:.3f} ms",
                 m["incarnation"],

@@ -93,7 +93,11 @@ def _any_fits(patterns: Sequence[re.Pattern[str]], text: str) -> bool:
     metavar="K=REGEX",
     help="Only members with such a tag.",
 )
-@click.option("--detailed", is_flag=True, help="Also whole ids, incarnations, round trips, and since when.")
+@click.option(
+    "--detailed",
+    is_flag=True,
+    help="Also whole ids, incarnations, round trips, and for how long one has not been alive.",
+)
 @click.option("--watch", "is_watch", is_flag=True, help="Keep the table up to date; in a pipe, a line a change.")
 @click.option("--why", type=GIVEN, metavar="NAME", help="How one member came to its status: who saw what, and when.")
 @remote_command()

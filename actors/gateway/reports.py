@@ -64,8 +64,8 @@ def status_report(control: Control, raft: Raft, view: MembersView, gossip: Mappi
 def member_rows(view: MembersView, raft: Raft | None, rtts: Mapping[str, float]) -> list[Json]:
     """The answer to `members`.
 
-    `role` is the server's in Raft, "none" outside its configuration, null if unknown; `rtt_ms` is estimated from this
-    server, null if it has not been measured.
+    `role` is the server's in Raft, "none" outside its configuration, null if unknown; `status_age_s` is for how
+    long it has not been alive, null if it is; `rtt_ms` is estimated from this server, null if it has not been measured.
     """
     roles = {peer["id"]: peer["role"] for peer in raft["peers"]} if raft is not None else {}
     rows = []
@@ -177,7 +177,7 @@ def _member_row(member: Member, role: str | None, rtt_ms: float | None, *, is_lo
         "tags": dict(sorted(member.tags.items())),
         "role": role,
         "incarnation": member.incarnation,
-        "status_age_s": round(member.status_age_s, 3),
+        "status_age_s": None if member.status == "alive" else round(member.status_age_s, 3),
         "rtt_ms": rtt_ms,
         "local": is_local,
     }

@@ -24,7 +24,7 @@ def row(name: str, status: str = "alive", **more: Any) -> dict[str, Any]:
         "tags": {},
         "role": "follower",
         "incarnation": 3,
-        "status_age_s": 0.0,
+        "status_age_s": None,
         "rtt_ms": None,
         "local": False,
         **more,

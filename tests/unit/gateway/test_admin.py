@@ -90,6 +90,13 @@ async def test_members_say_how_far_they_are() -> None:
 
 
 @story
+async def test_members_say_for_how_long_they_have_not_been_alive() -> None:
+    """Null for those who are: nobody counts that, and 0 would be a figure."""
+    async with Server(CONFIG) as server:
+        assert [row["status_age_s"] for row in await server.value("members")] == [None, 1.5]
+
+
+@story
 async def test_rtt() -> None:
     """The figure in ms, or the line that says why there is none."""
     async with Server(CONFIG) as server:

@@ -14,6 +14,7 @@ from actors.gateway.reports import pair_report, update_report
 from actors.views import table
 from commands.kv_answer import answer_of
 from commands.options import TEXT, Remote, Text, remote_command, to_json
+from commands.paths import OPENED
 from storage.kv_protocol import (
     KEY_BYTES_MAX,
     LIST_BYTES_MAX,
@@ -159,7 +160,7 @@ def compare_and_set(remote: Remote, key: str, values: tuple[str, ...], absent: b
 
 
 @kv.command("txn")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=OPENED)
 @remote_command()
 def transact(remote: Remote, file: BinaryIO) -> None:
     """Carry out the transaction in FILE (- for stdin), as JSON; the exit code is 1 when its comparisons do not hold.

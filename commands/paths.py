@@ -1,6 +1,6 @@
 """Paths on the command line, in the environment and in configuration files.
 
-What lives here: their types for click.  What does not: opening them.
+What lives here: their types for click.  What does not: opening them, but for what a command reads whole.
 """
 
 from __future__ import annotations
@@ -32,6 +32,16 @@ class GivenPath(PathType):
         return super().convert(value, param, ctx)
 
 
+class InputFile(click.File):
+    """A file opened to read bytes; - is stdin, which has to be there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The open file, or the usage error."""
+        if value == STDIO and sys.stdin is None:
+            self.fail("there is no stdin to read from: it is closed", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class OutputPath(GivenPath):
     """Where bytes go that are not for eyes: - is stdout, unless that is a terminal."""
 
@@ -48,3 +58,4 @@ FOLDER: Final = GivenPath(file_okay=False, path_type=Path)
 FOLDER_THAT_EXISTS: Final = GivenPath(exists=True, file_okay=False, path_type=Path)
 INPUT: Final = GivenPath(dir_okay=False, allow_dash=True)
 OUTPUT: Final = OutputPath(dir_okay=False, allow_dash=True)
+OPENED: Final = InputFile("rb")

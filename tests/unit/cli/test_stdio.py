@@ -28,6 +28,15 @@ def test_nothing_to_read_from(command: str) -> None:
     assert "stdin" in done.stderr
 
 
+def test_no_file_to_read_from() -> None:
+    """A closed stdin is as wrong a FILE as one that does not exist."""
+    done = shell("$Q kv txn - <&-")
+
+    assert done.returncode == 2
+    assert "'FILE': there is no stdin to read from: it is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("buffering", ["", "PYTHONUNBUFFERED=1"])
 @pytest.mark.parametrize("command", ["version", "version --format json", "--help"])
 def test_a_full_disk_behind_stdout(command: str, buffering: str) -> None:

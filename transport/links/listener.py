@@ -297,18 +297,25 @@ class Listener:
         self._arrived.append((header, origin, body, None))
 
     def _on_monitor(self) -> None:
-        while not self._monitor.closed:
+        """Read a batch: where every accept fails, events come as fast as they are read."""
+        for _ in range(self._limits.batch_frames):
+            if self._monitor.closed:
+                return
             try:
                 event = parse_monitor_message(self._monitor.recv_multipart(_NOBLOCK))["event"]
             except zmq.ZMQError:
                 return
-            if event == zmq.EVENT_ACCEPT_FAILED:
-                self._drops.count("connection not accepted", "out of file descriptors? raise `ulimit -n`")
-            elif self.expects_failures:
-                continue
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                # Servers do so themselves, to see whether anybody listens (probe.py): no news in a healthy cluster.
-                detail = "a connection ended early: another server's look who is there, a port scan, a health check"
-                self._drops.count("handshake not finished", detail, level=logging.DEBUG)
+            self._note(event)
+        self._loop.call_soon(self._on_monitor)
+
+    def _note(self, event: int) -> None:
+        if event == zmq.EVENT_ACCEPT_FAILED:
+            self._drops.count("connection not accepted", "out of file descriptors? raise `ulimit -n`")
+        elif self.expects_failures:
+            return
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            self._drops.count("handshake failed", "a connection that does not speak ZeroMQ, or has no key")
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            # Servers do so themselves, to see whether anybody listens (probe.py): no news in a healthy cluster.
+            detail = "a connection ended early: another server's look who is there, a port scan, a health check"
+            self._drops.count("handshake not finished", detail, level=logging.DEBUG)

@@ -128,8 +128,12 @@ def full() -> Iterator[Callable[[], None]]:
         os.close(descriptor)
 
 
+@pytest.mark.timeout(30)
 async def test_a_server_that_can_accept_nobody_ends(full: Callable[[], None]) -> None:
-    """libzmq tries to accept again and again, and waits for whoever reads that it failed, with a lock in its hand."""
+    """libzmq tries to accept again and again, and waits for whoever reads that it failed, with a lock in its hand.
+
+    It may fail as fast as that is read: reading must not keep the loop from everything else.
+    """
     with socket.socket() as client:
         async with Server() as server:
             full()

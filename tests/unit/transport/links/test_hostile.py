@@ -128,7 +128,6 @@ def full() -> Iterator[Callable[[], None]]:
         os.close(descriptor)
 
 
-@pytest.mark.timeout(30)
 async def test_a_server_that_can_accept_nobody_ends(full: Callable[[], None]) -> None:
     """libzmq tries to accept again and again, and waits for whoever reads that it failed, with a lock in its hand.
 
@@ -139,6 +138,7 @@ async def test_a_server_that_can_accept_nobody_ends(full: Callable[[], None]) ->
             full()
             client.connect(("127.0.0.1", port_of(server.address)))
             await until(lambda: server.dropped("connection not accepted"), "it fails to accept")
+            assert server.dropped("connection not accepted") < 10_000
             time.sleep(0.1)  # nobody reads meanwhile  # noqa: ASYNC251
 
 

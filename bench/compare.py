@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import msgspec
 from attrs import field, frozen
 
 from bench.etcd_cluster import EtcdCluster, etcd_version
@@ -29,7 +28,7 @@ from bench.fleet import FleetError
 from bench.loads import LOADS, Kind, Load, parse_load
 from bench.machine import look
 from bench.needs import COMPARE, require
-from bench.pages import RESULT, write
+from bench.pages import RESULT, keep, write
 from bench.ports import Ports
 from bench.pysyncobj_cluster import PySyncObjCluster
 from bench.pysyncobj_protocol import CONFIGURATIONS
@@ -207,7 +206,7 @@ def main() -> None:
     print(tables(result))
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+        keep(result, options.out / RESULT)
         write(options.out)
 
 

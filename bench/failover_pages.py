@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bench.failover_report import FailoverResult, table
-from bench.pages import between
+from bench.pages import between, keep
 
 RESULT = "failover.json"
 BEGIN = "<!-- figures of failovers: made by python -m bench.failover_pages -->"
@@ -28,7 +28,7 @@ def read(folder: Path) -> FailoverResult:
 def write(result: FailoverResult, folder: Path) -> None:
     """Keep a result, and make the README's table of it when there is one beside the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    keep(result, folder / RESULT)
     readme = folder.parent / "README.md"
     if readme.exists() and BEGIN in readme.read_text():
         readme.write_text(between(BEGIN, END, readme.read_text(), of_the_readme(result)))

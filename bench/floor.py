@@ -122,9 +122,9 @@ def measure(folder: Path | None, ports: Ports, calls: int) -> float:
             process.start()
             stack.callback(process.kill)
         caller = stack.enter_context(zmq.Context().socket(zmq.DEALER))
+        caller.linger = 0
         caller.connect(addresses[0])
         took_s = [_call(caller) for _ in range(_WARM_UP_CALLS + calls)][_WARM_UP_CALLS:]
-        caller.linger = 0
     return statistics.median(took_s) * 1e6
 
 

@@ -48,6 +48,11 @@ def of_the_readme(result: Result) -> str:
     return f"{conditions(result)}\n\n{summary(result)}"
 
 
+def keep(result: msgspec.Struct, path: Path) -> None:
+    """Write a result down, for people too."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+
+
 def with_figures(text: str, figures: str) -> str:
     """A page with other figures.  Raises ValueError when it has no place for them."""
     return between(BEGIN, END, text, figures)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.pages import between
+from bench.pages import between, keep
 from bench.serf_report import SerfResult, tables, times_table
 
 RESULT = "membership.json"
@@ -32,7 +32,7 @@ def write(result: SerfResult, folder: Path) -> None:
     # Only who draws needs matplotlib.
     from bench.serf_plot import draw
 
-    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    keep(result, folder / RESULT)
     draw(result, folder / _PICTURE)
     for page, figures in (
         (folder / PAGE, of_the_page(result)),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
+from transport.text import text_of
+
 SNAPSHOT_CHUNK_BYTES_MAX = 256 << 10
 _FAULT_CHARS_MAX = 500
 
@@ -41,8 +43,7 @@ class StateMachine(Protocol):
 
 def fault_of(error: Exception) -> str:
     """What whoever asked is told when a method raised all the same: one line, with the exception's type and text."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-    return f"the state machine raised {text[:_FAULT_CHARS_MAX]}"
+    return f"the state machine raised {text_of(error)[:_FAULT_CHARS_MAX]}"
 
 
 @runtime_checkable

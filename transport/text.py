@@ -31,6 +31,11 @@ def shortened(text: str, limit: int = SHOWN_CHARS_MAX) -> str:
     return f"'{escaped(text if len(text) <= limit else text[: limit - 3] + '...')}'"
 
 
+def text_of(error: BaseException) -> str:
+    """An exception in one line: its type and its text."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
 def counted(number: int, noun: str) -> str:
     """The number with its noun, which takes an s in the plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -48,6 +48,11 @@ class Configuration:
         """The server with this id."""
         return next((s for s in self.servers if s.id == server_id), None)
 
+    def name_of(self, server_id: str) -> str:
+        """The name of the server with this id; the id for one that is not in it."""
+        server = self.get(server_id)
+        return server.name if server else server_id
+
     def named(self, name: str) -> Server | None:
         """The server with this name."""
         return next((s for s in self.servers if s.name == name), None)

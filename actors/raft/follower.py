@@ -117,8 +117,7 @@ class Follower:
     def _defy(self, leader: str, term: int, index: int) -> None:
         """The leader's log is not what is committed here."""
         state = self._state
-        server = state.configuration.get(leader)
-        name = server.name if server else leader
+        name = state.configuration.name_of(leader)
         state.divergence.begin(
             leader,
             f"{name}, which leads term {term}, asks to replace committed entry {index}: this server's data directory, "

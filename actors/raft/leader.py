@@ -246,11 +246,10 @@ class Leader:
     def _forget(self, peer: str, end: int) -> None:
         acknowledged = self._state.engine.match_index(peer)
         if end < acknowledged:
-            server = self._state.configuration.get(peer)
             _log.critical(
                 "%s has lost entries %d to %d, which it had acknowledged: its data directory was put back from an "
                 "older copy, or its disk did not keep what it had synced. They are sent again",
-                server.name if server else peer,
+                self._state.configuration.name_of(peer),
                 end + 1,
                 acknowledged,
             )

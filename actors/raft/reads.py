@@ -93,7 +93,7 @@ class Reads:
             self.failed.extend(remote.tokens)
             return
         state = self._state
-        if state.verified_index < state.engine.commit >= reply.index:
+        if state.verified_index < state.engine.commit and reply.index <= state.engine.commit:
             self.failed.extend(remote.tokens)
             return
         state.engine.learn_commit(min(reply.index, state.verified_index))

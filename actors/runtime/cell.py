@@ -21,6 +21,7 @@ from actors.runtime.inbox import Inbox
 from actors.runtime.life import Life
 from actors.runtime.lifecycle import ALIVE, FINAL, Event, State, following
 from actors.runtime.messages import TIMER_DUE
+from transport.text import text_of
 from transport.wire import CLIENT, ErrorReply, Header, WireError, decode_body, head_bytes, is_retried, unpack
 
 if TYPE_CHECKING:
@@ -342,8 +343,3 @@ def sender_of(header: Header) -> Sender:
     if origin.sender:
         return Sender(origin.sender, origin.address, header.actor, header.ask)
     return Sender("", "", "", header.ask, bytes.fromhex(origin.address))
-
-
-def text_of(error: BaseException) -> str:
-    """An exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from actors.runtime.cell import OperatorKill, text_of
+from actors.runtime.cell import OperatorKill
 from actors.runtime.lifecycle import State
 from actors.runtime.policy import Decision, Escalate, RestartLimits, RestartPolicy, Strategy
 from transport.errors import QuorateError
+from transport.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ Finding out:
 
 Telling:
 
-- what members say, to whom, and what is still to be told: conversation.py, gossiper.py, broadcasts.py
+- what members say, to whom, and what is still to be told: conversation.py, gossiper.py, waves.py, broadcasts.py
 - user events and queries as they travel: herald.py, dispatches.py, rumours.py
 - what becomes of them, each heard once: user_events.py, queries.py, recent.py
 - what a server says of itself, and expressions to choose by it: tags.py, pattern.py

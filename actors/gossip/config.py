@@ -36,9 +36,10 @@ class GossipConfig:
         stall_s: a timer that is this late means that this process stood still, not that others were silent.
 
     Dissemination:
-        gossip_interval_s, gossip_nodes: what is new is told to this many random members in each interval.
+        gossip_interval_s, gossip_nodes: what there is to tell goes to this many random members in each interval; what
+            is new, after a tenth of it (waves.py).
         gossip_to_dead_s: how long after its failure a member is still told, so that it can object.
-        retransmit_mult: a change is sent retransmit_mult * ceil(log10(n + 1)) times.
+        retransmit_mult: a change is sent retransmit_mult * ceil(log10(n + 1)) times, and is new for half of them.
         message_bytes: about this much of what is new goes along with one message.
         push_pull_interval_s: full state is compared with a random member's, and exchanged if it differs; 2, 3 ... times
             as rarely above 32, 64 ... A tenth of it lies between two exchanges that digests in answers lead to.
@@ -96,6 +97,15 @@ class GossipConfig:
     def retransmit_limit(self, n: int) -> int:
         """How often one change is sent in a cluster of n."""
         return self.retransmit_mult * ceil(log10(n + 1))
+
+    def is_new(self, sends: int, n: int) -> bool:
+        """Whether a change that was sent so often is to be told soon, in a cluster of n."""
+        return 2 * sends < self.retransmit_limit(n)
+
+    @property
+    def gossip_quick_s(self) -> float:
+        """How soon after a wave of gossip the next one may follow."""
+        return self.gossip_interval_s / 10
 
     def push_pull_s(self, n: int) -> float:
         """How far apart full exchanges are in a cluster of n: the load of each does not depend on n above 32."""

@@ -1,4 +1,4 @@
-"""Dissemination: what is new goes to a few members each interval; now and then two members exchange all they know.
+"""Dissemination: what is new goes to a few members at a time; now and then two members exchange all they know.
 
 Members are told in a shuffled order, all of them before one is told again: drawn anew each time, in a small cluster one
 would now and then be passed over until the next exchange (a joiner of ten was, for up to 16 s of simulated time). What
@@ -6,8 +6,8 @@ is missed all the same is found by the digests that travel with the probes: two 
 to tell lead to an exchange. So do, at longer intervals, two digests of everything, the dead and the suspects included;
 two members that know the same send nothing more (memberlist sends it all each time).
 
-What lives here: the rhythms and the choice of who is told. What does not: what is new (broadcasts.py) and how a
-state is exchanged (admission.py).
+What lives here: the choice of who is told, and the rhythm of the exchanges. What does not: what is new (broadcasts.py),
+when it is told (waves.py), and how a state is exchanged (admission.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Status
 from actors.gossip.messages import Gossip
+from actors.gossip.waves import Waves
 
 if TYPE_CHECKING:
     from actors.gossip.admission import Admission
@@ -36,14 +37,13 @@ class Gossiper:
         self._admission = admission
         self._herald = herald
         self._deck: list[str] = []
-        self._gossip_at = inf
+        self._waves = Waves(shared.config)
         self._push_pull_at = inf
         self._repair_at = 0.0
 
     def start(self, now: float) -> None:
         """Begin to tell. The exchanges of servers that start together should not come together."""
-        if self._gossip_at == inf:
-            self._gossip_at = now
+        self._waves.start(now)
         if self._push_pull_at == inf:
             interval_s = self._config.push_pull_s(self._roster.live_count)
             self._push_pull_at = now + self._shared.rng.random() * interval_s
@@ -59,26 +59,31 @@ class Gossiper:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do."""
-        return min(self._gossip_at if self._has_news() else inf, self._push_pull_at)
+        return min(self._wave_at(), self._push_pull_at)
 
     def postpone(self, stall_s: float) -> None:
         """This server stood still for so long."""
-        self._gossip_at += stall_s
+        self._waves.postpone(stall_s)
         self._push_pull_at += stall_s
 
     def tick(self, now: float) -> None:
         """Tell what is new, and compare everything with somebody, as it is time for."""
-        if now >= self._gossip_at and self._has_news():
+        if now >= self._wave_at():
             self._gossip(now)
         if now >= self._push_pull_at:
             self._push_pull(now)
+
+    def _wave_at(self) -> float:
+        if not self._has_news():
+            return inf
+        return self._waves.next_at(is_new=self._shared.broadcasts.has_new or self._shared.rumours.has_new)
 
     def _has_news(self) -> bool:
         """Of members, or of anything else."""
         return len(self._roster) > 1 and bool(self._shared.broadcasts or self._shared.rumours)
 
     def _gossip(self, now: float) -> None:
-        self._gossip_at = now + self._config.gossip_interval_s
+        self._waves.sent(now)
         targets = self._deal(now)
         if not targets:
             # Nobody to tell: whoever is met later is told everything.

@@ -38,6 +38,12 @@ class Rumours:
         return self._count
 
     @property
+    def has_new(self) -> bool:
+        """Whether something was told to few so far."""
+        sends = min((sends for sends, level in self._levels.items() if level), default=None)
+        return sends is not None and self._config.is_new(sends, self._roster.live_count)
+
+    @property
     def is_busy(self) -> bool:
         """Whether whoever wants to send something should wait, so that nothing is lost."""
         return self._count >= OWN_MAX

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, Protocol, runtime_checkable
 
-from attrs import frozen
+from msgspec import Struct
 from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
@@ -28,8 +28,7 @@ RETRY_MAX_S: Final = 1.0
 _PASSING: Final = (NoLeader, Overloaded, OutcomeUnknown, Unreachable)
 
 
-@frozen
-class Update:
+class Update(Struct, frozen=True):
     """What one command changed of what is watched, all of it."""
 
     revision: int

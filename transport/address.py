@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.errors import AddressError
 
@@ -16,8 +16,7 @@ _HOST_CHARS_MAX = 253  # RFC 1035: the longest host name
 _HOST_EXTRA = frozenset("-._*")
 
 
-@frozen(order=True)
-class Address:
+class Address(Struct, frozen=True, order=True):
     """A host (name or IP literal, without brackets) and a port; port 0 stands for "any free one"."""
 
     host: str

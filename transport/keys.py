@@ -20,6 +20,7 @@ from typing import Any
 
 import zmq
 from attrs import field, frozen
+from msgspec import Struct
 
 from transport.errors import KeyFileError, KeySaveError
 
@@ -39,8 +40,7 @@ class KeyPair:
     secret: bytes = field(repr=False)
 
 
-@frozen
-class ClusterKey:
+class ClusterKey(Struct, frozen=True):
     """What a key file holds. `server` is None in a client's file."""
 
     server_public: bytes

@@ -20,7 +20,8 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from transport.errors import KeyFileError
 from transport.keys import ClusterKey, parse, to_text
@@ -41,8 +42,7 @@ class Stage(StrEnum):
     USING = "using"
 
 
-@frozen
-class Ring:
+class Ring(Struct, frozen=True):
     """What one server holds. `key` is the only one, or during a rotation the old one, and `new` what replaces it."""
 
     key: ClusterKey
@@ -93,7 +93,7 @@ class Ring:
             return begun
         if stage is Stage.SETTLED:
             return Ring(new, retired=_latest(self.retired, (self.key.fingerprint,)))
-        return evolve(begun, stage=stage)
+        return replace(begun, stage=stage)
 
     def joined(self, offered: Ring) -> Ring:
         """The further of two rings. Raises RingConflictError when neither descends from the other."""
@@ -103,7 +103,7 @@ class Ring:
             return self._joined_under_way(offered)
         if (self.key, self.new) == (offered.key, offered.new):
             further = offered.stage if self.stage is Stage.INSTALLED else self.stage
-            return evolve(self, stage=further, retired=_latest(offered.retired, self.retired))
+            return replace(self, stage=further, retired=_latest(offered.retired, self.retired))
         raise self._conflict(offered)
 
     def _joined_under_way(self, offered: Ring) -> Ring:
@@ -112,22 +112,22 @@ class Ring:
         if offered.key.fingerprint in self.retired and self.key == offered.new:
             return self  # the other has missed the end of it
         if self.key in (offered.key, offered.new):
-            return evolve(offered, retired=_latest(self.retired, offered.retired))
+            return replace(offered, retired=_latest(self.retired, offered.retired))
         raise self._conflict(offered)
 
     def _joined_settled(self, offered: Ring) -> Ring:
         """`offered` knows one key: it is before the rotation, or after it, or came back with the new file."""
         retired = _latest(self.retired, offered.retired)
         if offered.key == self.key:
-            return evolve(self, retired=retired)
+            return replace(self, retired=retired)
         newest = self.new or self.key
         if newest.fingerprint in offered.retired:
-            return evolve(offered, retired=retired)
+            return replace(offered, retired=retired)
         if offered.key.fingerprint in self.retired:
             return self
         if offered.key == self.new:
             ended = self.key.fingerprint in offered.retired
-            return evolve(offered, retired=retired) if ended else self
+            return replace(offered, retired=retired) if ended else self
         raise self._conflict(offered)
 
     def _conflict(self, offered: Ring) -> RingConflictError:

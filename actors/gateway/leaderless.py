@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.gossip.messages import GossipStatusRequest, MembersRequest
 from actors.raft.messages import RaftStatusRequest
@@ -50,7 +50,7 @@ class Leaderless:
             # Behind the semicolon it says what has become of a write.
             no_leader, semicolon, rest = answer.response.message.partition(";")
             message = f"{no_leader}: {why}{semicolon}{rest}"
-            self._context.reply(answer.sender, evolve(answer.response, message=message))
+            self._context.reply(answer.sender, replace(answer.response, message=message))
 
     async def why(self) -> str:
         """One line."""

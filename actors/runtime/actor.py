@@ -10,7 +10,7 @@ Rules:
    ask.  A handler that has to wait is a coroutine: it runs as a task of the actor, beside the messages that follow.
 3. An exception that leaves a handler, `on_turn_end` or a spawned task ends the incarnation.  A failure that is part of
    the protocol is an answer (`ErrorReply`, or a message of one's own), not an exception.
-4. Messages are frozen attrs classes, registered with `transport.wire.message`.
+4. Messages are frozen Structs, registered with `transport.wire.message`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from attrs import frozen
+from msgspec import Struct
 
 from transport.wire import WireError, message
 
@@ -54,8 +54,7 @@ class Code(StrEnum):
 
 
 @message(REQUEST, retry=False)
-@frozen
-class Request:
+class Request(Struct, frozen=True):
     """A client asks. `payload` is MessagePack; its shape depends on `op`."""
 
     id: int
@@ -65,8 +64,7 @@ class Request:
 
 
 @message(RESPONSE)
-@frozen
-class Response:
+class Response(Struct, frozen=True):
     """A server answers request `id`. `message` says in one line why, whenever `code` is not "ok"."""
 
     id: int

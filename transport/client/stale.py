@@ -2,15 +2,14 @@
 
 from typing import Final, Generic, TypeVar
 
-from attrs import frozen
+from msgspec import Struct
 
 T = TypeVar("T")
 
 AGE_UNKNOWN_MS: Final = -1
 
 
-@frozen
-class Stale(Generic[T]):
+class Stale(Struct, Generic[T], frozen=True):
     """What one server had.
 
     age_s: how many seconds ago that was all there was, as far as the server knew.  It knows by hearing from the leader,

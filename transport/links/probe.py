@@ -10,7 +10,7 @@ import asyncio
 import socket
 from enum import StrEnum
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.address import Address
 
@@ -23,8 +23,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@frozen
-class Probe:
+class Probe(Struct, frozen=True):
     """The outcome of a connect, and in words."""
 
     outcome: Outcome

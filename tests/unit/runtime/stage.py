@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.runtime.actor import Actor, Context, Sender, handles
 from actors.runtime.limits import SystemLimits
@@ -21,48 +21,42 @@ UNLIMITED = RestartLimits(intensity=1_000_000)
 
 
 @message("play.note")
-@frozen
-class Note:
+class Note(Struct, frozen=True):
     """Something to remember."""
 
     text: str
 
 
 @message("play.urgent", urgent=True)
-@frozen
-class Urgent:
+class Urgent(Struct, frozen=True):
     """Something to remember first."""
 
     text: str
 
 
 @message("play.once", retry=False)
-@frozen
-class Once:
+class Once(Struct, frozen=True):
     """Something whose handler is never run twice."""
 
     text: str
 
 
 @message("play.question")
-@frozen
-class Question:
+class Question(Struct, frozen=True):
     """Something to answer with an Answer."""
 
     text: str
 
 
 @message("play.answer")
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What a Question is answered with."""
 
     text: str
 
 
 @message("play.unheard")
-@frozen
-class Unheard:
+class Unheard(Struct, frozen=True):
     """A message nobody handles."""
 
 

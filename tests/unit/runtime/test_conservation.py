@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 
-from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from actors.runtime.policy import Strategy
 from tests.unit.runtime.stage import UNLIMITED, Note, Once, Player, Stage, Urgent
@@ -17,8 +17,7 @@ LANES = {Note: "data", Once: "data", Urgent: "control"}
 RUNS_BEFORE_SET_ASIDE = {Note: 2, Urgent: 2, Once: 1}
 
 
-@frozen
-class Step:
+class Step(Struct, frozen=True):
     """One thing that happens: a message to an actor, or its kill, or its crash by the fault hook; then a pause."""
 
     what: str

@@ -1,13 +1,12 @@
 """Messages registered for the tests of the codec."""
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.wire import message
 
 
 @message("test.sample")
-@frozen
-class Sample:
+class Sample(Struct, frozen=True):
     """A message with the shapes real ones have; `Nested` is defined below it on purpose."""
 
     name: str
@@ -15,8 +14,7 @@ class Sample:
     nested: "Nested"
 
 
-@frozen
-class Nested:
+class Nested(Struct, frozen=True):
     """Part of a message."""
 
     one: int
@@ -24,6 +22,5 @@ class Nested:
 
 
 @message("test.urgent", urgent=True, retry=False)
-@frozen
-class Urgent:
+class Urgent(Struct, frozen=True):
     """A message of the control lane."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from attrs import asdict
+from msgspec import to_builtins
 
 from commands.options import to_json
 from commands.paths import FOLDER_THAT_EXISTS
@@ -42,7 +42,7 @@ def check(directory: Path, form: str) -> None:
         result = check_data_dir(directory.absolute())
     except StorageError as error:
         raise CannotCheckError(str(error)) from error
-    click.echo(to_json(asdict(result), indent=2) if form == "json" else _text(directory, result))
+    click.echo(to_json(to_builtins(result), indent=2) if form == "json" else _text(directory, result))
     if result.findings:
         raise CorruptDataError(
             f"{directory} is corrupt. Restore this server from another one: move the "

@@ -10,7 +10,8 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from transport.wire import message
 
@@ -19,8 +20,7 @@ LIMITS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 @message("persistence.status")
-@frozen
-class PersistenceStatusRequest:
+class PersistenceStatusRequest(Struct, frozen=True):
     """What has been written (an ask, answered by Json)?
 
     {"commits": {file: {"buckets": [[limit, commits within it], …], "count", "sum_s"}}, "bytes": {file: size}}.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from storage.data_dir import locked, why_not_together
 from storage.errors import CorruptFile, DataDirError, StorageError
@@ -28,20 +28,18 @@ from storage.serf_db import SerfDb
 Db = TypeVar("Db", RaftDb, SerfDb)
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that is not as it was written."""
 
     file: str
     what: str
 
 
-@frozen
-class DataCheck:
+class DataCheck(Struct, frozen=True):
     """What was found out about a data directory."""
 
-    findings: list[Finding] = field(factory=list)
-    server: dict[str, object] = field(factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    server: dict[str, object] = field(default_factory=dict)
     """Whose it is and what it holds, as far as that can be read."""
 
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from storage.errors import CorruptFile, DataDirError, OtherAppError, StorageError
 from storage.keyring_file import read_keyring, remove_keyring
@@ -91,7 +91,7 @@ class DataDir:
                 "the same --app as before, or another --data-dir"
             )
         serf.begin(name, app)
-        return evolve(serf.load(), cluster_id=self._cluster_id)
+        return replace(serf.load(), cluster_id=self._cluster_id)
 
     @property
     def _cluster_id(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from storage.errors import StorageError, WriteError
 from storage.sqlite_file import sync
@@ -34,8 +35,7 @@ class KeyringWrite:
 
 
 @message("keyring.written")
-@frozen
-class KeyringWritten:
+class KeyringWritten(Struct, frozen=True):
     """The ring is on the disk, or not for the reason in `error`, and the one before it still is."""
 
     error: str = ""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from storage.errors import CorruptFile, InvalidWriteError
 from storage.journal_state import SCHEMA as STATE_SCHEMA
@@ -137,9 +137,9 @@ class RaftDb:
         Raises WriteError when it cannot be kept, or does not follow the chunk before it; the staging is off then.
         """
         snapshots = self._snapshots.present
-        self._snapshots.adopt(evolve(snapshots, made=Staging()))
+        self._snapshots.adopt(replace(snapshots, made=Staging()))
         with self._transaction():
-            snapshots = evolve(snapshots, made=self._snapshots.stage(snapshots.made, number, chunk))
+            snapshots = replace(snapshots, made=self._snapshots.stage(snapshots.made, number, chunk))
             self._snapshots.collect_garbage(snapshots)
         self._snapshots.adopt(snapshots)
 

@@ -6,7 +6,8 @@ said afterwards (actors/raft), and how a write is done (raft_db.py).
 
 from __future__ import annotations
 
-from attrs import evolve, field, frozen
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from storage.log_table import Entry
 from storage.snapshot_table import SnapshotSource, Staging
@@ -16,8 +17,7 @@ Chunk = tuple[int, bytes]
 """A chunk of a snapshot with its number, from 0 without gaps."""
 
 
-@frozen
-class HardState:
+class HardState(Struct, frozen=True):
     """What has to survive before a vote or an acknowledgement leaves (Raft, figure 2: persistent state)."""
 
     term: int
@@ -25,8 +25,7 @@ class HardState:
     """Server id the vote of `term` went to."""
 
 
-@frozen
-class SnapshotSave:
+class SnapshotSave(Struct, frozen=True):
     """A snapshot of the state machine, and from where on the log is kept."""
 
     index: int
@@ -60,12 +59,11 @@ class SnapshotSave:
         """The same, its chunks in raft.db."""
         if not self.chunks:
             return self
-        return evolve(self, chunks=[], staged=len(self.chunks), size=sum(map(len, self.chunks)))
+        return replace(self, chunks=[], staged=len(self.chunks), size=sum(map(len, self.chunks)))
 
 
 @message("raft.stage", retry=False)
-@frozen
-class SnapshotStage:
+class SnapshotStage(Struct, frozen=True):
     """One chunk of a snapshot that this server makes (an ask, answered by `SnapshotStaged`).
 
     Staged chunks are without effect until a `RaftWrite` names the snapshot with their number in `staged`. Staging chunk
@@ -81,16 +79,14 @@ class SnapshotStage:
 
 
 @message("raft.staged")
-@frozen
-class SnapshotStaged:
+class SnapshotStaged(Struct, frozen=True):
     """The chunk is kept, or the staging is off for the reason in `error`."""
 
     error: str = ""
 
 
 @message("raft.read_snapshot")
-@frozen
-class SnapshotRead:
+class SnapshotRead(Struct, frozen=True):
     """Asks for one chunk of the snapshot at `index` (answer: `SnapshotPiece`)."""
 
     index: int
@@ -98,16 +94,14 @@ class SnapshotRead:
 
 
 @message("raft.snapshot_piece")
-@frozen
-class SnapshotPiece:
+class SnapshotPiece(Struct, frozen=True):
     """The chunk, or None: there is no such snapshot any more."""
 
     data: bytes | None
 
 
 @message("raft.hold_snapshots", retry=False)
-@frozen
-class SnapshotHold:
+class SnapshotHold(Struct, frozen=True):
     """Snapshots at these indexes stay readable when a newer one is put in force, until the next such message."""
 
     incarnation: int
@@ -115,8 +109,7 @@ class SnapshotHold:
 
 
 @message("raft.write", retry=False)
-@frozen
-class RaftWrite:
+class RaftWrite(Struct, frozen=True):
     """The journal operations of one turn of the raft actor: one transaction.
 
     Done in this order: hard state, cluster id, truncation, a snapshot of one's own, staging, a leader's snapshot,
@@ -131,20 +124,19 @@ class RaftWrite:
     hard_state: HardState | None = None
     truncate_from: int | None = None
     """Entries with this index and above are deleted, before anything is appended."""
-    append: list[Entry] = field(factory=list)
+    append: list[Entry] = field(default_factory=list)
     commit: int | None = None
     """The commit index as a hint for the next start; never lowered, and cut to the last entry."""
     cluster_id: str | None = None
     snapshot: SnapshotSave | None = None
-    stage: list[Chunk] = field(factory=list)
+    stage: list[Chunk] = field(default_factory=list)
     """Chunks of a leader's snapshot as they arrive; number 0 drops what was staged of another one."""
     source: SnapshotSource | None = None
     """With chunk 0: whose snapshot it is. What has arrived of it is then found again by a restart."""
 
 
 @message("raft.written", urgent=True)
-@frozen
-class RaftWritten:
+class RaftWritten(Struct, frozen=True):
     """The answer to a write: on the disk, or not done at all for the reason in `error`."""
 
     incarnation: int
@@ -153,16 +145,14 @@ class RaftWritten:
 
 
 @message("raft.load")
-@frozen
-class RaftLoad:
+class RaftLoad(Struct, frozen=True):
     """Asks for everything raft.db holds (answer: `RaftLoaded`); from then on only this incarnation's writes count."""
 
     incarnation: int
 
 
 @message("raft.loaded")
-@frozen
-class RaftLoaded:
+class RaftLoaded(Struct, frozen=True):
     """Everything raft.db holds, each record checked."""
 
     hard_state: HardState
@@ -177,5 +167,5 @@ class RaftLoaded:
     """At least the snapshot's index, at most the last entry."""
     snapshot: SnapshotSave | None
     """The last saved one, its chunks left in raft.db; its `keep_from` is the anchor."""
-    arriving: Staging = field(factory=Staging)
+    arriving: Staging = field(default_factory=Staging)
     """What has arrived of a leader's snapshot."""

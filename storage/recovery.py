@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec.structs import replace
 
 from storage.data_check import check_files
 from storage.data_dir import locked
@@ -74,7 +75,7 @@ class Stopped:
 
     def _remembered(self, cluster_id: str, others: list[KnownMember]) -> SerfWrite:
         known = {member.id: member for member in self.serf.members}
-        kept = [evolve(known[one.id], address=one.address) if one.id in known else one for one in others]
+        kept = [replace(known[one.id], address=one.address) if one.id in known else one for one in others]
         gone = known.keys() - {one.id for one in others}
         return SerfWrite(cluster_id=cluster_id, left=False, upsert=kept, remove=sorted(gone))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from attrs import astuple, evolve, field, frozen
+from msgspec import Struct, field
+from msgspec.structs import astuple, replace
 
 from storage.checksum import record_checksum
 from storage.errors import CorruptFile
@@ -39,8 +40,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_tags = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 
-@frozen
-class KnownMember:
+class KnownMember(Struct, frozen=True):
     """A member as it was last seen."""
 
     id: str
@@ -48,11 +48,10 @@ class KnownMember:
     address: str
     status: str
     incarnation: int
-    tags: dict[str, str] = field(factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
-@frozen
-class SerfState:
+class SerfState(Struct, frozen=True):
     """Everything serf.db holds."""
 
     id: str
@@ -67,11 +66,11 @@ class SerfState:
     cluster_id: str
     left: bool
     """The server has left its cluster on purpose."""
-    members: list[KnownMember] = field(factory=list)
+    members: list[KnownMember] = field(default_factory=list)
     """Ordered by id."""
-    tags: dict[str, str] = field(factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     """This server's own, as others know them."""
-    given_tags: dict[str, str] = field(factory=dict)
+    given_tags: dict[str, str] = field(default_factory=dict)
     """Those it was given at its last start."""
     event_clock: int = 0
     """The highest Lamport time of a user event that was heard."""
@@ -82,8 +81,7 @@ class SerfState:
 
 
 @message("serf.write", retry=False)
-@frozen
-class SerfWrite:
+class SerfWrite(Struct, frozen=True):
     """What to change; None leaves a part as it is. An ask is answered by `SerfWritten` once it is on the disk."""
 
     incarnation: int | None = None
@@ -95,9 +93,9 @@ class SerfWrite:
     given_tags: dict[str, str] | None = None
     event_clock: int | None = None
     query_clock: int | None = None
-    upsert: list[KnownMember] = field(factory=list)
+    upsert: list[KnownMember] = field(default_factory=list)
     """Members to add or replace, by id; done before `remove`."""
-    remove: list[str] = field(factory=list)
+    remove: list[str] = field(default_factory=list)
     """Ids of members to forget."""
 
 
@@ -131,29 +129,25 @@ def _or(later: T | None, earlier: T | None) -> T | None:
 
 
 @message("serf.written")
-@frozen
-class SerfWritten:
+class SerfWritten(Struct, frozen=True):
     """The answer to an asked write: on the disk, or not yet for the reason in `error` (it goes with the next one)."""
 
     error: str = ""
 
 
 @message("serf.load")
-@frozen
-class SerfLoad:
+class SerfLoad(Struct, frozen=True):
     """Asks for everything serf.db holds (answer: `SerfLoaded`)."""
 
 
 @message("serf.loaded")
-@frozen
-class SerfLoaded:
+class SerfLoaded(Struct, frozen=True):
     """Everything serf.db holds, each record checked."""
 
     state: SerfState
 
 
-@frozen
-class _Self:
+class _Self(Struct, frozen=True):
     """The one row about this server."""
 
     id: str
@@ -207,7 +201,7 @@ class SerfDb:
 
     def begin(self, name: str, app: str) -> None:
         """Count a start of the server, under this name and with this state machine."""
-        self._commit(evolve(self._self, boot=self._self.boot + 1, name=name, app=app), [], [])
+        self._commit(replace(self._self, boot=self._self.boot + 1, name=name, app=app), [], [])
 
     def load(self) -> SerfState:
         """Everything the file holds. Raises CorruptFile when any record is not what was written."""

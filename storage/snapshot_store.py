@@ -18,21 +18,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import astuple, evolve, field, frozen
+from msgspec import Struct, field
+from msgspec.structs import astuple, replace
 
 from storage.errors import InvalidWriteError, WriteError
 from storage.raft_messages import Chunk, SnapshotSave
 from storage.snapshot_table import SnapshotRow, SnapshotSource, SnapshotTable, Staging
 
 
-@frozen
-class Snapshots:
+class Snapshots(Struct, frozen=True):
     """What there is."""
 
     in_force: SnapshotRow | None
-    made: Staging = field(factory=Staging)
+    made: Staging = field(default_factory=Staging)
     """By this server."""
-    received: Staging = field(factory=Staging)
+    received: Staging = field(default_factory=Staging)
     """From its leader."""
 
     @property
@@ -60,7 +60,7 @@ class SnapshotStore:
         """What is wrong with each chunk of the snapshot in force and of an arriving one, "" for nothing."""
         if self.present.in_force is not None:
             yield from self._table.scan(self.present.in_force)
-        series, chunks, size, source = astuple(self.present.received, recurse=False)
+        series, chunks, size, source = astuple(self.present.received)
         if source is not None:
             yield from self._table.scan(SnapshotRow(series, source.index, source.term, b"", chunks, size))
 
@@ -86,7 +86,7 @@ class SnapshotStore:
         if not made.series or number != made.chunks:
             raise WriteError(f"chunk {number} of a snapshot does not follow the chunks staged before")
         self._table.put_chunk(made.series, number, chunk)
-        return evolve(made, chunks=number + 1, size=made.size + len(chunk))
+        return replace(made, chunks=number + 1, size=made.size + len(chunk))
 
     def write(self, save: SnapshotSave | None, stage: Sequence[Chunk], source: SnapshotSource | None) -> Snapshots:
         """Put one of our own in force, stage chunks of a leader's, put a leader's in force: what there is to do."""
@@ -96,8 +96,8 @@ class SnapshotStore:
         for number, chunk in stage:
             received = self.stage(snapshots.received, number, chunk)
             if number == 0:
-                received = evolve(received, source=source)
-            snapshots = evolve(snapshots, received=received)
+                received = replace(received, source=source)
+            snapshots = replace(snapshots, received=received)
         if stage:
             self._table.put_arriving(snapshots.received)
         if save is not None and save.received:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from attrs import astuple, frozen
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from storage.checksum import data_checksum, record_checksum
 from storage.errors import CorruptFile, InvalidWriteError
@@ -38,8 +39,7 @@ _SERIES_SHIFT = 20
 _GARBAGE_CHUNKS = 4
 
 
-@frozen
-class SnapshotRow:
+class SnapshotRow(Struct, frozen=True):
     """What the describing row says."""
 
     series: int
@@ -51,8 +51,7 @@ class SnapshotRow:
     """Bytes of all chunks."""
 
 
-@frozen
-class SnapshotSource:
+class SnapshotSource(Struct, frozen=True):
     """Which snapshot of which server: two servers cut the same state into other chunks, so those of two never mix."""
 
     leader: str
@@ -64,8 +63,7 @@ class SnapshotSource:
     """How many it has in all."""
 
 
-@frozen
-class Staging:
+class Staging(Struct, frozen=True):
     """Chunks of a snapshot that is not whole yet."""
 
     series: int = 0

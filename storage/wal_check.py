@@ -16,24 +16,23 @@ database folds the WAL into it and the evidence would be gone.
 from __future__ import annotations
 
 import mmap
+import struct
 from pathlib import Path
-from struct import Struct, unpack
 
-from attrs import frozen
+from msgspec import Struct
 
 from storage.errors import CorruptFile
 
 _MAGIC_LITTLE, _MAGIC_BIG = 0x377F0682, 0x377F0683
 _VERSION = 3007000
-_HEADER = Struct(">8I")
-_FRAME_HEADER = Struct(">6I")
+_HEADER = struct.Struct(">8I")
+_FRAME_HEADER = struct.Struct(">6I")
 _WORD = 0xFFFFFFFF
 
 Checksum = tuple[int, int]
 
 
-@frozen
-class _Frame:
+class _Frame(Struct, frozen=True):
     salts: tuple[int, int]
     is_commit: bool
     stored: Checksum
@@ -67,7 +66,7 @@ class _Wal:
             # The header is synced before the first frame is written: a file with frames has one.
             raise CorruptFile(path, "it does not begin as a write-ahead log")
         self._order = "<" if magic == _MAGIC_LITTLE else ">"
-        if _sum(unpack(f"{self._order}6I", content[:24]), (0, 0)) != self.stored:
+        if _sum(struct.unpack(f"{self._order}6I", content[:24]), (0, 0)) != self.stored:
             raise CorruptFile(path, "its header does not match its checksum")
         self._content = content
         self._step = _FRAME_HEADER.size + self._page_size
@@ -79,7 +78,7 @@ class _Wal:
         _, size_after_commit, salt1, salt2, sum1, sum2 = _FRAME_HEADER.unpack_from(self._content, at)
         # Summed are the first two fields of the header and the page.
         summed = self._content[at : at + 8] + self._content[at + _FRAME_HEADER.size : at + self._step]
-        words = unpack(f"{self._order}{len(summed) // 4}I", summed)
+        words = struct.unpack(f"{self._order}{len(summed) // 4}I", summed)
         return _Frame((salt1, salt2), size_after_commit != 0, (sum1, sum2), words)
 
     def first_damaged_frame(self) -> int | None:

@@ -10,7 +10,8 @@ import logging
 from operator import not_
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_result, wait_fixed
 
 from actors.gossip.effects import Forget, KeepClock, KeepClocks, Remember
@@ -34,8 +35,7 @@ _log = logging.getLogger("quorate.gossip")
 
 
 @message("gossip.keep")
-@frozen
-class Keep:
+class Keep(Struct, frozen=True):
     """It is time to write down what is to be remembered."""
 
 
@@ -72,7 +72,7 @@ class Keeper:
         written: SerfWritten = await self._persistence.ask(start, timeout_s=DISK_TIMEOUT_S)
         if written.error:
             raise RuntimeError(f"cannot reserve incarnations: {written.error}")
-        return evolve(state, tags=tags)
+        return replace(state, tags=tags)
 
     async def refusal(self, write: SerfWrite) -> str:
         """Try to write it once; returns why it is not on the disk, or "".  Then it is still to be written."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from math import inf
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.config import RaftTiming
 from actors.raft.applier import Applier
@@ -130,7 +130,7 @@ class Snapshotting:
         keep_from_term = journal.term_at(keep_from)
         if keep_from_term is None:
             raise AssertionError(f"the log has lost entry {keep_from}, which is applied and not compacted")
-        snapshot = evolve(made, keep_from=keep_from, keep_from_term=keep_from_term)
+        snapshot = replace(made, keep_from=keep_from, keep_from_term=keep_from_term)
         self._core.save_snapshot(self._context.now(), snapshot)
         self._waiting_for = journal.next_promise
         self._context.me.tell(Tick())

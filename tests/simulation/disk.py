@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.journal import RestoredLog, Write
 from storage.errors import InvalidWriteError, SyncError, WriteError
@@ -151,7 +151,7 @@ class SimDisk:
         if save is not None and save.received:
             if save.staged != len(self.staged):
                 raise InvalidWriteError(f"{save.staged} chunks named where {len(self.staged)} are kept")
-            snapshot = evolve(save, chunks=self.staged, staged=0, size=0, received=False)
+            snapshot = replace(save, chunks=self.staged, staged=0, size=0, received=False)
             self.staged, self.source = [], None
         replaced = self.snapshot
         if replaced is not None and replaced is not snapshot and replaced.index in self._to_hold:

@@ -2,7 +2,7 @@
 
 from unittest.mock import PropertyMock, patch
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.persistence import PersistenceActor
 from actors.raft.engine import Engine
@@ -63,6 +63,6 @@ def a_dead_actors_write_is_done() -> Patch:
     original = PersistenceActor.write_raft
 
     def write(self: PersistenceActor, msg: RaftWrite, sender: Sender) -> None:
-        original(self, evolve(msg, incarnation=self._raft_incarnation), sender)
+        original(self, replace(msg, incarnation=self._raft_incarnation), sender)
 
     return patch.object(PersistenceActor, "write_raft", write)

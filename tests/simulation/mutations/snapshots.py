@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft import snapshots
 from actors.raft.core import RaftCore
@@ -41,7 +41,7 @@ def the_matching_tail_goes() -> Patch:
     original = Journal.install_snapshot
 
     def install(self: Journal, snapshot: SnapshotSave) -> None:
-        original(self, evolve(snapshot, discard_log=True))
+        original(self, replace(snapshot, discard_log=True))
 
     return patch.object(Journal, "install_snapshot", install)
 
@@ -90,7 +90,7 @@ def a_tail_that_does_not_match_stays() -> Patch:
 
     def install(self: Journal, snapshot: SnapshotSave) -> None:
         has_it = self.term_at(snapshot.index) is not None
-        original(self, evolve(snapshot, discard_log=False) if has_it else snapshot)
+        original(self, replace(snapshot, discard_log=False) if has_it else snapshot)
 
     return patch.object(Journal, "install_snapshot", install)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.journal import RestoredLog, Write
 from storage.raft_db import RaftDb
@@ -50,7 +50,7 @@ class MirroredDisk(SimDisk):
         assert (loaded.anchor_index, loaded.anchor_term) == restored.anchor
         assert loaded.entries == restored.entries
         assert loaded.commit == restored.commit
-        assert evolve(loaded.arriving, series=0) == evolve(restored.arriving, series=0)
+        assert replace(loaded.arriving, series=0) == replace(restored.arriving, series=0)
         assert (loaded.snapshot is None) == (restored.snapshot is None)
         if loaded.snapshot is not None and restored.snapshot is not None:
             assert (loaded.snapshot.index, loaded.snapshot.term) == (restored.snapshot.index, restored.snapshot.term)

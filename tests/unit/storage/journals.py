@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from storage.errors import CorruptFile
 from storage.log_table import Entry
@@ -40,7 +40,7 @@ def content_of(db: RaftDb) -> RaftLoaded:
         return found
     chunks = [db.chunk(found.snapshot.index, number) or b"" for number in range(found.snapshot.staged)]
     assert found.snapshot.size == sum(map(len, chunks))
-    return evolve(found, snapshot=evolve(found.snapshot, chunks=chunks, staged=0, size=0))
+    return replace(found, snapshot=replace(found.snapshot, chunks=chunks, staged=0, size=0))
 
 
 def stored(folder: Path) -> RaftLoaded:

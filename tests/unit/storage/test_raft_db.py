@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from storage.errors import InvalidWriteError, WriteError
 from storage.raft_db import RaftDb
@@ -183,7 +183,7 @@ class TestSnapshots:
 
         assert rows == (9, 1091)
         assert chunks == (2,)
-        assert stored(tmp_path) == evolve(kept, commit=1095)
+        assert stored(tmp_path) == replace(kept, commit=1095)
 
     def test_deleting_costs_no_second_write(self, tmp_path: Path) -> None:
         """SQLite would write zeros over every page, where it is built like that: as much as the entries themselves."""
@@ -256,7 +256,7 @@ def test_a_write_that_breaks_an_invariant_changes_nothing(tmp_path: Path, why: s
     before = content_of(db)
 
     with pytest.raises(InvalidWriteError):
-        db.write(evolve(BROKEN[why], commit=9))
+        db.write(replace(BROKEN[why], commit=9))
 
     assert content_of(db) == before
     db.write(turn(hard_state=6, append=entries(10, 12, term=6)))

@@ -6,10 +6,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from attrs import evolve
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from storage.raft_db import RaftDb
 from storage.raft_messages import HardState, RaftLoaded, SnapshotSave
@@ -98,7 +98,7 @@ class JournalLife(RuleBasedStateMachine):
         write = self.save(index, index, chunks=chunks, discard_log=True)
         self.arrived = []
         self.log, self.anchor, self.snapshot, self.commit = [], (index, self.term), write, index
-        self.db.write(turn(snapshot=evolve(write, chunks=[], staged=len(chunks), received=True)))
+        self.db.write(turn(snapshot=replace(write, chunks=[], staged=len(chunks), received=True)))
 
     @precondition(lambda self: self.commit > (self.snapshot.index if self.snapshot else 1))
     @rule(data=st.data())
@@ -111,7 +111,7 @@ class JournalLife(RuleBasedStateMachine):
         if chunks and is_staged:
             for number, chunk in enumerate(chunks):
                 self.db.stage(number, chunk)
-            self.db.write(turn(snapshot=evolve(write, chunks=[], staged=len(chunks))))
+            self.db.write(turn(snapshot=replace(write, chunks=[], staged=len(chunks))))
         else:
             self.db.write(turn(snapshot=write))
         self.log = self.log[keep_from - self.anchor[0] :]
@@ -144,7 +144,7 @@ class JournalLife(RuleBasedStateMachine):
     @invariant()
     def the_file_is_as_the_model(self) -> None:
         content = content_of(self.db)
-        assert evolve(content, arriving=evolve(content.arriving, series=0)) == RaftLoaded(
+        assert replace(content, arriving=replace(content.arriving, series=0)) == RaftLoaded(
             hard_state=HardState(self.term, self.vote or None),
             cluster_id=self.cluster,
             anchor_index=self.anchor[0],
@@ -158,7 +158,7 @@ class JournalLife(RuleBasedStateMachine):
     def expected_snapshot(self) -> SnapshotSave | None:
         if self.snapshot is None:
             return None
-        return evolve(self.snapshot, keep_from=self.anchor[0], keep_from_term=self.anchor[1], discard_log=False)
+        return replace(self.snapshot, keep_from=self.anchor[0], keep_from_term=self.anchor[1], discard_log=False)
 
     def expected_staging(self) -> Staging:
         return Staging(0, len(self.arrived), sum(map(len, self.arrived)), SOURCE) if self.arrived else Staging()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from storage.errors import CorruptFile
 from storage.serf_db import KnownMember, SerfDb, SerfState, SerfWrite, merged
@@ -65,7 +65,7 @@ def test_members_are_replaced_and_forgotten_by_id(path: Path) -> None:
     """A member that moved is the same member."""
     db = SerfDb(path)
     db.write(SerfWrite(upsert=[member(1), member(2), member(3)]))
-    moved = evolve(member(2), address="10.9.9.9:1", name="other", incarnation=5)
+    moved = replace(member(2), address="10.9.9.9:1", name="other", incarnation=5)
     db.write(SerfWrite(upsert=[moved], remove=["id-1", "id-unknown"]))
     db.close()
 

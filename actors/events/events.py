@@ -15,7 +15,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.events.coalescing import MemberCoalescer, UserCoalescer
 from actors.events.handlers import QUERY, USER, Handler, Job, member_job, query_job, self_environment, user_job
@@ -55,8 +56,7 @@ _log = logging.getLogger("quorate.events")
 
 
 @message("events.tick")
-@frozen
-class Tick:
+class Tick(Struct, frozen=True):
     """What was gathered for the handlers is due."""
 
 
@@ -226,7 +226,7 @@ class EventsActor(Actor):
         for handler in self._handlers:
             if handler.wants(kind, name):
                 made = job(handler)
-                self._runner.submit(evolve(made, environment={**own, **made.environment}))
+                self._runner.submit(replace(made, environment={**own, **made.environment}))
 
     def _handled(self, job: Job, outcome: Outcome) -> None:
         """A handler has ended, or was not run at all."""

@@ -13,7 +13,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.events.member_events import MemberEvent
 from transport.errors import QuorateError
@@ -39,8 +39,7 @@ class HandlerError(QuorateError):
     exit_code = 2
 
 
-@frozen
-class Filter:
+class Filter(Struct, frozen=True):
     """Which events are meant. name: of a user event or a query; "" for any."""
 
     kind: str
@@ -51,8 +50,7 @@ class Filter:
         return self.kind == ANY or (self.kind == kind and self.name in ("", name))
 
 
-@frozen
-class Handler:
+class Handler(Struct, frozen=True):
     """A command and the events it is run for."""
 
     filters: tuple[Filter, ...]
@@ -65,8 +63,7 @@ class Handler:
         return any(one.lets(kind, name) for one in self.filters)
 
 
-@frozen
-class Job:
+class Job(Struct, frozen=True):
     """One run of a handler. query: the id of the query that its output answers, or 0."""
 
     command: tuple[str, ...]

@@ -6,7 +6,7 @@ actors/gossip/dispatches.py.
 
 from __future__ import annotations
 
-from attrs import Factory, frozen
+from msgspec import Struct, field
 
 from actors.gossip.dispatches import Query, UserEvent
 from transport.wire import message
@@ -15,8 +15,7 @@ from transport.wire import message
 
 
 @message("gossip.send_event", retry=False)
-@frozen
-class SendEvent:
+class SendEvent(Struct, frozen=True):
     """Tell all members (an ask, answered by Json {"ok": True, "ltime"} or {"ok": False, "reason"})."""
 
     name: str
@@ -25,8 +24,7 @@ class SendEvent:
 
 
 @message("gossip.send_query", retry=False)
-@frozen
-class SendQuery:
+class SendQuery(Struct, frozen=True):
     """Ask the members (an ask). timeout_s: 0 for the usual one. The fields are those of dispatches.Query.
 
     Answered by Json {"ok": True, "id", "timeout_s", "expected": [names]} or {"ok": False, "reason"}.
@@ -35,15 +33,14 @@ class SendQuery:
     name: str
     payload: bytes
     timeout_s: float = 0.0
-    nodes: list[str] = Factory(list)
-    tags: dict[str, str] = Factory(dict)
+    nodes: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
     ack: bool = True
     relays: int = 0
 
 
 @message("gossip.answer_query", retry=False)
-@frozen
-class AnswerQuery:
+class AnswerQuery(Struct, frozen=True):
     """Answer a query that was heard. error: why there is no answer."""
 
     query: int
@@ -55,16 +52,14 @@ class AnswerQuery:
 
 
 @message("events.user", retry=False)
-@frozen
-class UserEventTold:
+class UserEventTold(Struct, frozen=True):
     """A user event came to this server."""
 
     event: UserEvent
 
 
 @message("events.query", retry=False)
-@frozen
-class QueryTold:
+class QueryTold(Struct, frozen=True):
     """A query came to this server, which is meant by it. origin: name of the member that asks."""
 
     query: Query
@@ -72,8 +67,7 @@ class QueryTold:
 
 
 @message("events.query_started", retry=False)
-@frozen
-class QueryStarted:
+class QueryStarted(Struct, frozen=True):
     """This server asks the members something. expected: names of those who are to acknowledge it."""
 
     query: int
@@ -82,8 +76,7 @@ class QueryStarted:
 
 
 @message("events.query_reply", retry=False)
-@frozen
-class QueryReplyTold:
+class QueryReplyTold(Struct, frozen=True):
     """A member has a query of this server (is_ack) or an answer to it. error: why it has none."""
 
     query: int
@@ -94,8 +87,7 @@ class QueryReplyTold:
 
 
 @message("events.query_done", retry=False)
-@frozen
-class QueryDoneTold:
+class QueryDoneTold(Struct, frozen=True):
     """No more replies are waited for. missing: names of those who should have acknowledged the query."""
 
     query: int
@@ -106,8 +98,7 @@ class QueryDoneTold:
 
 
 @message("events.watch", retry=False)
-@frozen
-class WatchEvents:
+class WatchEvents(Struct, frozen=True):
     """What came after this cursor (an ask, answered by Json, see streams.Page)? It waits for something.
 
     recent: whether a reader without a cursor gets what is kept, or only what is to come.
@@ -119,8 +110,7 @@ class WatchEvents:
 
 
 @message("events.follow_query", retry=False)
-@frozen
-class FollowQuery:
+class FollowQuery(Struct, frozen=True):
     """The replies to a query of this server after this cursor (an ask, answered by Json {"entries", …, "done"}).
 
     It waits for something. Answered by {"ok": False, "reason"} for a query that is not known here.
@@ -132,6 +122,5 @@ class FollowQuery:
 
 
 @message("events.status")
-@frozen
-class EventsStatusRequest:
+class EventsStatusRequest(Struct, frozen=True):
     """The event handlers of this server and how they are doing (an ask, answered by Json)."""

@@ -9,7 +9,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import asdict
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from actors.events.member_events import MemberEvent

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.events.handlers import Job
@@ -40,8 +41,7 @@ class RunnerLimits:
     output_bytes_max: int = 8192
 
 
-@frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a run ended. error: "" when the command ended with 0."""
 
     output: bytes

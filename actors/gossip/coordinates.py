@@ -40,7 +40,7 @@ Vector = tuple[float, ...]
 
 
 class Coordinate(Struct, frozen=True, gc=False):
-    """A place; a Struct, since three are made of each answer.
+    """A place; no concern of the garbage collector, since three are made of each answer.
 
     error: how far off its estimates are, as a share of the round trip; ERROR_MAX knows nothing yet.
     """

@@ -86,8 +86,7 @@ class Query(Struct, frozen=True, array_like=True):
 
 
 @message("gossip.query_reply", urgent=True)
-@frozen
-class QueryReply:
+class QueryReply(Struct, frozen=True):
     """A member has the question (is_ack) or an answer to it.
 
     answering: of an ack: an answer is to follow. error: why there is no answer although one was to follow.
@@ -102,8 +101,7 @@ class QueryReply:
 
 
 @message("gossip.query_relay", urgent=True)
-@frozen
-class QueryRelay:
+class QueryRelay(Struct, frozen=True):
     """Hand this on to the member with the id `target`."""
 
     target: str

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from math import inf
 
-from attrs import frozen
+from msgspec import Struct
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.events.messages import AnswerQuery, SendEvent, SendQuery
@@ -82,8 +82,7 @@ _log = logging.getLogger("quorate.gossip")
 
 
 @message("gossip.tick")
-@frozen
-class Tick:
+class Tick(Struct, frozen=True):
     """The core's deadline has come."""
 
 

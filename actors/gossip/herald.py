@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.gossip.dispatches import QueryRelay, QueryReply
 from actors.gossip.member import COUNTER_MAX
@@ -52,7 +52,7 @@ class Herald:
             self._sync(source.address, answer)
 
     def _sync(self, address: str, sync: EventSync) -> None:
-        clocked = evolve(sync, event_clock=self.events.clock, query_clock=self.queries.clock)
+        clocked = replace(sync, event_clock=self.events.clock, query_clock=self.queries.clock)
         self._shared.send(address, clocked)
 
     def begin(self, joined: Joined) -> None:

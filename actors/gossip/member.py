@@ -13,7 +13,6 @@ A claim has two parts, and each part only ever goes up, so the order in which cl
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
 
-from attrs import frozen
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -125,8 +124,7 @@ class Claim(Struct, frozen=True, array_like=True):
         return len(self.id) + len(self.name) + len(self.address) + tags + accusers + 32
 
 
-@frozen
-class Member:
+class Member(Struct, frozen=True):
     """A member as the other actors of this server see it."""
 
     id: str

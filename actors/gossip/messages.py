@@ -8,8 +8,7 @@ Members are named by their id in every message. A name and an address may pass t
 
 from typing import Final, Literal
 
-from attrs import Factory, frozen
-from msgspec import Struct
+from msgspec import Struct, field
 
 from actors.gossip.dispatches import Query, QueryRelay, QueryReply, UserEvent
 from actors.gossip.member import Claim, Member
@@ -81,13 +80,12 @@ class PingRequest(Struct, frozen=True, array_like=True):
 
 
 @message("gossip.gossip", urgent=True)
-@frozen
-class Gossip:
+class Gossip(Struct, frozen=True):
     """What is new."""
 
     claims: list[Claim]
-    events: list[UserEvent] = Factory(list)
-    queries: list[Query] = Factory(list)
+    events: list[UserEvent] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
 
 
 @message("gossip.compare", urgent=True)
@@ -101,8 +99,7 @@ class Compare(Struct, frozen=True, array_like=True):
 
 
 @message("gossip.sync", urgent=True)
-@frozen
-class Sync:
+class Sync(Struct, frozen=True):
     """A part of everything the sender knows. reply: the receiver is asked to answer with all that it knows.
 
     welcome: a further part of what a Joined began.
@@ -114,8 +111,7 @@ class Sync:
 
 
 @message("gossip.event_sync", urgent=True)
-@frozen
-class EventSync:
+class EventSync(Struct, frozen=True):
     """Whether two members have heard the same user events, and those that one of them missed.
 
     step: 0 asks; 1 answers with the sender's events above the asker's floor, if their digest is another one; 2 brings
@@ -132,8 +128,7 @@ class EventSync:
 
 
 @message("gossip.notice", urgent=True)
-@frozen
-class Notice:
+class Notice(Struct, frozen=True):
     """The sender's own claim on leaving, to be acknowledged."""
 
     sequence: int
@@ -141,8 +136,7 @@ class Notice:
 
 
 @message("gossip.notice_ack", urgent=True)
-@frozen
-class NoticeAck:
+class NoticeAck(Struct, frozen=True):
     """The notice was heard and will be passed on."""
 
     sequence: int
@@ -152,8 +146,7 @@ class NoticeAck:
 
 
 @message("gossip.join", urgent=True)
-@frozen
-class Join:
+class Join(Struct, frozen=True):
     """Let me in, or let us meet again.
 
     cluster_id: "" for a server that has none yet. nonce: names the attempt. app: what the state machine is called.
@@ -168,8 +161,7 @@ class Join:
 
 
 @message("gossip.joined", urgent=True)
-@frozen
-class Joined:
+class Joined(Struct, frozen=True):
     """Welcome: the cluster, and all that the sender knows of it (more parts follow as Sync).
 
     event_clock, query_clock: Lamport times of the latest user event and query.
@@ -183,8 +175,7 @@ class Joined:
 
 
 @message("gossip.join_refused", urgent=True)
-@frozen
-class JoinRefused:
+class JoinRefused(Struct, frozen=True):
     """No. code: one of the words above; reason: the line for people; cluster_id: the refusing server's."""
 
     nonce: int
@@ -194,8 +185,7 @@ class JoinRefused:
 
 
 @message("gossip.muster", urgent=True)
-@frozen
-class Muster:
+class Muster(Struct, frozen=True):
     """Between servers that start a cluster together (muster.py).
 
     expect: how many servers the sender expects; 0: it was started to join. ready: the cluster it is ready to found, or
@@ -214,8 +204,7 @@ class Muster:
 
 
 @message("gossip.name_ask", urgent=True)
-@frozen
-class NameAsk:
+class NameAsk(Struct, frozen=True):
     """Whom do you know under this name? The sender bears it, and so does another."""
 
     sequence: int
@@ -223,8 +212,7 @@ class NameAsk:
 
 
 @message("gossip.name_answer", urgent=True)
-@frozen
-class NameAnswer:
+class NameAnswer(Struct, frozen=True):
     """The id of the server that was first seen alive under it and still is; "" for nobody."""
 
     sequence: int
@@ -232,8 +220,7 @@ class NameAnswer:
 
 
 @message("gossip.twin", urgent=True)
-@frozen
-class Twin:
+class Twin(Struct, frozen=True):
     """The sender has the id of the receiver, and has been running for so long: the younger of the two ends."""
 
     ran_s: float
@@ -250,15 +237,13 @@ BETWEEN_SERVERS: Final[tuple[type, ...]] = (
 
 
 @message("gossip.members")
-@frozen
-class MembersRequest:
+class MembersRequest(Struct, frozen=True):
     """Who is there (an ask, answered by MembersView)? why: a name or an id whose trail is wanted too."""
 
     why: str = ""
 
 
-@frozen
-class TrailEntry:
+class TrailEntry(Struct, frozen=True):
     """One step of how a member came to its status."""
 
     age_s: float
@@ -269,28 +254,25 @@ class TrailEntry:
 
 
 @message("gossip.members_view")
-@frozen
-class MembersView:
+class MembersView(Struct, frozen=True):
     """All members by name, this server included, and the trails that were asked for, oldest entry first."""
 
     members: list[Member]
     local: str
     """Id of this server."""
-    why: dict[str, list[TrailEntry]] = Factory(dict)
+    why: dict[str, list[TrailEntry]] = field(default_factory=dict)
     """Id to trail."""
-    pruned: list[Member] = Factory(list)
+    pruned: list[Member] = field(default_factory=list)
     """Those that `force-leave --prune` had forgotten not long ago: no members, but Raft may still count them."""
 
 
 @message("gossip.status", urgent=True)
-@frozen
-class GossipStatusRequest:
+class GossipStatusRequest(Struct, frozen=True):
     """How gossip is doing (an ask, answered by Json): health score, join state, counters."""
 
 
 @message("gossip.rtt")
-@frozen
-class RttRequest:
+class RttRequest(Struct, frozen=True):
     """How far are two members apart (an ask)? By name or id; to: "" for this server.
 
     Answered by Json {"ok": True, "from", "to", "rtt_ms"}, or {"ok": False, "reason"}.
@@ -301,14 +283,12 @@ class RttRequest:
 
 
 @message("gossip.rtts")
-@frozen
-class RttsRequest:
+class RttsRequest(Struct, frozen=True):
     """How far are the others from this server (an ask, answered by Json {id: ms}, of those whose place is known)?"""
 
 
 @message("gossip.change_tags")
-@frozen
-class ChangeTags:
+class ChangeTags(Struct, frozen=True):
     """Set some of this server's own tags and remove others (an ask): all of it or nothing, and to disk first.
 
     Answered by Json {"ok": True, "name", "tags", "incarnation"}, or {"ok": False, "reason"}.
@@ -319,8 +299,7 @@ class ChangeTags:
 
 
 @message("gossip.join_peers")
-@frozen
-class JoinPeers:
+class JoinPeers(Struct, frozen=True):
     """Join the servers at these addresses (an ask).
 
     Answered by Json {"ok": whether any was joined, "reason", "joined": [addresses], "failed": {address: reason}}.
@@ -330,8 +309,7 @@ class JoinPeers:
 
 
 @message("gossip.leave")
-@frozen
-class LeaveRequest:
+class LeaveRequest(Struct, frozen=True):
     """Announce a leave (an ask, answered by Json {"ok": True, "phase", "acknowledged", "missing"}, lists of names).
 
     leaving: this server is about to leave. left: it is gone from here on, and gossip goes quiet. stay: it stays after
@@ -342,8 +320,7 @@ class LeaveRequest:
 
 
 @message("gossip.force_leave")
-@frozen
-class ForceLeave:
+class ForceLeave(Struct, frozen=True):
     """Declare a failed member left (an ask). name: or its id. prune: have everybody forget it, or one that has left.
 
     Answered by Json {"ok": True, "id", "name", "status"}, or {"ok": False, "reason"}: one that lives would object.
@@ -357,8 +334,7 @@ class ForceLeave:
 
 
 @message("gossip.suspect_dead", urgent=True)
-@frozen
-class SuspectDead:
+class SuspectDead(Struct, frozen=True):
     """The links have evidence that the process at `address` is gone; reason: "connection refused"."""
 
     address: str
@@ -366,8 +342,7 @@ class SuspectDead:
 
 
 @message("gossip.no_link")
-@frozen
-class NoLink:
+class NoLink(Struct, frozen=True):
     """The links have none to `address`, and why, for people: no evidence against anybody."""
 
     address: str
@@ -375,8 +350,7 @@ class NoLink:
 
 
 @message("gossip.member_changed", urgent=True)
-@frozen
-class MemberChanged:
+class MemberChanged(Struct, frozen=True):
     """A member joined or its status, name, address or tags changed. old_status: "" for a new one.
 
     forgotten: the member was reaped; it is in no view any more.

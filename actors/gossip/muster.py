@@ -25,7 +25,7 @@ from hashlib import blake2b
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.gossip.effects import Found
 from actors.gossip.member import ADDRESS_CHARS_MAX, Claim, fault_of
@@ -43,8 +43,7 @@ _ID_BYTES = 8
 _READY_CHARS = 2 * _ID_BYTES
 
 
-@frozen
-class _Word:
+class _Word(Struct, frozen=True):
     """What another server has said last."""
 
     claim: Claim

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from attrs import frozen
+from msgspec import Struct
 
 PATTERN_CHARS_MAX = 128
 
@@ -32,8 +32,7 @@ class PatternError(ValueError):
     """A pattern that is none; the text says what is wrong with it, and what is known."""
 
 
-@frozen
-class _Step:
+class _Step(Struct, frozen=True):
     """One step of a program. test: what the next character must be; None to go on to all of `targets` at once."""
 
     test: _Test | None

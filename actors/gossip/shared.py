@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.gossip.awareness import Awareness
 from actors.gossip.broadcasts import Broadcasts
@@ -31,8 +31,7 @@ WARNING = 30
 SAID_MAX = 1000
 
 
-@frozen
-class Source:
+class Source(Struct, frozen=True):
     """Who sent a message: the id and the advertised address in its frame."""
 
     id: str

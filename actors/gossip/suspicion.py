@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import floor, inf, log
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.gossip.member import PROCESS_GONE
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from actors.gossip.member import Accusation
 
 
-@frozen
-class Terms:
+class Terms(Struct, frozen=True):
     """The ends of a suspicion in a cluster of a given size."""
 
     confirmations: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 ENTRIES_PER_MEMBER = 24
 
 
-@frozen
-class Step:
+class Step(Struct, frozen=True):
     """One step. by: id of the member that did or said it, "" for this server."""
 
     at: float

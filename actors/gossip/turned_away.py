@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 
 KEPT_MAX = 16
 """One address each: who keeps asking pushes nobody else out."""
 
 
-@frozen
-class _Refusal:
+class _Refusal(Struct, frozen=True):
     at: float
     name: str
     reason: str

@@ -5,21 +5,20 @@ Fingerprints are safe to show. What holds a key itself is left out of every `rep
 
 from __future__ import annotations
 
-from attrs import Factory, field, frozen
+import msgspec
+from attrs import field, frozen
 
 from transport.ring import Ring
 from transport.wire import message
 
 
 @message("keys.request", urgent=True)
-@frozen
-class KeysRequest:
+class KeysRequest(msgspec.Struct, frozen=True):
     """Which keys a server has (an ask, answered by `KeysReport`)."""
 
 
 @message("keys.report", urgent=True)
-@frozen
-class KeysReport:
+class KeysReport(msgspec.Struct, frozen=True):
     """The keys of a server, by fingerprint; empty for a server without any.
 
     stage: settled, installed or using (transport/ring.py). holds: the keys that let in, the used one first. retired:
@@ -27,8 +26,8 @@ class KeysReport:
     """
 
     stage: str = ""
-    holds: list[str] = Factory(list)
-    retired: list[str] = Factory(list)
+    holds: list[str] = msgspec.field(default_factory=list)
+    retired: list[str] = msgspec.field(default_factory=list)
     applied: bool = True
 
 
@@ -41,8 +40,7 @@ class KeysOffer:
 
 
 @message("keys.list")
-@frozen
-class KeysList:
+class KeysList(msgspec.Struct, frozen=True):
     """The keys of every member, for an operator (an ask, answered by Json)."""
 
     timeout_s: float
@@ -64,20 +62,17 @@ class KeysStep:
 
 
 @message("keys.tick")
-@frozen
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """Look at the members that may have missed a stage."""
 
 
 @message("keys.apply")
-@frozen
-class Apply:
+class Apply(msgspec.Struct, frozen=True):
     """The answers have left: let the sockets go by the new ring."""
 
 
 @message("links.use_ring", urgent=True)
-@frozen
-class UseRing:
+class UseRing(msgspec.Struct, frozen=True):
     """To the links actor: the server's ring is another one now."""
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.ring import Stage
 
@@ -37,13 +37,11 @@ Row = Mapping[str, Any]
 """A member as `keys list` has it."""
 
 
-@frozen
-class Look:
+class Look(Struct, frozen=True):
     """Ask what every member has: `seen` is told the answer, or `failed`."""
 
 
-@frozen
-class Tell:
+class Tell(Struct, frozen=True):
     """Ask a member to take a step: `told`, `refused` or `failed`."""
 
     member: str
@@ -51,15 +49,13 @@ class Tell:
     stage: Stage
 
 
-@frozen
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing to do for so many seconds."""
 
     wait_s: float
 
 
-@frozen
-class Done:
+class Done(Struct, frozen=True):
     """The end. trouble: why it is not the one that was wanted, "" if it is. off: members that were passed over."""
 
     trouble: str

@@ -3,7 +3,7 @@
 What lives here: frozen message classes and nothing that acts.
 """
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.wire import message
 
@@ -11,16 +11,14 @@ TIMER_DUE = "runtime.timer"
 
 
 @message(TIMER_DUE, retry=False)
-@frozen
-class TimerDue:
+class TimerDue(Struct, frozen=True):
     """Marks the place of a due timer in a mailbox; when it is reached, the timer's own message takes its place."""
 
     timer: int
 
 
 @message("runtime.died", urgent=True)
-@frozen
-class Died:
+class Died(Struct, frozen=True):
     """To the watchers of an actor: this incarnation of it has ended.  incarnation: 0 when it has never been started."""
 
     actor: str

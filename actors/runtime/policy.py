@@ -18,6 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, frozen
+from msgspec import Struct
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_base, wait_exponential
 
@@ -52,8 +53,7 @@ class RestartLimits:
     """Longer than `period_s`: a child that crashes just below the intensity must meet the longest delay."""
 
 
-@frozen
-class Restart:
+class Restart(Struct, frozen=True):
     """Stop `children` that run (last first), wait, and start them in order."""
 
     children: tuple[str, ...]
@@ -62,8 +62,7 @@ class Restart:
     """Crashes counted within the period, this one included."""
 
 
-@frozen
-class Escalate:
+class Escalate(Struct, frozen=True):
     """Give up; `reason` says why in one line."""
 
     reason: str

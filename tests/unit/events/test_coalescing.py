@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.events.coalescing import LONGEST_S, NAMES_MAX, QUIET_S, MemberCoalescer, UserCoalescer
 from actors.events.member_events import MemberEvent, MemberEvents
@@ -47,9 +47,9 @@ def test_an_update_is_a_change_of_name_address_or_tags() -> None:
     known = MemberEvents()
     first = member("a", role="db")
     assert known.change(first, forgotten=False) is JOIN
-    assert known.change(evolve(first, incarnation=9), forgotten=False) is None
-    assert known.change(evolve(first, tags={"role": "web"}), forgotten=False) is UPDATE
-    assert known.change(evolve(first, tags={"role": "web"}, address="b:2"), forgotten=False) is UPDATE
+    assert known.change(replace(first, incarnation=9), forgotten=False) is None
+    assert known.change(replace(first, tags={"role": "web"}), forgotten=False) is UPDATE
+    assert known.change(replace(first, tags={"role": "web"}, address="b:2"), forgotten=False) is UPDATE
     assert known.change(member("a", "failed"), forgotten=False) is FAILED
     assert known.change(member("a", role="x"), forgotten=False) is JOIN
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 
 from actors.gossip.member import Member
 from actors.raft.configuration import ChangeRefusedError, Configuration, Server
@@ -82,7 +83,7 @@ class Stage:
         self.now += seconds
         for id_, one in self.members.items():
             if one.status != "alive":
-                self.members[id_] = evolve(one, status_age_s=one.status_age_s + seconds)
+                self.members[id_] = replace(one, status_age_s=one.status_age_s + seconds)
 
     def become(self, status: str, *ids: str) -> None:
         """These members have another status."""

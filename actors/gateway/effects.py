@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import define
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from actors.gateway.messages import Forward, Forwarded
@@ -13,23 +14,20 @@ if TYPE_CHECKING:
     from transport.client.protocol import Response
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """Answer a client."""
 
     sender: Sender
     response: Response
 
 
-@frozen
-class ToRaft:
+class ToRaft(Struct, frozen=True):
     """Hand to this server's Raft."""
 
     message: Propose | Read
 
 
-@frozen
-class ToGateway:
+class ToGateway(Struct, frozen=True):
     """Send to another server's gateway."""
 
     address: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.gateway.admin import Admin
 from actors.gateway.calls import DATA, NOT_LEADER, OVERLOADED
@@ -92,7 +92,7 @@ class Gateway(Actor):
     def on_results(self, msg: Results, sender: Sender) -> None:
         """From this server's Raft."""
         if self._watches.count:
-            msg = evolve(msg, batch=self._watches.results(msg.batch))
+            msg = replace(msg, batch=self._watches.results(msg.batch))
         self._core.results(self.context.now(), msg)
 
     @handles(Stirred)

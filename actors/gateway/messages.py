@@ -8,14 +8,13 @@ incarnation of the actor, and `epoch` (the boot count) tells the runs of a serve
 twice or from another time finds no request, instead of another one's.
 """
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.wire import message
 
 
 @message("gateway.forward", retry=False)
-@frozen
-class Forward:
+class Forward(Struct, frozen=True):
     """To the leader's gateway: commands, or queries to be read linearizably, each with the sender's key.
 
     One hop: a gateway whose server does not lead answers "not_leader", and the sender tries elsewhere.
@@ -28,8 +27,7 @@ class Forward:
 
 
 @message("gateway.forwarded", retry=False)
-@frozen
-class Forwarded:
+class Forwarded(Struct, frozen=True):
     """Back to the gateway that forwarded: (its key, code, result), with the codes of `Results`."""
 
     epoch: int
@@ -39,8 +37,7 @@ class Forwarded:
 
 
 @message("gateway.admin", retry=False)
-@frozen
-class AdminForward:
+class AdminForward(Struct, frozen=True):
     """An ask to the leader's gateway: an operation that only a leader can carry out; answered with `Response`."""
 
     op: str
@@ -49,6 +46,5 @@ class AdminForward:
 
 
 @message("gateway.tick", urgent=True)
-@frozen
-class Tick:
+class Tick(Struct, frozen=True):
     """The gateway's own timer: deadlines, and another try for what waits for a leader."""

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrs import asdict, frozen
+from attrs import asdict
+from msgspec import Struct
 
 from actors.gateway.latency import BOUNDS_S, Histogram
 
@@ -33,8 +34,7 @@ Sample = tuple[list[str], Any]
 Samples = dict[str, list[Sample]]
 
 
-@frozen
-class Metric:
+class Metric(Struct, frozen=True):
     """One metric.  labels: name to what bounds its values."""
 
     name: str

@@ -14,7 +14,7 @@ from collections import deque
 from itertools import islice
 from typing import Any, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.runtime.asks import MailboxFull
 
@@ -25,8 +25,7 @@ CURSOR: Final = r"^([0-9a-f.]+-[0-9]+)?$"
 """What a cursor looks like, of any feed."""
 
 
-@frozen
-class Page:
+class Page(Struct, frozen=True):
     """Entries in their order, where to go on, and how many entries before them nobody can have any more."""
 
     entries: list[Any]

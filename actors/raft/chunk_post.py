@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from zlib import crc32
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.core import RaftCore
 from actors.raft.messages import SnapshotChunk
@@ -47,4 +47,4 @@ class ChunkPost:
             wanted = SnapshotRead(chunk.index, chunk.offset)
             piece: SnapshotPiece = await self._persistence.ask(wanted, timeout_s=READ_TIMEOUT_S)
             if piece.data is not None:
-                self._send(peer, evolve(chunk, data=piece.data, crc=crc32(piece.data)))
+                self._send(peer, replace(chunk, data=piece.data, crc=crc32(piece.data)))

@@ -11,7 +11,9 @@ An entry holds the whole configuration, not the change: no replay order can make
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from attrs import define, evolve, field, frozen
+from attrs import define, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.raft.entries import configuration_of, is_configuration
 from storage.log_table import Entry
@@ -23,8 +25,7 @@ class ChangeRefusedError(Exception):
     """A change that would leave a configuration nobody can use; the message is the reason."""
 
 
-@frozen
-class Server:
+class Server(Struct, frozen=True):
     """One server in the configuration; ``voter`` or standby."""
 
     id: str
@@ -33,8 +34,7 @@ class Server:
     voter: bool
 
 
-@frozen
-class Configuration:
+class Configuration(Struct, frozen=True):
     """The servers of a cluster, ordered by id."""
 
     servers: tuple[Server, ...] = ()
@@ -81,13 +81,13 @@ class Configuration:
         if kind == "add_standby":
             if known is not None:
                 raise ChangeRefusedError(f"{server.name} is in the configuration already")
-            new = [*self.servers, evolve(server, voter=False)]
+            new = [*self.servers, replace(server, voter=False)]
         elif known is None:
             raise ChangeRefusedError(f"{server.name or server.id} is not in the configuration")
         elif kind == "remove":
             new = [s for s in self.servers if s.id != server.id]
         elif kind in ("promote", "demote"):
-            new = self._replaced(evolve(known, voter=kind == "promote"))
+            new = self._replaced(replace(known, voter=kind == "promote"))
         elif kind == "update":
             new = [self._updated(known, server, other) for other in self.servers]
         else:
@@ -100,8 +100,8 @@ class Configuration:
     @staticmethod
     def _updated(known: Server, server: Server, other: Server) -> Server:
         if other is known:
-            return evolve(known, name=server.name, address=server.address)
-        return evolve(other, address=known.address) if other.address == server.address else other
+            return replace(known, name=server.name, address=server.address)
+        return replace(other, address=known.address) if other.address == server.address else other
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, overload
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import define, field
 from pysyncobj.journal import Journal as EngineJournal
 
 from actors.raft.entries import NO_OP
@@ -28,8 +29,7 @@ from storage.snapshot_table import SnapshotSource, Staging
 FRESH_ANCHOR_INDEX = 1
 
 
-@frozen
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Everything that changed since the write before; None means unchanged."""
 
     sequence: int
@@ -38,7 +38,7 @@ class Write:
     append: list[Entry]
     commit: int | None
     snapshot: SnapshotSave | None
-    stage: list[Chunk] = field(factory=list)
+    stage: list[Chunk] = msgspec.field(default_factory=list)
     """Chunks of a leader's snapshot, as they arrived."""
     source: SnapshotSource | None = None
     """Whose they are, with the first."""

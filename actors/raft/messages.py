@@ -9,7 +9,7 @@ nothing about entries, and a follower trusts its commit index only as far as ent
 verified.
 """
 
-from attrs import frozen
+from msgspec import Struct
 
 from storage.log_table import Entry
 from transport.wire import message
@@ -18,8 +18,7 @@ from transport.wire import message
 
 
 @message("raft.vote_request", urgent=True)
-@frozen
-class VoteRequest:
+class VoteRequest(Struct, frozen=True):
     """RequestVote (Raft §5.2), or with ``pre`` the question whether one would be granted (thesis §9.6).
 
     transfer: the leader asked this candidate to take over, which waives stickiness (thesis §3.10).
@@ -33,8 +32,7 @@ class VoteRequest:
 
 
 @message("raft.vote_reply", urgent=True)
-@frozen
-class VoteReply:
+class VoteReply(Struct, frozen=True):
     """The answer to one VoteRequest: ``request_term`` is the term it asked for, ``term`` the voter's own."""
 
     term: int
@@ -44,8 +42,7 @@ class VoteReply:
 
 
 @message("raft.timeout_now", urgent=True)
-@frozen
-class TimeoutNow:
+class TimeoutNow(Struct, frozen=True):
     """The leader of ``term`` asks the receiver to stand for election at once (thesis §3.10)."""
 
     term: int
@@ -55,8 +52,7 @@ class TimeoutNow:
 
 
 @message("raft.append")
-@frozen
-class Append:
+class Append(Struct, frozen=True):
     """AppendEntries (Raft §5.3).  sequence: numbers the leader's appends to one peer within a term.
 
     prev_crc: the checksum of the entry before, as long as the peer has acknowledged nothing in this term; else 0.
@@ -72,8 +68,7 @@ class Append:
 
 
 @message("raft.append_reply")
-@frozen
-class AppendReply:
+class AppendReply(Struct, frozen=True):
     """The answer to one Append.
 
     match: on success, the highest index known to equal the leader's log and to be on disk here; on a mismatch, the
@@ -90,8 +85,7 @@ class AppendReply:
 
 
 @message("raft.heartbeat", urgent=True)
-@frozen
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """The leader of ``term`` lives.  round: numbers the heartbeats of a term; a read waits for a round.
 
     wants_reply: whether the leader has a use for an answer.
@@ -104,8 +98,7 @@ class Heartbeat:
 
 
 @message("raft.heartbeat_reply", urgent=True)
-@frozen
-class HeartbeatReply:
+class HeartbeatReply(Struct, frozen=True):
     """A follower heard round ``round`` of ``term``.
 
     verified: up to here it knows, in this run and term, that its log is the leader's; after a restart less than it has
@@ -121,8 +114,7 @@ class HeartbeatReply:
 
 
 @message("raft.read_index", urgent=True)
-@frozen
-class ReadIndex:
+class ReadIndex(Struct, frozen=True):
     """A follower asks the leader for an index that is safe to read at (thesis §6.4)."""
 
     term: int
@@ -130,8 +122,7 @@ class ReadIndex:
 
 
 @message("raft.read_index_reply", urgent=True)
-@frozen
-class ReadIndexReply:
+class ReadIndexReply(Struct, frozen=True):
     """The index for ``request``; -1: the receiver is not the leader, or could not confirm that it is."""
 
     term: int
@@ -140,8 +131,7 @@ class ReadIndexReply:
 
 
 @message("raft.snapshot_chunk")
-@frozen
-class SnapshotChunk:
+class SnapshotChunk(Struct, frozen=True):
     """One piece of a snapshot.  offset and total count chunks; crc is over this chunk (zlib.crc32)."""
 
     term: int
@@ -155,8 +145,7 @@ class SnapshotChunk:
 
 
 @message("raft.snapshot_reply")
-@frozen
-class SnapshotReply:
+class SnapshotReply(Struct, frozen=True):
     """How far the snapshot at ``index`` has arrived: the next chunk wanted; ``installed`` once it is on disk."""
 
     term: int
@@ -169,24 +158,21 @@ class SnapshotReply:
 
 
 @message("raft.propose", retry=False)
-@frozen
-class Propose:
+class Propose(Struct, frozen=True):
     """From the gateway: commands to replicate, each with the gateway's key for it."""
 
     batch: list[tuple[int, bytes]]
 
 
 @message("raft.read")
-@frozen
-class Read:
+class Read(Struct, frozen=True):
     """From the gateway: queries as (key, query, consistency); see transport/client/protocol.py."""
 
     batch: list[tuple[int, bytes, str]]
 
 
 @message("raft.results")
-@frozen
-class Results:
+class Results(Struct, frozen=True):
     """To the gateway: (key, code, result) of proposals and reads.
 
     code: ``ok``, or ``not_leader``, ``no_leader``, ``overloaded``, ``too_large``: certainly not applied; or
@@ -201,8 +187,7 @@ class Results:
 
 
 @message("raft.follow")
-@frozen
-class Follow:
+class Follow(Struct, frozen=True):
     """From the gateway: say with one `Stirred` when entries behind this index are applied, also if they are already.
 
     It is said, too, when reads are not answered any more.
@@ -212,16 +197,14 @@ class Follow:
 
 
 @message("raft.stirred")
-@frozen
-class Stirred:
+class Stirred(Struct, frozen=True):
     """To the gateway: everything up to this index is applied, and whoever reads is told what there is."""
 
     applied: int
 
 
 @message("raft.leader", urgent=True)
-@frozen
-class LeaderChanged:
+class LeaderChanged(Struct, frozen=True):
     """To gateway and reconciler: who leads now ("" for nobody), and whether it is ready to serve.
 
     ready: it is this server, and an entry of its term is committed.
@@ -235,19 +218,16 @@ class LeaderChanged:
 
 
 @message("raft.status", urgent=True)
-@frozen
-class RaftStatusRequest:
+class RaftStatusRequest(Struct, frozen=True):
     """Ask for this server's view of Raft; answered with ``Json``."""
 
 
 @message("raft.view_request", urgent=True)
-@frozen
-class ViewRequest:
+class ViewRequest(Struct, frozen=True):
     """From the reconciler: how does Raft stand?  Answered with RaftView."""
 
 
-@frozen
-class ServerView:
+class ServerView(Struct, frozen=True):
     """One server of the configuration.  match_index and heard_s_ago: None where only the leader would know."""
 
     id: str
@@ -259,8 +239,7 @@ class ServerView:
 
 
 @message("raft.view", urgent=True)
-@frozen
-class RaftView:
+class RaftView(Struct, frozen=True):
     """The configuration in force and what a change of it depends on.
 
     configuration_index: of its entry; is_settled: that entry is committed, and so is one of this leader's term,
@@ -276,30 +255,26 @@ class RaftView:
 
 
 @message("raft.peer_gone", urgent=True)
-@frozen
-class PeerGone:
+class PeerGone(Struct, frozen=True):
     """From the links: the port at ``address`` refused a connection, so the process behind it is dead."""
 
     address: str
 
 
 @message("raft.transfer", urgent=True)
-@frozen
-class TransferLeadership:
+class TransferLeadership(Struct, frozen=True):
     """Ask the leader to hand over to the server named ``target`` ("" picks the best); answered with ``Json``."""
 
     target: str = ""
 
 
 @message("raft.take_snapshot")
-@frozen
-class TakeSnapshot:
+class TakeSnapshot(Struct, frozen=True):
     """Ask for a snapshot now; answered with ``Json`` once it is on disk."""
 
 
 @message("raft.found", urgent=True)
-@frozen
-class FoundCluster:
+class FoundCluster(Struct, frozen=True):
     """From gossip: this server begins a cluster with others; answered with ``Json`` {"ok": bool}.
 
     configuration: the first one, encoded.  The same message again changes nothing.
@@ -310,8 +285,7 @@ class FoundCluster:
 
 
 @message("raft.configure", urgent=True)
-@frozen
-class Configure:
+class Configure(Struct, frozen=True):
     """From the reconciler: one change of the configuration, if it is still the one of ``base_index``.
 
     kind: ``add_standby``, ``promote``, ``demote``, ``remove`` or ``update`` (new name or address, same id).
@@ -326,18 +300,15 @@ class Configure:
 
 
 @message("raft.tick", urgent=True)
-@frozen
-class Tick:
+class Tick(Struct, frozen=True):
     """The raft actor's own timer."""
 
 
 @message("raft.continue")
-@frozen
-class Continue:
+class Continue(Struct, frozen=True):
     """The raft actor's note to itself: there is more to do than one turn may take."""
 
 
 @message("raft.retry_disk")
-@frozen
-class RetryDisk:
+class RetryDisk(Struct, frozen=True):
     """The raft actor's timer while the disk refuses writes."""

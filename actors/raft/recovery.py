@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.raft.configuration import ChangeRefusedError, Configuration, ConfigurationLog, Server, checked
 from actors.raft.entries import encode_configuration
@@ -35,8 +36,7 @@ class RecoveryError(QuorateError):
     exit_code = 2
 
 
-@frozen
-class Recovery:
+class Recovery(Struct, frozen=True):
     """What is to be written.  ``lost``: servers of the old configuration that are in the new one no more."""
 
     cluster_id: str
@@ -99,7 +99,7 @@ def _chosen(configuration: Configuration, survivors: Mapping[str, str]) -> tuple
 def _server(configuration: Configuration, name: str, address: str) -> Server:
     server = configuration.named(name)
     assert server is not None
-    return evolve(server, voter=True, address=address or server.address)
+    return replace(server, voter=True, address=address or server.address)
 
 
 def names(servers: Iterable[Server]) -> str:

@@ -21,7 +21,8 @@ from disk, the receiver hands each on to the journal as it arrives.  Rules:
 
 import zlib
 
-from attrs import define, frozen
+from attrs import define
+from msgspec import Struct
 
 from actors.raft.configuration import Configuration
 from actors.raft.leader import Leader
@@ -38,8 +39,7 @@ RESEND_AFTER_S = 2.0
 ABANDON_AFTER_S = 30.0
 
 
-@frozen
-class TransferProgress:
+class TransferProgress(Struct, frozen=True):
     """How far a snapshot has come on its way to a peer."""
 
     index: int

@@ -6,7 +6,7 @@ What lives here: one reading of the core as JSON-like data; keys are a contract.
 
 from typing import Any
 
-from attrs import asdict
+from msgspec.structs import asdict
 
 from actors.raft.applier import Applier
 from actors.raft.configuration import Server

@@ -6,15 +6,14 @@ leader that hands over takes no proposals, waits until the target has everything
 waives stickiness; it gives up after one election timeout and serves on.
 """
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.raft.leader import Leader
 from actors.raft.messages import TimeoutNow
 from actors.raft.state import RaftState
 
 
-@frozen
-class _Attempt:
+class _Attempt(Struct, frozen=True):
     target: str
     deadline: float
 

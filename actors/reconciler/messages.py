@@ -1,27 +1,24 @@
 """What the reconciler hears from the gateway: frozen messages, one wire kind each."""
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.wire import message
 
 
 @message("reconciler.status", urgent=True)
-@frozen
-class ReconcilerStatusRequest:
+class ReconcilerStatusRequest(Struct, frozen=True):
     """Ask for the last decision about every server; answered with ``Json`` {server id: reason}."""
 
 
 @message("reconciler.remove", urgent=True)
-@frozen
-class RemoveServer:
+class RemoveServer(Struct, frozen=True):
     """An operator wants a server out of the Raft configuration; answered with ``Json`` {"ok", "reason"}."""
 
     name: str
 
 
 @message("reconciler.decided")
-@frozen
-class Decided:
+class Decided(Struct, frozen=True):
     """To the events actor: a change of the Raft configuration was made, or one that is due was refused.
 
     what: the change, as in raft.Configure, or ``refused``; reason: why.
@@ -35,6 +32,5 @@ class Decided:
 
 
 @message("reconciler.pass", urgent=True)
-@frozen
-class Pass:
+class Pass(Struct, frozen=True):
     """The reconciler's own timer: compare everything again."""

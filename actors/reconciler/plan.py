@@ -22,7 +22,9 @@ on, and is tried again when there are none: nobody else has to wait for it.
 
 from collections.abc import Container, Iterable, Mapping
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.gossip.member import Member, Status
 from actors.raft.messages import Configure, RaftView, ServerView
@@ -36,8 +38,7 @@ _GONE = frozenset((Status.LEFT, Status.LEAVING))
 _MAY_BE_REPLACED = frozenset((Status.LEFT, Status.LEAVING, Status.FAILED, None))
 
 
-@frozen
-class Decision:
+class Decision(Struct, frozen=True):
     """The change to make, if any, and the last word on every server by id.
 
     look_again: nothing has to happen for the next change to be due but time passing.
@@ -86,7 +87,7 @@ class Planner:
 
     def _still_due(self, due: Container[Configure], base_index: int) -> dict[Configure, str]:
         """The refused changes, as changes of the present configuration."""
-        refused = {evolve(change, base_index=base_index): why for change, why in self._refused.items()}
+        refused = {replace(change, base_index=base_index): why for change, why in self._refused.items()}
         return {change: why for change, why in refused.items() if change in due}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.configuration import Configuration
 from storage.raft_messages import SnapshotSave
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def guarded_processes(simulation: Simulation, ids: list[str], rng: random.Random) -> dict[str, Process]:
     """A process for each server; the disks of voters hold their first configuration, unless one founds the cluster."""
     weather = simulation.weather
-    first = Configuration(tuple(evolve(simulation.listed(id_), voter=True) for id_ in ids[: weather.voters]))
+    first = Configuration(tuple(replace(simulation.listed(id_), voter=True) for id_ in ids[: weather.voters]))
     # Of servers that found together one may have joined the others instead: the first entry says the configuration.
     lacking = random.Random(f"{simulation.seed}/founding")
     processes: dict[str, Process] = {}

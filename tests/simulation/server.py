@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 
 from actors.config import RaftTiming
 from actors.raft.applier import Answer, Applier, Query
@@ -384,7 +385,7 @@ class SimServer:
 
 def filled(chunk: SnapshotChunk, data: bytes) -> SnapshotChunk:
     """A chunk with its bytes (actors/raft/chunk_post.py)."""
-    return evolve(chunk, data=data, crc=zlib.crc32(data))
+    return replace(chunk, data=data, crc=zlib.crc32(data))
 
 
 def _target(item: tuple[str, object]) -> str:

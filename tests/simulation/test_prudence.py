@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from unittest import mock
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.gossip.member import Member
 from actors.raft.messages import Configure, RaftView
@@ -45,7 +45,7 @@ def test_the_dead_do_not_come_to_outvote_the_living(kind: str) -> None:
     for id_ in (leader, other):
         simulation.processes[id_].is_alive = True
     simulation.processes[dead].died_at = simulation.clock.now - MISSED_S - 1
-    voters = tuple(evolve(simulation.listed(id_), voter=True) for id_ in (dead, leader, other))
+    voters = tuple(replace(simulation.listed(id_), voter=True) for id_ in (dead, leader, other))
     decide = simulation.prudence.decides
 
     decide(simulation.processes[leader], Configure(kind, 1, dead, "", ""), voters)

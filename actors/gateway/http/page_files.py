@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -38,8 +38,7 @@ HEADERS: Final = {
 }
 
 
-@frozen
-class _Asset:
+class _Asset(Struct, frozen=True):
     body: bytes
     content_type: str
     etag: str

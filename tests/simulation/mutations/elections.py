@@ -2,7 +2,7 @@
 
 from unittest.mock import PropertyMock, patch
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.core import RaftCore
 from actors.raft.election import Election
@@ -118,6 +118,6 @@ def anybody_may_ask_to_stand() -> Patch:
 
     def on_timeout_now(self: RaftCore, sender: str, request: TimeoutNow) -> None:
         leader = self.state.leader or sender
-        original(self, leader, evolve(request, term=self.state.engine.term))
+        original(self, leader, replace(request, term=self.state.engine.term))
 
     return patch.object(RaftCore, "_on_timeout_now", on_timeout_now)

@@ -3,7 +3,7 @@
 from typing import Any
 from unittest.mock import patch
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft import core
 from actors.raft.engine import Engine
@@ -105,7 +105,7 @@ def answer_to_nothing_counts() -> Patch:
     def on_reply(self: Leader, peer: str, reply: AppendReply) -> None:
         progress: Any = self.progress.get(peer)
         if progress is not None:
-            original(self, peer, evolve(reply, sequence=min(reply.sequence, progress.sequence)))
+            original(self, peer, replace(reply, sequence=min(reply.sequence, progress.sequence)))
 
     return patch.object(Leader, "on_reply", on_reply)
 

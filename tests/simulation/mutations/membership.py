@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from unittest.mock import PropertyMock, patch
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.changes import Changes
 from actors.raft.configuration import ConfigurationLog
@@ -59,7 +59,7 @@ def a_leader_takes_its_own_vote() -> Patch:
 
     def why_not(self: Changes, change: Configure) -> str:
         is_own = change.id == self._state.self_id
-        return original(self, evolve(change, id="somebody else") if is_own else change)
+        return original(self, replace(change, id="somebody else") if is_own else change)
 
     return patch.object(Changes, "_why_not", why_not)
 

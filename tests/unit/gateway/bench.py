@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.gateway.calls import PROPOSE, READ
 from actors.gateway.core import GatewayCore
@@ -113,7 +113,7 @@ class Bench:
         assert isinstance(effect, ToGateway)
         assert isinstance(effect.message, Forward)
         assert effect.address == OTHER_ADDRESS
-        return evolve(effect.message, batch=[(key, one.removeprefix(RAW)) for key, one in effect.message.batch])
+        return replace(effect.message, batch=[(key, one.removeprefix(RAW)) for key, one in effect.message.batch])
 
     def back_to_peer(self) -> list[tuple[int, str, bytes]]:
         """End a turn that answers the peer that forwarded, and does nothing else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.configuration import SERVERS_MAX, ChangeRefusedError, Configuration, ConfigurationLog, Server
 from actors.raft.entries import encode_configuration
@@ -37,7 +37,7 @@ def test_changes() -> None:
     assert one.voters == {"s0", "s1"}
     one = one.changed("demote", server("s0"))
     assert one == configuration(["s1"], ["s0"])
-    moved = evolve(server("s0"), name="new", address="10.9.9.9:1")
+    moved = replace(server("s0"), name="new", address="10.9.9.9:1")
     one = one.changed("update", moved)
     known = one.get("s0")
     assert known is not None
@@ -65,7 +65,7 @@ def test_refused_changes(kind: str, target: str, reason: str) -> None:
 
 def test_two_servers_at_one_address() -> None:
     """Frames for one would reach the other."""
-    twin = evolve(server("s1"), address=server("s0").address)
+    twin = replace(server("s1"), address=server("s0").address)
 
     with pytest.raises(ChangeRefusedError, match="two servers with the address"):
         configuration(["s0"]).changed("add_standby", twin)
@@ -73,12 +73,12 @@ def test_two_servers_at_one_address() -> None:
 
 def test_two_servers_swap_their_addresses() -> None:
     """The first to be updated hands its own on: else neither could ever have the other's."""
-    swapped = configuration(["s0", "s1", "s2"]).changed("update", evolve(server("s0"), address=server("s1").address))
+    swapped = configuration(["s0", "s1", "s2"]).changed("update", replace(server("s0"), address=server("s1").address))
 
     assert [s.address for s in swapped.servers] == [server(id_).address for id_ in ("s1", "s0", "s2")]
 
 
-@pytest.mark.parametrize("nameless", [evolve(server("s1"), id=""), evolve(server("s1"), address="")])
+@pytest.mark.parametrize("nameless", [replace(server("s1"), id=""), replace(server("s1"), address="")])
 def test_nameless_server(nameless: Server) -> None:
     """A server needs an id and an address."""
     with pytest.raises(ChangeRefusedError, match="needs an id and an address"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.entries import ENTRY_BYTES_MAX, EntryTooLargeError, encode_commands
 from actors.raft.messages import Append, AppendReply, Heartbeat, HeartbeatReply
@@ -48,7 +48,7 @@ def test_row_01_part_that_matches_is_cut_off() -> None:
     stage.hand(Letter("s0", "s1", first))
     kept = stage.state("s1").journal[-1]
 
-    stage.hand(Letter("s0", "s1", evolve(first, entries=[*first.entries, *second.entries])))
+    stage.hand(Letter("s0", "s1", replace(first, entries=[*first.entries, *second.entries])))
 
     assert stage.last_index("s1") == 4
     assert stage.state("s1").journal[-2] is kept

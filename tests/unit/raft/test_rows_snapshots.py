@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.engine import Engine
 from actors.raft.messages import Append, AppendReply, SnapshotChunk, SnapshotReply
@@ -94,9 +94,9 @@ def test_row_16_broken_chunk_is_not_taken() -> None:
 
     for chunk in chunks[:-1]:
         stage.hand(Letter("s0", "s2", chunk))
-    stage.hand(Letter("s0", "s2", evolve(chunks[-1], data=b"v99")))
-    stage.hand(Letter("s0", "s2", evolve(chunks[-1], offset=-1)))
-    stage.hand(Letter("s0", "s2", evolve(chunks[-1], total=0)))
+    stage.hand(Letter("s0", "s2", replace(chunks[-1], data=b"v99")))
+    stage.hand(Letter("s0", "s2", replace(chunks[-1], offset=-1)))
+    stage.hand(Letter("s0", "s2", replace(chunks[-1], total=0)))
 
     assert stage.commit("s2") == 2
     stage.hand(Letter("s0", "s2", chunks[-1]))
@@ -126,7 +126,7 @@ def test_row_16_chunk_of_a_newer_term_is_heard_of_first() -> None:
     stage = lagging_stage()
     stage.slow_disks.add("s2")
 
-    stage.hand(Letter("s1", "s2", evolve(chunks_for(stage)[0], term=2)))
+    stage.hand(Letter("s1", "s2", replace(chunks_for(stage)[0], term=2)))
 
     assert (stage.term("s2"), stage.state("s2").leader) == (2, "s1")
     assert not stage.letters(SnapshotReply)
@@ -277,7 +277,7 @@ def test_chunks_of_two_leaders_do_not_mix() -> None:
     chunks = chunks_for(stage)
     for chunk in chunks[:5]:
         stage.hand(Letter("s0", "s2", chunk))
-    later = [evolve(chunk, term=2, total=len(chunks)) for chunk in chunks]
+    later = [replace(chunk, term=2, total=len(chunks)) for chunk in chunks]
 
     for chunk in later[5:]:
         stage.hand(Letter("s1", "s2", chunk))
@@ -292,7 +292,7 @@ def test_older_snapshot_does_not_interrupt_a_newer_one() -> None:
     """A chunk of a snapshot that the leader has replaced meanwhile is late, and is dropped."""
     stage = lagging_stage()
     chunks = chunks_for(stage)
-    newer = [evolve(chunk, index=33, total=len(chunks)) for chunk in chunks]
+    newer = [replace(chunk, index=33, total=len(chunks)) for chunk in chunks]
     for chunk in newer[:-1]:
         stage.hand(Letter("s0", "s2", chunk))
     stage.lose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from actors.raft.messages import SnapshotChunk, SnapshotReply
 from actors.raft.snapshots import ABANDON_AFTER_S, AHEAD_CHUNKS_MAX, WINDOW_CHUNKS
@@ -99,7 +99,7 @@ def test_chunks_of_another_snapshot_are_not_gone_on_with() -> None:
     for chunk in chunks[:-1]:
         stage.hand(Letter("s0", "s2", chunk))
     stage.restart("s2")
-    of_another = [evolve(chunk, term=2) for chunk in chunks]
+    of_another = [replace(chunk, term=2) for chunk in chunks]
 
     stage.hand(Letter("s1", "s2", of_another[-1]))
     assert stage.commit("s2") == 2
@@ -153,7 +153,7 @@ def test_chunks_far_ahead_are_not_kept() -> None:
     (first, *_) = chunks_for(stage)
 
     for offset in range(1, 100):
-        stage.hand(Letter("s0", "s2", evolve(first, offset=offset, total=100)))
+        stage.hand(Letter("s0", "s2", replace(first, offset=offset, total=100)))
 
     assert len(stage["s2"].core.receiver._ahead) == AHEAD_CHUNKS_MAX - 1
 

@@ -23,7 +23,7 @@ $(READY): pyproject.toml hatch_build.py
 		|| { echo "cannot create $(VENV): on Debian install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@echo "installing the dependencies into $(VENV) (once) ..."
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@$(RUN) -m compileall -q cli.py actors commands quorate storage transport
+	@$(RUN) -c 'from bench.needs import compile_modules; compile_modules()'
 	@touch $@
 
 demo: $(READY)  ## Three servers, a killed leader, nothing lost: the main job, in under a minute

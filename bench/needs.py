@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from compileall import compile_dir
+from compileall import compile_dir, compile_file
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = {"etcd": "etcd-server", "h2load": "nghttp2-client", "serf": "serf"}
@@ -30,13 +31,16 @@ def require(programs: Sequence[str]) -> None:
 
 
 def compile_modules() -> None:
-    """Compile what Quorate's servers import, as pip does when it installs them.
+    """Compile what Quorate's servers import, as pip does when it installs them; `make setup` does it too.
 
     Where Python may not keep what it has compiled (PYTHONDONTWRITEBYTECODE), each start would compile all of it again,
-    and take twice as long.
+    and take twice as long. PySyncObj is no wheel, so pip leaves it as it is there.
     """
-    for folder in _MODULES:
-        compile_dir(_ROOT / folder, quiet=1)
+    engine = find_spec("pysyncobj")
+    engine_folders = (engine.submodule_search_locations if engine else None) or ()
+    for folder in (*(_ROOT / name for name in _MODULES), *engine_folders):
+        compile_dir(folder, quiet=1)
+    compile_file(_ROOT / "cli.py", quiet=1)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class SnapshotHold(Struct, frozen=True):
 
 
 @message("raft.write", retry=False)
-class RaftWrite(Struct, frozen=True):
+class RaftWrite(Struct, frozen=True, array_like=True):
     """The journal operations of one turn of the raft actor: one transaction.
 
     Done in this order: hard state, cluster id, truncation, a snapshot of one's own, staging, a leader's snapshot,
@@ -136,7 +136,7 @@ class RaftWrite(Struct, frozen=True):
 
 
 @message("raft.written", urgent=True)
-class RaftWritten(Struct, frozen=True):
+class RaftWritten(Struct, frozen=True, array_like=True):
     """The answer to a write: on the disk, or not done at all for the reason in `error`."""
 
     incarnation: int

@@ -14,7 +14,7 @@ from transport.wire import message
 
 
 @message("gateway.forward", retry=False)
-class Forward(Struct, frozen=True):
+class Forward(Struct, frozen=True, array_like=True):
     """To the leader's gateway: commands, or queries to be read linearizably, each with the sender's key.
 
     One hop: a gateway whose server does not lead answers "not_leader", and the sender tries elsewhere.
@@ -27,7 +27,7 @@ class Forward(Struct, frozen=True):
 
 
 @message("gateway.forwarded", retry=False)
-class Forwarded(Struct, frozen=True):
+class Forwarded(Struct, frozen=True, array_like=True):
     """Back to the gateway that forwarded: (its key, code, result), with the codes of `Results`."""
 
     epoch: int

@@ -7,6 +7,9 @@ Two lanes: votes, heartbeats and read confirmations are urgent; ``Append``, its 
 their order.  Nothing that is urgent may depend on what a bulk message brought along: that is why ``Heartbeat`` says
 nothing about entries, and a follower trusts its commit index only as far as entries of this term's leader have been
 verified.
+
+Array-like are those that a write, a read, an election or an idle second needs: the names of fields would be most of
+their bytes.
 """
 
 from msgspec import Struct
@@ -18,7 +21,7 @@ from transport.wire import message
 
 
 @message("raft.vote_request", urgent=True)
-class VoteRequest(Struct, frozen=True):
+class VoteRequest(Struct, frozen=True, array_like=True):
     """RequestVote (Raft §5.2), or with ``pre`` the question whether one would be granted (thesis §9.6).
 
     transfer: the leader asked this candidate to take over, which waives stickiness (thesis §3.10).
@@ -32,7 +35,7 @@ class VoteRequest(Struct, frozen=True):
 
 
 @message("raft.vote_reply", urgent=True)
-class VoteReply(Struct, frozen=True):
+class VoteReply(Struct, frozen=True, array_like=True):
     """The answer to one VoteRequest: ``request_term`` is the term it asked for, ``term`` the voter's own."""
 
     term: int
@@ -52,7 +55,7 @@ class TimeoutNow(Struct, frozen=True):
 
 
 @message("raft.append")
-class Append(Struct, frozen=True):
+class Append(Struct, frozen=True, array_like=True):
     """AppendEntries (Raft §5.3).  sequence: numbers the leader's appends to one peer within a term.
 
     prev_crc: the checksum of the entry before, as long as the peer has acknowledged nothing in this term; else 0.
@@ -68,7 +71,7 @@ class Append(Struct, frozen=True):
 
 
 @message("raft.append_reply")
-class AppendReply(Struct, frozen=True):
+class AppendReply(Struct, frozen=True, array_like=True):
     """The answer to one Append.
 
     match: on success, the highest index known to equal the leader's log and to be on disk here; on a mismatch, the
@@ -85,7 +88,7 @@ class AppendReply(Struct, frozen=True):
 
 
 @message("raft.heartbeat", urgent=True)
-class Heartbeat(Struct, frozen=True):
+class Heartbeat(Struct, frozen=True, array_like=True):
     """The leader of ``term`` lives.  round: numbers the heartbeats of a term; a read waits for a round.
 
     wants_reply: whether the leader has a use for an answer.
@@ -98,7 +101,7 @@ class Heartbeat(Struct, frozen=True):
 
 
 @message("raft.heartbeat_reply", urgent=True)
-class HeartbeatReply(Struct, frozen=True):
+class HeartbeatReply(Struct, frozen=True, array_like=True):
     """A follower heard round ``round`` of ``term``.
 
     verified: up to here it knows, in this run and term, that its log is the leader's; after a restart less than it has
@@ -114,7 +117,7 @@ class HeartbeatReply(Struct, frozen=True):
 
 
 @message("raft.read_index", urgent=True)
-class ReadIndex(Struct, frozen=True):
+class ReadIndex(Struct, frozen=True, array_like=True):
     """A follower asks the leader for an index that is safe to read at (thesis §6.4)."""
 
     term: int
@@ -122,7 +125,7 @@ class ReadIndex(Struct, frozen=True):
 
 
 @message("raft.read_index_reply", urgent=True)
-class ReadIndexReply(Struct, frozen=True):
+class ReadIndexReply(Struct, frozen=True, array_like=True):
     """The index for ``request``; -1: the receiver is not the leader, or could not confirm that it is."""
 
     term: int
@@ -158,21 +161,21 @@ class SnapshotReply(Struct, frozen=True):
 
 
 @message("raft.propose", retry=False)
-class Propose(Struct, frozen=True):
+class Propose(Struct, frozen=True, array_like=True):
     """From the gateway: commands to replicate, each with the gateway's key for it."""
 
     batch: list[tuple[int, bytes]]
 
 
 @message("raft.read")
-class Read(Struct, frozen=True):
+class Read(Struct, frozen=True, array_like=True):
     """From the gateway: queries as (key, query, consistency); see transport/client/protocol.py."""
 
     batch: list[tuple[int, bytes, str]]
 
 
 @message("raft.results")
-class Results(Struct, frozen=True):
+class Results(Struct, frozen=True, array_like=True):
     """To the gateway: (key, code, result) of proposals and reads.
 
     code: ``ok``, or ``not_leader``, ``no_leader``, ``overloaded``, ``too_large``: certainly not applied; or

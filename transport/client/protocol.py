@@ -54,7 +54,7 @@ class Code(StrEnum):
 
 
 @message(REQUEST, retry=False)
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, array_like=True):
     """A client asks. `payload` is MessagePack; its shape depends on `op`."""
 
     id: int
@@ -64,7 +64,7 @@ class Request(Struct, frozen=True):
 
 
 @message(RESPONSE)
-class Response(Struct, frozen=True):
+class Response(Struct, frozen=True, array_like=True):
     """A server answers request `id`. `message` says in one line why, whenever `code` is not "ok"."""
 
     id: int

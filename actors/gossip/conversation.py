@@ -61,8 +61,9 @@ class Conversation:
         if any(claim.id == self._roster.own_id for claim in ping.claims):
             first.append(self._roster.own_id)
         claims = self._shared.broadcasts.take(now, first=first) if self._seeker.cluster_id else []
-        place = pack(self._shared.coordinates.own)
-        self._shared.send(source.address, Ack(ping.sequence, ping.target, claims, self._roster.digest, place))
+        place, event_clock = pack(self._shared.coordinates.own), self._herald.events.clock
+        ack = Ack(ping.sequence, ping.target, claims, self._roster.digest, place, event_clock)
+        self._shared.send(source.address, ack)
 
     def _on_ack(self, now: float, source: Source, ack: Ack) -> None:
         self._learn(now, source, ack.claims)
@@ -71,7 +72,7 @@ class Conversation:
         if not self._prober.acked(ack.sequence, ack.target) and not self._relays.acked(now, ack.sequence, ack.target):
             self._shared.counts["late acks"] += 1
         elif ack.digest and ack.target == source.id:
-            self._gossiper.compare(now, source.address, ack.digest, is_news=bool(ack.claims))
+            self._gossiper.compare(now, source.address, ack)
 
     def _measure(self, now: float, ack: Ack) -> None:
         rtt_s = self._prober.round_trip_s(now, ack.sequence)

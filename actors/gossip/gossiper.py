@@ -2,9 +2,10 @@
 
 Members are told in a shuffled order, all of them before one is told again: drawn anew each time, in a small cluster one
 would now and then be passed over until the next exchange (a joiner of ten was, for up to 16 s of simulated time). What
-is missed all the same is found by the digests that travel with the probes: two that differ while neither side has news
-to tell lead to an exchange. So do, at longer intervals, two digests of everything, the dead and the suspects included;
-two members that know the same send nothing more (memberlist sends it all each time).
+is missed all the same is found by what travels with the answers to probes, a digest of the members and the time of the
+latest event: where two differ while neither side has news to tell, that leads to an exchange. So do, at longer
+intervals, two digests of everything, the dead and the suspects included; two members that know the same send nothing
+more (memberlist sends it all each time).
 
 What lives here: the choice of who is told, and the rhythm of the exchanges. What does not: what is new (broadcasts.py),
 when it is told (waves.py), and how a state is exchanged (admission.py).
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from actors.gossip.dispatches import Query, UserEvent
 from actors.gossip.member import Status
-from actors.gossip.messages import Gossip
+from actors.gossip.messages import Ack, Gossip
 from actors.gossip.waves import Waves
 
 if TYPE_CHECKING:
@@ -98,13 +99,19 @@ class Gossiper:
                 queries = [rumour for rumour in rumours if isinstance(rumour, Query)]
                 self._shared.send(target.address, Gossip(claims, events, queries))
 
-    def compare(self, now: float, address: str, digest: int, *, is_news: bool) -> None:
-        """A member's digest came with an answer. is_news: the answer brought claims, so the views are on the move."""
-        if digest == self._roster.digest or is_news or self._has_news() or now < self._repair_at:
+    def compare(self, now: float, address: str, ack: Ack) -> None:
+        """An answer says what a member knows. With news in it, or news to tell here, the views are on the move."""
+        if ack.claims or self._has_news() or now < self._repair_at:
             return
-        self._repair_at = now + self._config.repair_s(self._roster.live_count)
-        self._shared.counts["repairs"] += 1
-        self._admission.exchange(now, address, reply=True)
+        differs = ack.digest != self._roster.digest
+        is_behind = ack.event_clock > self._herald.events.clock
+        if differs or is_behind:
+            self._repair_at = now + self._config.repair_s(self._roster.live_count)
+            self._shared.counts["repairs"] += 1
+        if differs:
+            self._admission.exchange(now, address, reply=True)
+        if is_behind:
+            self._herald.exchange(address)
 
     def _deal(self, now: float) -> list[Claim]:
         """The next members to be told."""

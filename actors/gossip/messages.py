@@ -48,6 +48,8 @@ class Ack(Struct, frozen=True, array_like=True):
     """The answering server's, see Roster.digest; 0 when the answer comes from a relay."""
     coordinate: bytes = b""
     """Where the answering server is (coordinates.py); empty when the answer comes from a relay."""
+    event_clock: int = 0
+    """The highest Lamport time of a user event that the answering server has heard of; 0 from a relay."""
 
 
 @message("gossip.nack", urgent=True)

@@ -45,6 +45,25 @@ def test_everybody_hears_it_once(seed: int) -> None:
     assert all(heard(host) == ["deploy"] for host in hosts)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_who_was_passed_over_asks_for_it(seed: int) -> None:
+    """Told so many times, an event misses one of 30 now and then: the next answer to a probe says that there is one."""
+    net = Net(seed, LAN)
+    hosts = net.cluster(10)
+    net.run(10)
+    missed, *others = hosts[::-1]
+    net.split([missed], others)
+    fire(hosts[0], "deploy")
+    # As long as it is told, and not long enough for anybody to be taken for dead.
+    net.run(1.5)
+    assert all(heard(host) == ["deploy"] for host in others)
+    assert heard(missed) == []
+
+    net.heal()
+
+    assert net.took(lambda: heard(missed) == ["deploy"], 30.0) < 2 * LAN.repair_s(10)
+
+
 def test_what_is_heard_before_one_speaks_has_an_earlier_time() -> None:
     """Lamport's order: an answer to an event comes after it for everybody."""
     net = Net(1)

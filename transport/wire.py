@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 _LENGTH_BYTES = 2
 _HEADER_BYTES_MAX = 2 ** (8 * _LENGTH_BYTES) - 1

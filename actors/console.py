@@ -1,7 +1,7 @@
 """The console: aiomonitor beside the server, for people who want to look inside while it runs.
 
-What lives here: the actor that starts and stops it, and the check of its ports. What does not: the commands
-(console_commands.py) and how their answers look (views.py); those are shared with the command line.
+What lives here: the actor that starts and stops it. What does not: whether its ports can be had (console_ports.py), the
+commands (console_commands.py) and how their answers look (views.py); those are shared with the command line.
 
 aiomonitor runs in a thread with an event loop of its own, costs a third of a second to import, and takes three ports:
 its telnet server, its web page, and a Python prompt. The prompt is off; its port is checked all the same, since a later
@@ -18,19 +18,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from actors.config import CONSOLE_PORTS
+from actors.console_ports import CONSOLE_HOST, check_console_ports
 from actors.gateway.messages import AdminForward
 from actors.program import PROGRAM
 from actors.runtime.actor import Actor, Context
-from transport.address import Address
 from transport.client.protocol import Code, Response, decode_payload, encode_payload
 from transport.errors import QuorateError
-from transport.links.port import why_not_free
 
 if TYPE_CHECKING:
     from actors.console_commands import NodeMonitor
 
-CONSOLE_HOST = "127.0.0.1"
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 4.0
 OPERATION_TIMEOUT_S = 2.0
@@ -38,25 +35,6 @@ OPERATION_TIMEOUT_S = 2.0
 T = TypeVar("T")
 
 log = logging.getLogger("quorate.console")
-
-
-class ConsoleError(QuorateError):
-    """The console cannot be had: a port of it is taken, or it does not start."""
-
-
-def check_console_ports(first_port: int) -> None:
-    """Raise ConsoleError when one of the console's three ports cannot be bound.
-
-    aiomonitor itself would wait for ever on a taken web port, be silently absent on a taken telnet port, and share a
-    web port with another server that has it.
-    """
-    for port in range(first_port, first_port + CONSOLE_PORTS):
-        error = why_not_free(Address(CONSOLE_HOST, port))
-        if error is not None:
-            raise ConsoleError(
-                f"the console cannot use port {CONSOLE_HOST}:{port} ({error.strerror}): "
-                f"give the first of three free ports with --monitor-port, or leave it out"
-            )
 
 
 class ConsoleActor(Actor):

@@ -1,15 +1,12 @@
-"""One server: puts the actors together, starts them in order, and ends with an exit code.
+"""One server: starts its actors in order, and ends with an exit code.
 
-What lives here: the wiring and the life of a whole server: start, leave, stop, give up.  What does not: anything an
-actor does, and what a request of the program around takes (requests.py).  Embedding a server in a program begins with
-``Node`` too (``quorate.Node``).
+What lives here: the life of a whole server: start, leave, stop, give up.  What does not: which actors there are and how
+they are made (wiring.py), anything they do, and what a request of the program around takes (requests.py).  Embedding a
+server in a program begins with ``Node`` too (``quorate.Node``).
 
-The tree.  ``root`` is *rest for one*: each actor may rely on those before it, so when one crashes it and all behind it
-start again.  ``edge`` and ``web`` are *one for one*: what serves people and clients fails alone.
-
-    root  persistence → links → gossip → raft → reconciler → keys
-    edge  events, console, gateway
-    web   http
+A start is in three steps.  What joins a cluster comes first, since Python takes as long to import the rest as for all
+before it, and is at it, in a thread, while others hear of this server: gossip; then what serves clients, who may ask
+while Raft reads its log; then Raft, and what relies on it.  HTTP, whose library is the largest, comes last.
 """
 
 from __future__ import annotations
@@ -20,42 +17,25 @@ import random
 import socket
 import time
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import evolve
-
 from actors.app import app_name, load_app
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
-from actors.console import ConsoleActor
-from actors.events.events import EventsActor
-from actors.events.handlers import answers
+from actors.console_ports import check_console_ports
 from actors.faults import LinkFaults
-from actors.gateway.gateway import Gateway
 from actors.gateway.http.address import check_http
 from actors.gateway.log_tap import LogTap
-from actors.gossip.beginning import Wanted
-from actors.gossip.config import gossip_config
-from actors.gossip.gossip import GossipActor
 from actors.gossip.process import Process
 from actors.identity import Identity
 from actors.keyring.held import HeldRing
-from actors.keyring.keyring import KeyringActor
 from actors.leaving import Leaving
-from actors.links import LinksActor
-from actors.persistence import PersistenceActor
-from actors.raft.raft import RaftActor
-from actors.reconciler.policy import Policy
-from actors.reconciler.reconciler import Reconciler
 from actors.requests import Requests
-from actors.runtime.policy import Strategy
-from actors.runtime.supervisor import ChildSpec, Supervisor
 from actors.runtime.system import System
+from actors.wiring import Wiring, import_http, import_rest
 from storage.data_dir import DataDir
 from storage.kv import KeyValueStore
 from storage.serf_db import SerfState
-from storage.sessions import SessionMachine
 from storage.state_machine import StateMachine
 from transport.address import parse_address
 from transport.client.errors import Unreachable
@@ -66,8 +46,8 @@ from transport.links.links import check_free
 from transport.ring import Ring, starting_ring
 
 if TYPE_CHECKING:
-    from actors.gateway.http.http import HttpActor
     from actors.runtime.ref import Ref
+    from actors.runtime.supervisor import Supervisor
 
 EXIT_OK = 0
 EXIT_GAVE_UP = 70
@@ -96,7 +76,7 @@ class Node:
         self._held: HeldRing
         self._data_dir: DataDir
         self._is_open = self._is_starting = False
-        self._links: LinksActor | None = None
+        self._wiring: Wiring
         self._supervisors: list[Supervisor] = []
         self._started_at = time.monotonic()
         self._exit: asyncio.Future[int]
@@ -136,6 +116,16 @@ class Node:
                 address=lambda: self.identity.address,
                 rng=random.Random(),
             )
+            self._wiring = Wiring(
+                control=self,
+                system=self.system,
+                data_dir=self._data_dir,
+                held=self._held,
+                app=self._app,
+                machine=self._machine,
+                process=Process(self.system.loop_lag_s, self._fail),
+                on_escalate=self._give_up,
+            )
             await self._start_actors(found_cluster)
             self._is_starting = False
         except BaseException:
@@ -154,16 +144,24 @@ class Node:
         return not config.peers and all(member.id == known.id for member in known.members)
 
     async def _start_actors(self, found_cluster: bool) -> None:
-        # Both supervisors stand before either starts: mail between them is kept.  The edge comes first, so that a taken
-        # console port ends the start before any other server has heard of this one; the server's own is looked at
-        # before that, since it is the one that was asked for.
-        check_free(self.config.bind)
-        check_http(self.config.http_address, self.config.http_tokens)
-        self._supervisors = [self._edge(), self._root(found_cluster)]
-        for supervisor in self._supervisors:
-            await supervisor.start()
-        if self.config.http_address is not None:
-            await self._start_web(self.config.http_address)
+        # A port that is taken ends the start before any other server has heard of this one.
+        config = self.config
+        check_free(config.bind)
+        check_http(config.http_address, config.http_tokens)
+        check_console_ports(config.monitor_port)
+        # Both supervisors stand before either starts: mail between them is kept.
+        edge, root = self._wiring.edge(), self._wiring.root(found_cluster=found_cluster)
+        self._supervisors = [edge, root]
+        await root.start(through="gossip")
+        await asyncio.to_thread(import_rest)
+        await edge.start()
+        await root.start()
+        if config.http_address is not None:
+            # For a server that has HTTP alone: its library costs 10 MB.
+            await asyncio.to_thread(import_http)
+            web = self._wiring.web(config.http_address)
+            self._supervisors.insert(0, web)
+            await web.start()
 
     async def stop(self) -> None:
         """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""
@@ -238,7 +236,7 @@ class Node:
         """The fault hooks, when this server was started with them."""
         if not self.config.fault_hooks:
             return None
-        return LinkFaults(self.system, lambda: self._links.links if self._links else None)
+        return LinkFaults(self.system, lambda: self._wiring.links.links if self._wiring.links else None)
 
     @property
     def is_starting(self) -> bool:
@@ -251,7 +249,7 @@ class Node:
 
     def link_stats(self) -> dict[str, Any]:
         """Counters of the links."""
-        return self._links.links.stats() if self._links else {}
+        return self._wiring.links.links.stats() if self._wiring.links else {}
 
     # --- wiring ---------------------------------------------------------------------------------------------------
 
@@ -285,73 +283,6 @@ class Node:
             )
         return ring
 
-    def _root(self, found_cluster: bool) -> Supervisor:
-        config, identity, system = self.config, self.identity, self.system
-        children = [
-            ChildSpec("persistence", partial(PersistenceActor, data_dir=self._data_dir)),
-            ChildSpec("links", self._make_links),
-            ChildSpec(
-                "gossip",
-                partial(
-                    GossipActor,
-                    identity=identity,
-                    config=evolve(gossip_config(config.timing_profile), app=self._app),
-                    process=Process(system.loop_lag_s, self._fail),
-                    wanted=Wanted(
-                        config.peers,
-                        expect=0 if identity.cluster_id else config.bootstrap_expect,
-                        replay=config.replay,
-                        answers=partial(answers, config.handlers),
-                    ),
-                ),
-            ),
-            ChildSpec(
-                "raft",
-                partial(
-                    RaftActor,
-                    identity=identity,
-                    config=config,
-                    machine=lambda: SessionMachine(self._machine()),
-                    found_cluster=found_cluster,
-                ),
-            ),
-            ChildSpec("reconciler", partial(Reconciler, policy=Policy.of(config))),
-            ChildSpec("keys", partial(KeyringActor, held=self._held, server_id=identity.id)),
-        ]
-        return self._supervisor("root", Strategy.REST_FOR_ONE, children)
-
-    def _edge(self) -> Supervisor:
-        config = self.config
-        children = [
-            ChildSpec(
-                "events",
-                partial(EventsActor, identity=self.identity, handlers=config.handlers, key_file=config.key_file),
-            )
-        ]
-        if config.monitor_port:
-            children.append(
-                ChildSpec("console", partial(ConsoleActor, server=self.identity.name, first_port=config.monitor_port))
-            )
-        children.append(ChildSpec("gateway", partial(Gateway, control=self)))
-        return self._supervisor("edge", Strategy.ONE_FOR_ONE, children)
-
-    async def _start_web(self, address: str) -> None:
-        # aiohttp takes a fifth of a second to import and costs 10 MB, so only a server that has HTTP imports it; in a
-        # thread, since the others would take the pause for a failure, and last, since they need not wait for it.
-        actor = await asyncio.to_thread(_http_actor)
-        children = [ChildSpec("http", partial(actor, address=address, tokens=self.config.http_tokens))]
-        self._supervisors.insert(0, self._supervisor("web", Strategy.ONE_FOR_ONE, children))
-        await self._supervisors[0].start()
-
-    def _supervisor(self, name: str, strategy: Strategy, children: list[ChildSpec]) -> Supervisor:
-        return Supervisor(self.system, name, strategy=strategy, children=children, on_escalate=self._give_up)
-
-    def _make_links(self, context: Any) -> LinksActor:
-        self._links = LinksActor(
-            context, system=self.system, identity=self.identity, config=self.config, held=self._held
-        )
-        return self._links
-
     def _give_up(self, line: str) -> None:
         _log.critical("giving up: %s", line)
         self._gave_up = self._gave_up or line
@@ -364,12 +295,6 @@ class Node:
     def _end(self, code: int) -> None:
         if not self._exit.done():
             self._exit.set_result(code)
-
-
-def _http_actor() -> type[HttpActor]:
-    from actors.gateway.http.http import HttpActor
-
-    return HttpActor
 
 
 def _default_name(config: NodeConfig) -> str:

@@ -81,7 +81,7 @@ class Supervisor:
         self._policy = RestartPolicy(strategy, list(self._specs), limits or RestartLimits(), system.rng)
         self._on_escalate = on_escalate
         self._crashes: deque[tuple[Cell, BaseException]] = deque()
-        self._down = set(self._specs)
+        self._down: set[str] = set()
         """Children to be started, for the first time or again."""
         self._not_before = 0.0
         self._wake = asyncio.Event()
@@ -90,9 +90,18 @@ class Supervisor:
         self._stopping = False
         system.add_supervisor(self)
 
-    async def start(self) -> None:
-        """Start every child.  If one cannot be started, stops all and raises its error; GaveUp for too many crashes."""
-        self._mending = self._system.loop.create_task(self._mend(), name=f"supervisor {self.name}")
+    async def start(self, *, through: str = "") -> None:
+        """Start every child, or those up to and with `through`; called again, the rest.
+
+        If one cannot be started, stops all and raises its error; GaveUp for too many crashes.
+        """
+        if self._stopping:
+            raise GaveUp(f"supervisor {self.name} has given up already")
+        names = list(self._specs)
+        wanted = names[: names.index(through) + 1] if through else names
+        self._down.update(name for name in wanted if self._cells[name].state is State.WAITING)
+        if self._mending is None:
+            self._mending = self._system.loop.create_task(self._mend(), name=f"supervisor {self.name}")
         try:
             await self._mending
         except BaseException:

@@ -10,7 +10,6 @@ import errno
 import socket
 from pathlib import Path
 
-from actors.gateway.http.tokens import Tokens
 from transport.address import Address, parse_address
 from transport.errors import QuorateError
 from transport.links.port import resolved, why_not_free
@@ -25,6 +24,8 @@ def check_http(address: str | None, tokens: Path | None) -> None:
     if address is None:
         return
     if tokens is not None:
+        from actors.gateway.http.tokens import Tokens
+
         Tokens.load(tokens)
     wanted = parse_address(address)
     try:

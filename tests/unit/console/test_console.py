@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from actors.config import CONSOLE_PORTS
-from actors.console import CONSOLE_HOST, ConsoleError, check_console_ports, in_thread
+from actors.console import in_thread
+from actors.console_ports import CONSOLE_HOST, ConsoleError, check_console_ports
 from tests.ports import free_ports
 
 

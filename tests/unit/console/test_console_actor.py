@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.config import CONSOLE_PORTS
-from actors.console import ConsoleActor, check_console_ports
+from actors.console import ConsoleActor
+from actors.console_ports import check_console_ports
 from actors.gateway.messages import AdminForward
 from actors.runtime.actor import Actor, Sender, handles
 from actors.runtime.policy import Strategy

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.console import CONSOLE_HOST, in_thread
+from actors.console import in_thread
 from actors.console_commands import NodeMonitor
+from actors.console_ports import CONSOLE_HOST
 from tests.ports import free_ports
 from tests.unit.console.telnet import Telnet
 from transport.errors import QuorateError

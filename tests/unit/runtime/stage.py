@@ -99,8 +99,9 @@ class Stage:
         limits: RestartLimits | None = None,
         stop_timeout_s: float = 5.0,
         start_timeout_s: float = 60.0,
+        through: str = "",
     ) -> Supervisor:
-        """Start these actors under a supervisor of their own."""
+        """Start these actors under a supervisor of their own; through: only those up to this one for now."""
         supervisor = Supervisor(
             self.system,
             f"supervisor{len(self._supervisors) + 1}",
@@ -110,7 +111,7 @@ class Stage:
             limits=limits,
         )
         self._supervisors.append(supervisor)
-        await supervisor.start()
+        await supervisor.start(through=through)
         return supervisor
 
     async def settle(self, seconds: float = 10.0) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from actors.runtime.actor import Actor, Context
 from actors.runtime.policy import RestartLimits, Strategy
+from actors.runtime.supervisor import GaveUp
 from tests.unit.runtime.stage import Note, Once, Player, Stage
 from tests.unit.runtime.virtual_time import story
 
@@ -52,6 +53,52 @@ async def test_on_start_is_awaited() -> None:
         await stage.play(("a", stage.cast(Loading)), ("b", stage.cast(Player)))
 
         assert stage.log == ["a@1 loaded", "b@1 start"]
+
+
+@story
+async def test_the_first_ones_may_be_started_before_the_rest() -> None:
+    """Mail for those to come is kept; a second start goes on behind the first, and disturbs nobody."""
+    async with Stage() as stage:
+        supervisor = await stage.play(*((name, stage.cast(Player)) for name in NAMES), through="b")
+        stage.tell("c", Note("early"))
+        await stage.settle()
+        assert stage.log == ["a@1 start", "b@1 start"]
+
+        await supervisor.start()
+        await stage.settle()
+
+        assert stage.log == ["a@1 start", "b@1 start", "c@1 start", "c@1 early"]
+
+
+@story
+async def test_a_crash_between_the_two_starts() -> None:
+    """Rest for one: what comes after the crashed one is started with it, and once."""
+    async with Stage() as stage:
+        cast = [(name, stage.cast(Player)) for name in NAMES]
+        supervisor = await stage.play(*cast, strategy=Strategy.REST_FOR_ONE, through="b")
+        stage.tell("a", Once("crash"))
+        await stage.settle()
+
+        await supervisor.start()
+
+        starts = [line for line in stage.log if line.endswith("start")]
+        assert starts == ["a@1 start", "b@1 start", "a@2 start", "b@2 start", "c@1 start"]
+        assert [row["state"] for row in stage.system.actors()] == ["running"] * 3
+
+
+@story
+async def test_who_gave_up_between_the_two_starts_starts_nobody() -> None:
+    """The second start ends as the first one would have."""
+    async with Stage() as stage:
+        cast = [(name, stage.cast(Player)) for name in NAMES]
+        supervisor = await stage.play(*cast, limits=RestartLimits(intensity=0), through="b")
+        stage.tell("a", Note("crash"))
+        await stage.settle()
+        assert stage.escalations
+
+        with pytest.raises(GaveUp):
+            await supervisor.start()
+        assert not any(line.startswith("c@") for line in stage.log)
 
 
 @story

@@ -21,6 +21,9 @@ from storage.state_machine import StateMachine
 from transport.errors import QuorateError
 from transport.text import escaped, shortened
 
+STORE: Final = "KeyValueStore"
+"""What a cluster knows the key-value store by, which is there when nothing else is wanted."""
+
 METHODS: Final = ("apply", "read", "snapshot", "restore")
 
 

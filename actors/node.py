@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from actors.app import app_name, load_app
+from actors.app import STORE, app_name, load_app
 from actors.config import DEFAULT_PORT, ConfigError, NodeConfig
 from actors.console_ports import check_console_ports
 from actors.faults import LinkFaults
@@ -34,7 +34,6 @@ from actors.requests import Requests
 from actors.runtime.system import System
 from actors.wiring import Wiring, import_http, import_rest
 from storage.data_dir import DataDir
-from storage.kv import KeyValueStore
 from storage.serf_db import SerfState
 from storage.state_machine import StateMachine
 from transport.address import parse_address
@@ -69,8 +68,8 @@ class Node:
         self.config = config
         self.identity: Identity
         self.system: System
-        self._machine = machine or (load_app(config.app) if config.app else KeyValueStore)
-        self._app = app_name(self._machine)
+        self._machine = machine or (load_app(config.app) if config.app else None)
+        self._app = app_name(self._machine) if self._machine else STORE
         self.remembered: list[str] = []
         """Addresses of the members from before this start, those that are down too."""
         self._held: HeldRing

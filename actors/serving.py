@@ -41,11 +41,9 @@ async def run(config: NodeConfig) -> int:
         # Others know of this server before its start is over: it is stopped in order from its beginning on.
         loop.add_signal_handler(number, node.request_stop)
     await node.start()
-    # What is there now stays, and little of what comes is in cycles: with the collector's own thresholds, puts are 2 to
-    # 8 % slower.
+    # What is there now stays: no use in looking for cycles among it again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 50, 100)
     try:
         _say(banner(node.config, node.identity, node.remembered))
         return await node.wait()

@@ -51,9 +51,9 @@ def import_rest() -> tuple[ModuleType, ...]:
     from actors.keyring import keyring
     from actors.raft import raft
     from actors.reconciler import reconciler
-    from storage import sessions
+    from storage import kv, sessions
 
-    return console, events, gateway, keyring, raft, reconciler, sessions
+    return console, events, gateway, keyring, raft, reconciler, kv, sessions
 
 
 def import_http() -> ModuleType:
@@ -65,14 +65,18 @@ def import_http() -> ModuleType:
 
 @define(kw_only=True)
 class Wiring:
-    """What the actors of one run are made with.  control: the server as a whole; on_escalate: hears why one gave up."""
+    """What the actors of one run are made with.
+
+    control: the server as a whole.  machine: makes its state machine, None for the key-value store.  on_escalate: hears
+    why a supervisor gave up.
+    """
 
     control: Control
     system: System
     data_dir: DataDir
     held: HeldRing
     app: str
-    machine: Callable[[], StateMachine]
+    machine: Callable[[], StateMachine] | None
     process: Process
     on_escalate: Callable[[str], None]
     links: LinksActor | None = None
@@ -128,13 +132,16 @@ class Wiring:
 
     def _raft(self, context: Context, *, found_cluster: bool) -> Actor:
         from actors.raft.raft import RaftActor
+        from storage.kv import KeyValueStore
         from storage.sessions import SessionMachine
+
+        machine = self.machine or KeyValueStore
 
         return RaftActor(
             context,
             identity=self.control.identity,
             config=self.control.config,
-            machine=lambda: SessionMachine(self.machine()),
+            machine=lambda: SessionMachine(machine()),
             found_cluster=found_cluster,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.gossip.dispatches import NOTHING_BEFORE, Dispatching
 from actors.gossip.member import Claim, fault_of
@@ -27,8 +27,7 @@ class IdentityError(QuorateError):
     exit_code = 2
 
 
-@frozen
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What whoever starts this server wants of its gossip."""
 
     peers: tuple[str, ...] = ()
@@ -41,8 +40,7 @@ class Wanted:
     """Whether a handler here answers queries of a name."""
 
 
-@frozen
-class Beginning:
+class Beginning(Struct, frozen=True):
     """What the core is told of the runs before this one, and of what is wanted."""
 
     own: Claim

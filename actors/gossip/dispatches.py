@@ -13,7 +13,6 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-from attrs import frozen
 from msgspec import Struct
 
 from actors.gossip.member import COUNTER_MAX, ID_CHARS_MAX, NAME_CHARS_MAX
@@ -112,8 +111,7 @@ def _nobody(_name: str) -> bool:
     return False
 
 
-@frozen(kw_only=True)
-class Dispatching:
+class Dispatching(Struct, frozen=True, kw_only=True):
     """What a run of gossip needs to know of user events and queries.
 
     event_clock, query_clock: up to these Lamport times earlier runs have heard all. replay: a newcomer wants the events

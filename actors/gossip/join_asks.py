@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from attrs import define, field
+from msgspec import Struct, field
 
 from transport.address import parse_address
 
@@ -19,14 +19,13 @@ ADDRESSES_MAX: Final = 100
 AskerT = TypeVar("AskerT")
 
 
-@define
-class JoinAsk(Generic[AskerT]):
+class JoinAsk(Struct, Generic[AskerT]):
     """One of them. failed: address to reason."""
 
     asker: AskerT
     waiting: set[str]
     failed: dict[str, str]
-    joined: list[str] = field(factory=list)
+    joined: list[str] = field(default_factory=list)
 
     @property
     def answer(self) -> dict[str, Any]:

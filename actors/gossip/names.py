@@ -22,7 +22,7 @@ from heapq import nsmallest
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from msgspec import Struct, field
 
 from actors.gossip.effects import End
 from actors.gossip.member import Intent, Status
@@ -39,8 +39,7 @@ ROUNDS_PER_TIMEOUT = 4
 """How often who has not answered is asked again."""
 
 
-@define
-class Check:
+class Check(Struct):
     """A member whose name another server wants was asked whether it lives."""
 
     sequence: int
@@ -48,15 +47,14 @@ class Check:
     answered: float = -inf
 
 
-@define
-class Contest:
+class Contest(Struct):
     """This server and another bear one name."""
 
     rival: str
     begins: float
     sequence: int = 0
     """Of the question under way; 0 before it is put."""
-    answers: dict[str, str | None] = field(factory=dict)
+    answers: dict[str, str | None] = field(default_factory=dict)
     """Whom each member that was asked knows under the name: an id, or None as long as it has not said."""
     again_at: float = inf
     until: float = inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 from transport.errors import QuorateError
 
@@ -16,8 +16,7 @@ class IdentityTakenError(QuorateError):
     """Another live server has this one's name or id: it was not let in, or it yields."""
 
 
-@frozen
-class Process:
+class Process(Struct, frozen=True):
     """loop_lag_s: how late the event loop runs. end: end the process, because of this."""
 
     loop_lag_s: Callable[[], float]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from attrs import define
+from msgspec import Struct
 
 from actors.gossip.dispatches import (
     ANSWER_BYTES_MAX,
@@ -48,8 +48,7 @@ KEPT_BYTES_MAX: Final = 1024 * 1024
 QUERIES_PER_MESSAGE: Final = 64
 
 
-@define
-class Asked:
+class Asked(Struct):
     """One query of this server. Sets of ids of members."""
 
     query: Query
@@ -65,8 +64,7 @@ class Asked:
         return self.query.ack and self.expected <= self.acked and self.answering <= self.answered
 
 
-@define
-class Open:
+class Open(Struct):
     """A query of another member, or of this one, that this server may answer once."""
 
     query: Query

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define
+from msgspec import Struct
 
 from actors.gossip.member import ADDRESS_CHARS_MAX
 from actors.gossip.messages import Ack, Nack, Ping, Stranger
@@ -21,8 +21,7 @@ RELAYS_MAX = 256
 WAIT_S_MAX = 60.0
 
 
-@define
-class Relay:
+class Relay(Struct):
     """One probe for somebody else."""
 
     asker: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define
+from msgspec import Struct
 
 from actors.gossip.deadlines import Deadlines
 from actors.gossip.effects import JoinDone
@@ -30,8 +30,7 @@ AT_ONCE = 8
 NO_CONNECTION = "no connection"
 
 
-@define
-class Seek:
+class Seek(Struct):
     """One address that is tried until it answers."""
 
     address: str

@@ -11,7 +11,7 @@ texts, and what is particular to a letter (an exception's text) is its detail: t
 from collections import Counter, OrderedDict
 from typing import Any, NamedTuple
 
-from attrs import define
+from msgspec import Struct
 
 
 class DeadLetter(NamedTuple):
@@ -23,8 +23,7 @@ class DeadLetter(NamedTuple):
     reason: str
 
 
-@define
-class _Entry:
+class _Entry(Struct):
     first_at: float
     last_at: float
     count: int

@@ -17,7 +17,7 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import define, frozen
+from attrs import frozen
 from msgspec import Struct
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_base, wait_exponential
@@ -82,8 +82,7 @@ class _WaitJittered(wait_base):
         return self._wait(retry_state) * self._rng.uniform(0.5, 1.0)
 
 
-@define
-class _History:
+class _History(Struct):
     in_a_row: int = 0
     last_crash: float = -inf
 

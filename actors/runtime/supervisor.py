@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from msgspec import Struct
 
 from actors.runtime.cell import OperatorKill
 from actors.runtime.lifecycle import State
@@ -48,8 +48,7 @@ class _SiblingDown(Exception):  # noqa: N818 - the reason to start anew, nobody'
     """A start was broken off, because a child that it may rely on has crashed."""
 
 
-@frozen
-class ChildSpec:
+class ChildSpec(Struct, frozen=True):
     """One child: its actor's name, how to make an incarnation, and how long its `on_start` and `on_stop` may take."""
 
     name: str

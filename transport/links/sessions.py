@@ -10,14 +10,13 @@ session were lost. The acknowledgements let the sender bound what is under way (
 
 from __future__ import annotations
 
-from attrs import define
+from msgspec import Struct
 
 from transport.limits import LinkLimits
 from transport.wire import Origin
 
 
-@define
-class _Session:
+class _Session(Struct):
     origin: Origin
     sequence: int = 0
     frames: int = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.app import AppError, app_name, load_app
+from actors.app import STORE, AppError, app_name, load_app
 from quorate import Node, NodeConfig
 from storage.kv import KeyValueStore
 
@@ -49,7 +49,7 @@ def test_a_class_of_the_current_directory() -> None:
     """It is known by the name of the class."""
     assert app_name(load_app("own_apps:Whole")) == "Whole"
     assert app_name(load_app("own_apps:Outer.Inner")) == "Whole"
-    assert app_name(KeyValueStore) == "KeyValueStore"
+    assert app_name(KeyValueStore) == STORE == "KeyValueStore"
 
 
 @pytest.mark.parametrize(

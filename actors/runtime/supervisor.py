@@ -80,6 +80,8 @@ class Supervisor:
         self._policy = RestartPolicy(strategy, list(self._specs), limits or RestartLimits(), system.rng)
         self._on_escalate = on_escalate
         self._crashes: deque[tuple[Cell, BaseException]] = deque()
+        self._wanted: set[str] = set()
+        """Children that somebody has had started: nobody else's crash brings up others."""
         self._down: set[str] = set()
         """Children to be started, for the first time or again."""
         self._not_before = 0.0
@@ -87,6 +89,7 @@ class Supervisor:
         self._mending: asyncio.Task[None] | None = None
         self._starting: Cell | None = None
         self._stopping = False
+        self._why_stopped = f"supervisor {name} was stopped"
         system.add_supervisor(self)
 
     async def start(self, *, through: str = "") -> None:
@@ -94,13 +97,15 @@ class Supervisor:
 
         If one cannot be started, stops all and raises its error; GaveUp for too many crashes.
         """
+        while self._mending is not None:
+            # What crashed since the first ones were started is up again, or the end of all, before others follow.
+            await asyncio.wait({self._mending})
         if self._stopping:
-            raise GaveUp(f"supervisor {self.name} has given up already")
+            raise GaveUp(self._why_stopped)
         names = list(self._specs)
-        wanted = names[: names.index(through) + 1] if through else names
-        self._down.update(name for name in wanted if self._cells[name].state is State.WAITING)
-        if self._mending is None:
-            self._mending = self._system.loop.create_task(self._mend(), name=f"supervisor {self.name}")
+        self._wanted.update(names[: names.index(through) + 1] if through else names)
+        self._down.update(name for name in self._wanted if self._cells[name].state is State.WAITING)
+        self._mending = self._system.loop.create_task(self._mend(), name=f"supervisor {self.name}")
         try:
             await self._mending
         except BaseException:
@@ -146,7 +151,8 @@ class Supervisor:
         self._mending = None
         if not task.cancelled() and (error := task.exception()):
             self._stopping = True
-            self._on_escalate(str(error) if isinstance(error, GaveUp) else f"supervisor {self.name}: {text_of(error)}")
+            self._why_stopped = str(error) if isinstance(error, GaveUp) else f"supervisor {self.name}: {text_of(error)}"
+            self._on_escalate(self._why_stopped)
         self._keep_mending()
 
     async def _mend(self) -> None:
@@ -194,7 +200,7 @@ class Supervisor:
             raise GaveUp(f"supervisor {self.name} gave up: {decision.reason}")
         for name in reversed(decision.children):
             await self._cells[name].stop(self._specs[name].stop_timeout_s)
-        self._down.update(decision.children)
+        self._down.update(self._wanted.intersection(decision.children))
         self._not_before = max(self._not_before, self._system.clock() + decision.delay_s)
 
     def _decide(self, cell: Cell, error: BaseException) -> Decision:
@@ -215,7 +221,7 @@ class Supervisor:
                 self._policy.limits.intensity + 1,
                 text_of(error),
                 decision.delay_s * 1000,
-                ", ".join(decision.children),
+                ", ".join(name for name in decision.children if name in self._wanted),
                 exc_info=error,
             )
         return decision

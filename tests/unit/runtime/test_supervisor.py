@@ -87,6 +87,66 @@ async def test_a_crash_between_the_two_starts() -> None:
 
 
 @story
+async def test_a_crash_between_the_two_starts_starts_nobody_early() -> None:
+    """Who was not asked for yet is not brought up by another's restart."""
+    async with Stage() as stage:
+        cast = [(name, stage.cast(Player)) for name in NAMES]
+        supervisor = await stage.play(*cast, strategy=Strategy.REST_FOR_ONE, through="b")
+        stage.tell("a", Once("crash"))
+        await stage.settle()
+        assert stage.log[3:] == ["b@1 stop", "a@1 stop", "a@2 start", "b@2 start"]
+
+        await supervisor.start()
+
+        assert stage.log[7:] == ["c@1 start"]
+
+
+@story
+async def test_a_second_start_that_fails_while_a_crash_is_mended() -> None:
+    """Its error is the caller's, and nobody else hears of it."""
+    async with Stage() as stage:
+
+        class Failing(Stubborn):
+            failing: ClassVar[set[int]] = {1}
+
+        cast = [("a", stage.cast(Player)), ("b", stage.cast(Failing))]
+        supervisor = await stage.play(*cast, limits=RestartLimits(first_delay_s=1.0), through="a")
+        stage.tell("a", Once("crash"))
+        await stage.settle(0.1)
+
+        with pytest.raises(OSError, match="port taken"):
+            await supervisor.start()
+
+        assert stage.escalations == []
+        assert {row["state"] for row in stage.system.actors()} == {"closed"}
+
+
+@story
+async def test_a_second_start_in_the_moment_a_crash_is_mended() -> None:
+    """Whoever comes between the end of the restarts and what follows from it is not forgotten."""
+    async with Stage() as stage:
+        later: list[asyncio.Task[None]] = []
+
+        class Watched(Player):
+            async def on_start(self) -> None:
+                if self.context.incarnation == 2:
+                    later.append(asyncio.ensure_future(start_when_mended()))
+
+        async def start_when_mended() -> None:
+            (mending,) = (task for task in asyncio.all_tasks() if task.get_name() == f"supervisor {supervisor.name}")
+            while not mending.done():
+                await asyncio.sleep(0)
+            await supervisor.start()
+
+        supervisor = await stage.play(("a", stage.cast(Watched)), ("b", stage.cast(Player)), through="a")
+        stage.tell("a", Once("crash"))
+        await stage.settle()
+
+        await later[0]
+        assert stage.log[-1] == "b@1 start"
+
+
+@story
 async def test_who_gave_up_between_the_two_starts_starts_nobody() -> None:
     """The second start ends as the first one would have."""
     async with Stage() as stage:
@@ -96,7 +156,7 @@ async def test_who_gave_up_between_the_two_starts_starts_nobody() -> None:
         await stage.settle()
         assert stage.escalations
 
-        with pytest.raises(GaveUp):
+        with pytest.raises(GaveUp, match="the last one of a: ValueError: crash"):
             await supervisor.start()
         assert not any(line.startswith("c@") for line in stage.log)
 

@@ -17,7 +17,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from actors.gossip.dispatches import Query, UserEvent
-from actors.gossip.member import Status
+from actors.gossip.member import COUNTER_MAX, Status
 from actors.gossip.messages import Ack, Gossip
 from actors.gossip.waves import Waves
 
@@ -104,7 +104,8 @@ class Gossiper:
         if ack.claims or self._has_news() or now < self._repair_at:
             return
         differs = ack.digest != self._roster.digest
-        is_behind = ack.event_clock > self._herald.events.clock
+        # No clock goes beyond the maximum, so whoever claims more is not to be caught up with.
+        is_behind = min(ack.event_clock, COUNTER_MAX) > self._herald.events.clock
         if differs or is_behind:
             self._repair_at = now + self._config.repair_s(self._roster.live_count)
             self._shared.counts["repairs"] += 1

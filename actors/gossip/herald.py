@@ -48,6 +48,9 @@ class Herald:
         self.events.witness(min(sync.event_clock, COUNTER_MAX))
         self.queries.witness(min(sync.query_clock, COUNTER_MAX))
         answer = self.events.answer(source.id, sync)
+        if answer is None and sync.step == 0 and sync.event_clock < self.events.clock:
+            # Nothing is missing, but who has heard of less would ask again after each probe.
+            answer = self.events.nothing()
         if answer is not None:
             self._sync(source.address, answer)
 

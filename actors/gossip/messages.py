@@ -117,8 +117,9 @@ class EventSync(Struct, frozen=True):
     """Whether two members have heard the same user events, and those that one of them missed.
 
     step: 0 asks; 1 answers with the sender's events above the asker's floor, if their digest is another one; 2 brings
-    what the answer lacked. digest: of the sender's events above its floor. event_clock, query_clock: Lamport times of
-    the latest user event and query that the sender has heard of, perhaps in a run before this one.
+    what the answer lacked, or, to an asker that lacks nothing, a later time. digest: of the sender's events above its
+    floor. event_clock, query_clock: Lamport times of the latest user event and query that the sender has heard of,
+    perhaps in a run before this one.
     """
 
     step: int

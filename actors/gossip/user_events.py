@@ -99,6 +99,10 @@ class UserEvents:
         missed = [event for event in mine if event not in sync.events]
         return self._sync(2, missed) if sync.step == 1 and missed else None
 
+    def nothing(self) -> EventSync:
+        """The answer to somebody who has missed nothing: the times that go along with it are all there is to say."""
+        return self._sync(2, [])
+
     def _sync(self, step: int, events: list[UserEvent]) -> EventSync:
         return EventSync(step, self._recent.floor, _digest(self._recent), events)
 

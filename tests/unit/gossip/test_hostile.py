@@ -72,7 +72,7 @@ QUERIES = st.lists(
 REPLIES = st.builds(QueryReply, INTEGERS, TEXTS, st.booleans(), st.booleans(), st.binary(max_size=1100), TEXTS)
 MESSAGES = st.one_of(
     st.builds(Ping, INTEGERS, TEXTS, MANY),
-    st.builds(Ack, INTEGERS, TEXTS, MANY, INTEGERS),
+    st.builds(Ack, INTEGERS, TEXTS, MANY, INTEGERS, st.binary(max_size=60), INTEGERS),
     st.builds(Nack, INTEGERS, TEXTS),
     st.builds(Muster, INTEGERS, CLAIMS, TEXTS, TEXTS, st.booleans()),
     st.builds(Stranger, INTEGERS, TEXTS),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from actors.gossip.config import LAN
 from actors.gossip.dispatches import EVENT_BYTES_MAX, PING, Query, UserEvent
 from actors.gossip.effects import EventHeard, KeepClocks, QueryDone
-from actors.gossip.messages import EventSync, Gossip
+from actors.gossip.member import COUNTER_MAX
+from actors.gossip.messages import Ack, EventSync, Gossip, Ping
 from actors.gossip.recent import Recent
 from actors.gossip.rumours import OWN_MAX, QUEUE_MAX
 from actors.gossip.user_events import KEPT_MAX, DispatchError
@@ -62,6 +63,44 @@ def test_who_was_passed_over_asks_for_it(seed: int) -> None:
     net.heal()
 
     assert net.took(lambda: heard(missed) == ["deploy"], 30.0) < 2 * LAN.repair_s(10)
+
+
+def test_who_has_heard_of_less_and_missed_nothing_asks_once() -> None:
+    """All were started again since, so nobody has the events any more: their time alone is what there is to say."""
+    net = Net(1, LAN)
+    hosts = net.cluster(3)
+    net.run(10)
+    *others, late = hosts
+    net.kill(late)
+    fire(others[0], "before")
+    net.run(5)
+    for host in others:
+        net.kill(host)
+    net.run(3)
+    for host in others:
+        host.start()
+    net.run(5)
+    late.start()
+
+    net.run(LAN.push_pull_interval_s / 2)
+
+    assert late.core._parts.herald.events.clock == others[0].core._parts.herald.events.clock > 0
+    assert late.core._shared.counts["repairs"] <= 1
+    assert heard(late) == []
+
+
+def test_nobody_runs_after_a_clock_that_cannot_be() -> None:
+    """A member whose answers claim a time beyond the last one is not asked about it again and again."""
+    lone = Lone("a")
+    lone.silent.add("a")
+    lone.get(EventSync(2, 0, 0, [], COUNTER_MAX), "a")
+    asked = []
+
+    for _ in range(20):
+        for _, ping in sent(lone.wait(1.0), Ping):
+            asked += sent(lone.get(Ack(ping.sequence, ping.target, [], 1, b"", 2**64 - 1), "a"), EventSync)
+
+    assert asked == []
 
 
 def test_what_is_heard_before_one_speaks_has_an_earlier_time() -> None:

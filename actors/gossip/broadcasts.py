@@ -1,7 +1,7 @@
 """What is still to be told: members whose claim has changed, each sent a limited number of times.
 
-What lives here: the queue and the choice of what goes along with a message. What does not: who is told (swim.py) and
-when something counts as a change (beliefs.py).
+What lives here: the queue and the choice of what goes along with a message. What does not: who is told (gossiper.py)
+and when something counts as a change (beliefs.py).
 
 The queue holds ids, not messages: what is sent is what is known when it is sent, so the newest word on a member always
 replaces an older one.

@@ -1,8 +1,7 @@
 """The gossip core: SWIM with Lifeguard, joins and leaves, as one object that turns messages and time into effects.
 
-What lives here: which part a message goes to, the order of things when time passes, what is told to whom each interval.
-What does not: the rules (the parts have them), the parts' making (parts.py), clocks, sockets, disks, logs (gossip.py,
-or a simulator, has those).
+What lives here: which part a message goes to, and the order of things when time passes. What does not: the rules (the
+parts have them), the parts' making (parts.py), clocks, sockets, disks, logs (gossip.py, or a simulator, has those).
 
 How to drive it: call `start` once, then `handle` for each message and `tick` when `next_deadline` has come, and carry
 out the effects that each call returns, in order. Hand over the messages that have arrived before ticking: an answer

@@ -99,8 +99,8 @@ class Node:
 
     async def start(self) -> None:
         """Start every actor.  Raises QuorateError with one clear line; nothing stays behind then."""
-        if self._is_open:
-            raise RuntimeError("this node runs already")
+        if self._is_open or self._is_starting:
+            raise RuntimeError("this node runs already, or a start of it has not ended yet")
         config = self.config
         self._exit = asyncio.get_running_loop().create_future()
         self._gave_up = ""
@@ -126,10 +126,15 @@ class Node:
                 on_escalate=self._give_up,
             )
             await self._start_actors(found_cluster)
-            self._is_starting = False
-        except BaseException:
+        except BaseException as error:
+            was_stopped = not self._is_open
             await self.stop()
+            if was_stopped and isinstance(error, Exception | asyncio.CancelledError) and not _is_cancelled():
+                # What it has met is what the stop has left of the server.
+                raise QuorateError("this node was stopped while it started") from error
             raise
+        finally:
+            self._is_starting = False
 
     def _take_up(self, key: ClusterKey | None) -> bool:
         """Go on as who the data directory says; returns whether a cluster is to be founded."""
@@ -152,21 +157,27 @@ class Node:
         edge, root = self._wiring.edge(), self._wiring.root(found_cluster=found_cluster)
         self._supervisors = [edge, root]
         await root.start(through="gossip")
-        await asyncio.to_thread(import_rest)
+        await self._import(import_rest)
         await edge.start()
         await root.start()
         if config.http_address is not None:
             # For a server that has HTTP alone: its library costs 10 MB.
-            await asyncio.to_thread(import_http)
+            await self._import(import_http)
             web = self._wiring.web(config.http_address)
             self._supervisors.insert(0, web)
             await web.start()
+
+    async def _import(self, modules: Callable[[], object]) -> None:
+        """In a thread, since the others would take the pause for a failure; no actor is started behind a stop."""
+        await asyncio.to_thread(modules)
+        if not self._is_open:
+            raise asyncio.CancelledError  # as whoever waits for an actor's start gets it
 
     async def stop(self) -> None:
         """Stop every actor, the edge first: nobody is let in any more.  The server is expected back."""
         if not self._is_open:
             return
-        self._is_open = self._is_starting = False
+        self._is_open = False
         for supervisor in self._supervisors:
             await supervisor.stop()
         self._supervisors.clear()
@@ -294,6 +305,12 @@ class Node:
     def _end(self, code: int) -> None:
         if not self._exit.done():
             self._exit.set_result(code)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the present task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _default_name(config: NodeConfig) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
+from actors import node as node_module
 from quorate import KeyValue, Node, NodeConfig, OutcomeUnknown, Unreachable
 from storage.kv_protocol import put
 from tests.ports import free_ports
+from transport.address import parse_address
+from transport.errors import QuorateError
+from transport.links.port import why_not_free
 
 pytestmark = pytest.mark.cluster
 
@@ -30,6 +36,52 @@ async def test_a_node_that_does_not_run(tmp_path: Path) -> None:
 
     with pytest.raises(Unreachable, match="does not run"):
         await node.read(b"")
+
+
+@pytest.mark.parametrize("step", ["import_rest", "import_http"])
+async def test_a_node_that_is_stopped_while_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Its start ends with one line, and starts nothing behind the stop; the next one is as any other."""
+    address = f"127.0.0.1:{free_ports(1)}"
+    node = Node(NodeConfig(tmp_path / "data", bind=f"127.0.0.1:{free_ports(1)}", http=address))
+    under_way, go_on = threading.Event(), threading.Event()
+    imports = getattr(node_module, step)
+
+    def slowly() -> object:
+        under_way.set()
+        go_on.wait(10.0)
+        return imports()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node_module, step, slowly)
+        starting = asyncio.ensure_future(node.start())
+        await asyncio.to_thread(under_way.wait, 10.0)
+        stopping = asyncio.ensure_future(node.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(RuntimeError, match="a start of it has not ended yet"):
+            await node.start()
+        with pytest.raises(QuorateError, match="stopped while it started"):
+            await starting
+        await stopping
+
+    assert why_not_free(parse_address(address)) is None
+    async with node:
+        await node.propose(put("a", b"1"))
+
+
+async def test_a_node_that_is_stopped_before_it_has_an_address(tmp_path: Path) -> None:
+    """Nobody has cancelled whoever waits for its start, so that is not what it is told."""
+    node = Node(NodeConfig(tmp_path / "data", bind=f"127.0.0.1:{free_ports(1)}", http="off"))
+    starting = asyncio.ensure_future(node.start())
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+
+    await node.stop()
+
+    with pytest.raises(QuorateError, match="stopped while it started"):
+        await starting
 
 
 async def test_a_node_that_has_given_up(tmp_path: Path) -> None:

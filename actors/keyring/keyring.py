@@ -32,7 +32,7 @@ from actors.keyring.messages import (
     UseRing,
     report_of,
 )
-from actors.runtime.actor import Actor, AskError, Context, RemoteError, Sender, handles
+from actors.runtime.actor import Actor, AskError, Context, Ref, RemoteError, Sender, handles
 from storage.keyring_file import KeyringWrite, KeyringWritten
 from transport.errors import QuorateError
 from transport.keys import parse
@@ -157,10 +157,10 @@ class KeyringActor(Actor):
 
     async def _catch_up(self, address: str) -> bool:
         """Whether the server at `address` has what this one has, or is not to have it."""
-        other = self.context.ref(self.context.name, address)
         ring = self._held.ring
         assert ring is not None, "a server without keys has no news of any"
         try:
+            other = self._keys_at(address)
             report: KeysReport = await other.ask(KeysRequest(), timeout_s=ASK_TIMEOUT_S)
             if (report.stage, report.holds) != (ring.stage.value, [key.fingerprint for key in ring.accepted]):
                 await other.ask(KeysOffer(encode_ring(ring)), timeout_s=ASK_TIMEOUT_S)
@@ -193,10 +193,18 @@ class KeyringActor(Actor):
             return self._report()
         if member.status not in _LIVE:
             raise AskError(f"it is {member.status}")
-        report: KeysReport = await self.context.ref(self.context.name, member.address).ask(
-            KeysRequest(), timeout_s=timeout_s
-        )
+        report: KeysReport = await self._keys_at(member.address).ask(KeysRequest(), timeout_s=timeout_s)
         return report
+
+    def _keys_at(self, address: str) -> Ref:
+        """The keys actor of another member.  Raises AskError for an address that this server has itself.
+
+        A dead server counts as alive for a while, and this one may have been started at its address meanwhile.
+        """
+        other = self.context.ref(self.context.name, address)
+        if other.address is None:
+            raise AskError(f"it is gone: {address} is this server's address now")
+        return other
 
     def _row(self, report: KeysReport) -> dict[str, Any]:
         return {
@@ -232,8 +240,10 @@ class KeyringActor(Actor):
         view: MembersView = await self.context.ref("gossip").ask(MembersRequest(), timeout_s=ASK_TIMEOUT_S)
         for member in view.members:
             if member.id == msg.member:
-                report: KeysReport = await self.context.ref(self.context.name, member.address).ask(
-                    offer, timeout_s=timeout_s
-                )
+                try:
+                    other = self._keys_at(member.address)
+                except AskError as error:
+                    raise RefusedError(str(error)) from error
+                report: KeysReport = await other.ask(offer, timeout_s=timeout_s)
                 return report
         raise RefusedError(f"no member has the id {msg.member[:40]!r}; `members` lists them")

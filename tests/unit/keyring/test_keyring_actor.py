@@ -64,7 +64,8 @@ class Server:
 
     def member(self, name: str) -> Member:
         """A server as gossip has it."""
-        return Member(name, name, f"{name}:1", "failed" if name in self.play.off else "alive", {}, 1, 1)
+        address = f"{self.play.moved.get(name, name)}:1"
+        return Member(name, name, address, "failed" if name in self.play.off else "alive", {}, 1, 1)
 
     async def step(self, member: str, stage: str, key: ClusterKey, *, new: str = "", proof: str = "") -> dict[str, Any]:
         """What an operator's request for a step is answered with."""
@@ -85,6 +86,8 @@ class Play:
 
     def __init__(self, **rings: Ring | None) -> None:
         self.off: set[str] = set()
+        self.moved: dict[str, str] = {}
+        """Members whose address is another one's, as gossip has it."""
         self._rings = {name: rings.get(name, SETTLED_OLD) for name in NAMES}
         self._open = AsyncExitStack()
 
@@ -234,3 +237,18 @@ async def test_the_list_says_who_does_not_say() -> None:
         ]
         report = await play.servers["b"].stage.system.ref("keys").ask(KeysRequest(), timeout_s=9.0)
         assert report == KeysReport("using", [NEW.fingerprint, OLD.fingerprint], [], True)
+
+
+@story
+async def test_a_dead_member_that_had_the_address_of_this_server_is_not_asked() -> None:
+    """It counts as alive for a while: whoever was started at its address has no answer for it, and asks not itself."""
+    async with Play(a=USING, b=USING) as play:
+        play.moved["c"] = "a"
+        server = play.servers["a"]
+        why = "it is gone: a:1 is this server's address now"
+        answer = await server.stage.system.ref("keys").ask(KeysList(5.0), timeout_s=9.0)
+        assert [row["error"] for row in answer.value] == ["", "", why]
+        assert await server.step("c", "using", NEW) == {"ok": False, "reason": why}
+        server.stage.tell("keys", MemberChanged(server.member("c"), "failed"))
+        await asyncio.sleep(3)
+        assert server.stage.row("keys")["restarts"] == 0

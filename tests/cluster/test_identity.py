@@ -143,6 +143,24 @@ def test_a_reused_address_belongs_to_the_newcomer(cluster: Cluster) -> None:
         assert sorted(peers.values()) == sorted([*(other.name for other in others), "new"])
 
 
+def test_who_has_joined_nobody_serves_nobodys_cluster(cluster: Cluster) -> None:
+    """At the address of a dead voter, which its leader still sends to: it follows no one, and passes nothing on."""
+    cluster.form(3)
+    dead = cluster.followers()[0]
+    cluster.leader().put("secret", "ours")
+    dead.kill()
+
+    new = Server(cluster.folder, "new", dead.port, "--bootstrap-expect", "2", "--peer", f"127.0.0.1:{cluster.port(5)}")
+    cluster.servers[cluster.servers.index(dead)] = new
+    new.start()
+    wait_until("the leader has sent to it", lambda: new.ask("links")["dropped"].get("other cluster", 0) > 3)
+
+    with pytest.raises(NoLeader, match="starts no cluster yet"):
+        new.get("secret")
+    assert (new.status()["term"], new.status()["leader"]) == (0, "")
+    new.kill()
+
+
 async def test_a_client_stays_with_its_cluster(cluster: Cluster) -> None:
     """A founder that lost its disk founds another cluster at a known address: nothing of the client's goes there."""
     cluster.form(3)

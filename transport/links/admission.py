@@ -4,6 +4,8 @@
 2. A frame without a sender is a client's: it may only be a request to the gateway, under the client key.
 3. A frame of another cluster is refused, and a client hears why; but for the join handshake: gossip answers it, so that
    the joiner learns why.
+4. As long as this server or the sender has no cluster, gossip alone hears it. Raft would follow any leader that still
+   sends to this address, that of a dead server whose vote it keeps, say.
 
 Without keys there is no user, and only the rest of the rules holds.
 """
@@ -15,6 +17,7 @@ from transport.wire import Header, Origin
 from transport.zap import CLIENT_USER, SERVER_USER
 
 OTHER_CLUSTER = "other cluster"
+GOSSIP = "gossip"
 JOIN_KINDS = frozenset({"gossip.join", "gossip.joined", "gossip.join_refused"})
 
 
@@ -28,6 +31,8 @@ def refusal(header: Header, origin: Origin, user: str | None, cluster_id: str) -
     elif user is not None and user != CLIENT_USER:
         return "client frame without the client key"
     theirs = origin.cluster_id
-    if theirs != cluster_id and theirs and cluster_id and header.kind not in JOIN_KINDS:
+    if theirs == cluster_id or header.kind in JOIN_KINDS:
+        return ""
+    if theirs and cluster_id:
         return OTHER_CLUSTER
-    return ""
+    return OTHER_CLUSTER if origin.sender and header.to != GOSSIP else ""

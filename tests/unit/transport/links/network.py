@@ -81,9 +81,9 @@ class Server:
         return self.links.advertised_address
 
     def tell(self, other: Server | str, body: bytes = b"", *, kind: str = "test.note", urgent: bool = False) -> bool:
-        """Send a note to the actor `raft` of another server."""
+        """Send a note to the actor `gossip` of another server."""
         address = other if isinstance(other, str) else other.address
-        return self.links.send(address, Letter("raft", kind, body, "gossip"), urgent=urgent)
+        return self.links.send(address, Letter("gossip", kind, body, "gossip"), urgent=urgent)
 
     @property
     def bodies(self) -> list[bytes]:

@@ -102,7 +102,7 @@ async def test_other_clusters_and_versions_are_dropped_and_counted() -> None:
             peer.send(pack(header(cluster_id="c2"), b"stranger"))
             peer.send(pack(header(version=PROTOCOL_VERSION + 1), b"newer"))
             peer.send(pack(header(cluster_id="c2", kind="gossip.join", sequence=2), b"join"))
-            peer.send(pack(header(cluster_id="", sequence=3), b"new"))
+            peer.send(pack(header(cluster_id="", to="gossip", sequence=3), b"new"))
             await until(lambda: len(server.frames) == 2, "the last arrives")
         assert server.bodies == [b"join", b"new"]
         assert server.dropped("other cluster") == 1

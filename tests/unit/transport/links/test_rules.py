@@ -40,7 +40,6 @@ def refused(head: Header, user: str | None, cluster_id: str) -> str:
         (CLIENT | {"kind": "gossip.join"}, None, "not for clients"),
         ({"cluster_id": "c2"}, None, "other cluster"),
         ({"cluster_id": "c2"}, "server", "other cluster"),
-        ({"cluster_id": ""}, None, ""),
         (CLIENT | {"cluster_id": "c2"}, None, "other cluster"),
         ({"cluster_id": "c2", "kind": "gossip.join"}, None, ""),
         ({"cluster_id": "c2", "kind": "gossip.joined"}, None, ""),
@@ -53,9 +52,16 @@ def test_admission(changes: dict[str, Any], user: str | None, reason: str) -> No
     assert refused(header(**changes), user, "c1") == reason
 
 
-def test_a_server_without_a_cluster_hears_every_cluster() -> None:
-    """A joiner has no cluster id yet: it must hear the answer of the cluster it joins."""
-    assert refused(header(cluster_id="c2"), None, "") == ""
+@pytest.mark.parametrize(("theirs", "own"), [("c2", ""), ("", "c1")], ids=["this server", "the sender"])
+@pytest.mark.parametrize(("to", "reason"), [("gossip", ""), ("raft", "other cluster"), ("keys", "other cluster")])
+def test_without_a_cluster_gossip_alone_is_heard(theirs: str, own: str, to: str, reason: str) -> None:
+    """A joiner must hear the answer of the cluster it joins, and no leader that takes it for a dead server."""
+    assert refused(header(cluster_id=theirs, to=to), None, own) == reason
+
+
+def test_without_a_cluster_clients_are_heard() -> None:
+    """They are told that there is none yet, whichever they know."""
+    assert refused(header(**CLIENT | {"cluster_id": "c2"}), None, "") == ""
 
 
 def test_acknowledgements_are_due_by_frames_or_bytes() -> None:

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_dela
 from actors.gossip.messages import LeaveRequest
 from actors.identity import Identity
 from actors.raft.messages import RaftStatusRequest, RaftView, TransferLeadership, ViewRequest
+from actors.reconciler.messages import ReconcilerStatusRequest
 from actors.runtime.asks import AskError
 from actors.runtime.system import System
 from transport.errors import QuorateError
@@ -50,11 +51,10 @@ class Leaving:
             await self._hand_over()
             await self._ask("gossip", LeaveRequest("leaving"))
             if not await self._until(self._is_out_of_raft):
+                # Asked before that is heard: of a server that stays the leader's reconciler has another word.
+                why = await self._why_still_in()
                 await self._ask("gossip", LeaveRequest("stay"))
-                raise LeaveError(
-                    f"cannot leave: no leader took {self._identity.name} out of the Raft configuration within "
-                    f"{STEP_TIMEOUT_S:g} s; see `health`, and try again when the cluster has a quorum"
-                )
+                raise LeaveError(f"cannot leave: {why}")
         answer = await self._ask("gossip", LeaveRequest("left"))
         _log.info("left the cluster")
         return {"left": True, "name": self._identity.name, **answer}
@@ -101,6 +101,22 @@ class Leaving:
             _log.debug("while leaving: %s", error)
             return False
         return view.is_leader and view.is_settled and all(s.id != self._identity.id for s in view.servers)
+
+    async def _why_still_in(self) -> str:
+        """Why no leader took this server out, as far as it can be known, and what to do."""
+        out = f"{self._identity.name} out of the Raft configuration within {STEP_TIMEOUT_S:g} s"
+        try:
+            status = await self._ask("raft", RaftStatusRequest())
+            address = status["leader_address"]
+            if not (address and status["quorum"]):
+                return f"no leader took {out}; see `health`, and try again when the cluster has a quorum"
+            decided: Json = await self._system.ref("reconciler", address, owner="node").ask(
+                ReconcilerStatusRequest(), timeout_s=ASK_TIMEOUT_S
+            )
+        except AskError as error:
+            return f"no leader took {out}, and why is not known ({error}); see `health`"
+        reason = decided.value.get(self._identity.id, "")
+        return f"the leader at {address} did not take {out}{f' ({reason})' if reason else ''}; see `raft peers`"
 
     async def _until(self, condition: Callable[[], Awaitable[bool]]) -> bool:
         async def attempt() -> bool:

@@ -191,3 +191,20 @@ def test_a_server_cannot_leave_without_a_quorum(cluster: Cluster) -> None:
     for other in others:
         other.start()
     cluster.agree()
+
+
+@pytest.mark.long
+def test_a_server_that_is_needed_may_not_leave(cluster: Cluster) -> None:
+    """With one of three voters dead, one that left would leave one of two: `leave` has the leader's reason."""
+    cluster.form(3)
+    leader = cluster.leader()
+    dead, needed = (server for server in cluster.servers if server is not leader)
+    dead.kill()
+    leader.wait_member(dead, "failed")
+
+    refused = needed.cli("leave")
+
+    assert refused.code == 4
+    assert f"the leader at {leader.address} did not take {needed.name} out" in refused.error
+    assert "only 1 of the 2 voters left would be up" in refused.error
+    assert needed.is_running

@@ -80,7 +80,7 @@ def bundle(remote: Remote, file: str) -> None:
     answers[_folder(status["node"], status["id"])] = reached
     for member in _others(reached, status["id"]):
         click.echo(f"asking {member['name']} at {member['address']}", err=True)
-        answers[_folder(member["name"], member["id"])] = _ask(remote, member["address"], ANSWER_TIMEOUT_S)
+        answers[_folder(member["name"], member["id"])] = _ask_member(remote, member)
     with whole_file(file) as out:
         _write(out, answers)
     servers = {folder: not parts["errors.json"] for folder, parts in answers.items()}
@@ -89,6 +89,15 @@ def bundle(remote: Remote, file: str) -> None:
         lambda _: f"{file}: {counted(len(servers), 'server')}, {sum(servers.values())} of them whole",
         err=file == STDIO,
     )
+
+
+def _ask_member(remote: Remote, member: dict[str, Any]) -> dict[str, Any]:
+    """What a member says, and not what the server says that lives at a dead one's address by now."""
+    parts = _ask(remote, member["address"], ANSWER_TIMEOUT_S)
+    status = parts.get("status.json")
+    if not isinstance(status, dict) or status["id"] == member["id"]:
+        return parts
+    return {"errors.json": {"connection": f"{status['node']} ({status['id']}) lives at {member['address']} now"}}
 
 
 def _ask(remote: Remote, address: str, timeout_s: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.runtime.asks import ActorDied, MailboxFull, Timeout
-from transport.client.errors import OutcomeUnknown, Overloaded, error_of
+from transport.client.errors import IN_DOUBT, OutcomeUnknown, Overloaded, error_of
 from transport.client.protocol import Code, Request, Response, decode_payload, encode_payload
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Requests:
             response: Response = await gateway.ask(request, timeout_s=limit_s + GATEWAY_GRACE_S)
         except (MailboxFull, ActorDied, Timeout) as error:
             if op == "propose" and not isinstance(error, MailboxFull):
-                raise OutcomeUnknown(str(error)) from error
+                raise OutcomeUnknown(f"{error}{IN_DOUBT}") from error
             raise Overloaded(str(error)) from error
         if response.code != Code.OK:
             failure = error_of(response)

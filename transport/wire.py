@@ -212,6 +212,9 @@ class Json(Struct, frozen=True):
 OTHER_CLUSTER_ERROR = "OtherCluster"
 """Type of the answer to a client that named another cluster than the server's; nothing was done."""
 
+NO_ACTOR = "NoActor"
+"""Type of the answer to an ask of an actor that there is not, or not any more; nothing was done."""
+
 
 @message("reply.error")
 class ErrorReply(Struct, frozen=True):

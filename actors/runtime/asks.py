@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transport.wire import ErrorReply
+from transport.wire import NO_ACTOR, ErrorReply
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,7 +41,7 @@ class RemoteError(AskError):
         self.text = text
 
 
-_BY_NAME: dict[str, type[AskError]] = {"MailboxFull": MailboxFull, "ActorDied": ActorDied}
+_BY_NAME: dict[str, type[AskError]] = {"MailboxFull": MailboxFull, "ActorDied": ActorDied, NO_ACTOR: ActorDied}
 
 
 def error_of(reply: ErrorReply) -> AskError:

@@ -149,23 +149,27 @@ class Cell:
         if len(self.inbox):
             self._system.pump.ready(self)
 
-    async def stop(self, timeout_s: float) -> None:
+    async def stop(self, timeout_s: float, *, server_stops: bool = False) -> None:
         """End the present incarnation in order, or clean up after its crash.  `timeout_s` limits each step.
+
+        server_stops: there will be no next incarnation, which is what whoever waits for an answer has to know.
 
         Goes on by itself when its caller is cancelled: `on_stop` runs once per incarnation.
         """
         if self.state is State.RUNNING:
             self._move(Event.STOP)
         if self._ending is None and self._life is not None and self.state in (State.STOPPING, State.CRASHED):
-            self._ending = self._system.loop.create_task(self._end(self._life, timeout_s), name=f"{self.label} ends")
+            self._ending = self._system.loop.create_task(
+                self._end(self._life, timeout_s, server_stops=server_stops), name=f"{self.label} ends"
+            )
         if self._ending is not None:
             await asyncio.shield(self._ending)
 
-    async def _end(self, life: Life, timeout_s: float) -> None:
+    async def _end(self, life: Life, timeout_s: float, *, server_stops: bool) -> None:
         if life.actor is not None:
             await self._run_on_stop(life, life.actor, timeout_s)
         if self.state is State.STOPPING:
-            life.end("it was stopped")
+            life.end("it was stopped", server_stops=server_stops)
             self._tell_watchers(life, "it was stopped")
         if life.tasks:
             await asyncio.wait(life.tasks, timeout=timeout_s)

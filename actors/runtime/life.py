@@ -49,7 +49,7 @@ class Life:
             self.turn_end = actor.on_turn_end
         return actor
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, *, server_stops: bool = False) -> None:
         """Let everything go: timers never fire, tasks are cancelled, whoever waits for an answer learns `reason`."""
         if self.ended:
             return
@@ -58,8 +58,10 @@ class Life:
             timer.cancel()
         for task in self.tasks:
             task.cancel()
+        # People read it, too: a client's request ends so.
+        why = "the server is stopping" if server_stops else f"{self.label} died: {reason}"
         for sender in self._asked:
-            self.system.answer(sender, ErrorReply("ActorDied", f"{self.label} died: {reason}"), actor=self.name)
+            self.system.answer(sender, ErrorReply("ActorDied", why), actor=self.name)
         self._asked.clear()
 
     # --- timers ---

@@ -122,7 +122,7 @@ class Supervisor:
             self._mending.cancel()
             await asyncio.wait({self._mending})
         for name, cell in reversed(self._cells.items()):
-            await cell.stop(self._specs[name].stop_timeout_s)
+            await cell.stop(self._specs[name].stop_timeout_s, server_stops=True)
             if cell.state is not State.CLOSED:
                 cell.close()
 

@@ -29,6 +29,7 @@ from actors.runtime.watch import HandlerWatch, LoopLag
 from transport.stamp import Letter
 from transport.wire import (
     CLIENT,
+    NO_ACTOR,
     PROTOCOL_VERSION,
     ErrorReply,
     Header,
@@ -239,7 +240,7 @@ class System:
         refusal = (
             ErrorReply("MailboxFull", f"the mailbox of {header.to} is full")
             if self.serves(header.to)
-            else ErrorReply("ActorDied", f"there is no actor {header.to}")
+            else ErrorReply(NO_ACTOR, f"there is no actor {header.to}")
         )
         self.answer(sender_of(replace(header, origin=origin)), refusal, actor=header.to)
         return True

@@ -34,6 +34,7 @@ from transport.client.batches import (
     is_one_request,
 )
 from transport.client.errors import (
+    IN_DOUBT,
     ClientError,
     OutcomeUnknown,
     Overloaded,
@@ -222,8 +223,10 @@ class Asks:
             # The gateway died over it, or lost its leader; another one, or its next incarnation, can be asked.
             for ask in flight.asks:
                 ask.doubt = True
-            kind = Unreachable if flight.asks[0].op in _HARMLESS else OutcomeUnknown
-            self._hold(now, flight.asks, lambda: kind(response.message))
+            # There is no outcome of a question to be in doubt about.
+            error = Unreachable(response.message.removesuffix(IN_DOUBT))
+            harmless = flight.asks[0].op in _HARMLESS
+            self._hold(now, flight.asks, lambda: _same(error) if harmless else error_of(response))
             return flight.address
         if response.code == Code.SESSION_EXPIRED:
             self._expired(flight.asks)
@@ -377,7 +380,7 @@ def _doubted(ask: Ask, error: ClientError) -> ClientError:
 def _unanswered(ask: Ask, why: str) -> ClientError:
     if ask.op in _HARMLESS:
         return Unreachable(why)
-    return OutcomeUnknown(f"{why}; what was asked may or may not have been done")
+    return OutcomeUnknown(f"{why}{IN_DOUBT}")
 
 
 def _same(error: ClientError) -> ClientError:

@@ -6,10 +6,13 @@ out?  The exit codes are the command line's.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from transport.client.protocol import Code, Response
 from transport.errors import QuorateError
+
+IN_DOUBT: Final = "; what was asked may or may not have been done"
+"""Behind the reason why there is no answer to what would change something."""
 
 
 class ClientError(QuorateError):

@@ -25,7 +25,7 @@ from transport.client.dealer import (
     make_client_socket,
     read_event,
 )
-from transport.client.errors import ClientError, OutcomeUnknown, TurnedAway, Unreachable, error_of
+from transport.client.errors import IN_DOUBT, ClientError, OutcomeUnknown, TurnedAway, Unreachable, error_of
 from transport.client.frames import CHANGES_NOTHING, decode_answer, encode_request
 from transport.client.protocol import Code, Request, decode_payload, encode_payload
 from transport.client.stale import Stale, age_s
@@ -183,7 +183,8 @@ class SyncClient:
             return False, None
         if response.code == Code.OUTCOME_UNKNOWN and request.op in CHANGES_NOTHING:
             # The gateway died over it: there is no outcome of a question to be in doubt about.
-            raise Unreachable(f"{self._address}: {response.message or 'no answer'}; ask again")
+            why = response.message.removesuffix(IN_DOUBT) or "no answer"
+            raise Unreachable(f"{self._address}: {why}; ask again, or another server")
         if response.code != Code.OK:
             raise error_of(response)
         return True, decode_payload(response.payload)
@@ -191,4 +192,4 @@ class SyncClient:
     def _unanswered(self, request: Request, why: str) -> ClientError:
         if request.op in CHANGES_NOTHING:
             return Unreachable(f"{self._address}: {why}")
-        return OutcomeUnknown(f"{self._address}: {why}; what was asked may or may not have been done")
+        return OutcomeUnknown(f"{self._address}: {why}{IN_DOUBT}")

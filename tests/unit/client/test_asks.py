@@ -91,6 +91,23 @@ def test_an_operation_that_changes_something_is_not_repeated() -> None:
     assert isinstance(promise.error, OutcomeUnknown)
 
 
+def test_a_server_that_stops_leaves_commands_unknown_and_questions_to_others() -> None:
+    """Its runtime answers for its gateway: what may have been done is said of a command, and not of a question."""
+    bench = Bench()
+    command, question = bench.ask(COMMANDS, b"c"), bench.ask(LINEARIZABLE, b"q")
+    bench.flush(A)
+    bench.stopping(back=1)
+    bench.stopping(back=2)
+
+    assert isinstance(command.error, OutcomeUnknown)
+    assert str(command.error) == "the server is stopping; what was asked may or may not have been done"
+    assert not question.done()
+    bench.asks.expire(9.9, "")
+    bench.asks.expire(10.1, "")
+    assert isinstance(question.error, Unreachable)
+    assert str(question.error) == "the server is stopping"
+
+
 def test_late_and_foreign_answers_are_forgotten() -> None:
     """After a lost connection a number may still be answered; it is nobody's any more."""
     bench = Bench()

@@ -178,3 +178,18 @@ def test_outcomes_that_are_no_results() -> None:
     assert isinstance(error_of(strange), OutcomeUnknown)
     assert isinstance(later.trouble, Overloaded)
     assert bench.flush(now=1.0) == [[b"s", 1, 2, [b"b"]]]
+
+
+def test_a_command_of_a_session_is_sent_again_when_a_server_stops_over_it() -> None:
+    """Elsewhere, under its number; what is not answered there either is in doubt."""
+    bench = Bench()
+    bench.open()
+    a = bench.put(b"a")
+    sent = bench.flush(A)
+    bench.stopping()
+    assert not a.promise.done()
+
+    assert bench.flush(B, now=1.0) == sent
+    bench.stopping(now=1.0)
+    bench.asks.expire(100.0, "")
+    assert isinstance(error_of(a), OutcomeUnknown)

@@ -84,6 +84,23 @@ async def test_a_death_over_there_is_learned_here() -> None:
 
 
 @story
+async def test_who_waits_for_a_server_that_stops_learns_that_it_does() -> None:
+    """Not only that an actor was stopped, which may be started again: the words come to people as they are."""
+    async with Stage(address=HERE) as here, Stage(address=THERE) as there:
+        linked({HERE: here, THERE: there})
+        supervisor = await there.play(("a", there.cast(Meeting)), limits=UNLIMITED)
+        asking = asyncio.ensure_future(here.system.ref("a", THERE).ask(Question("x"), timeout_s=5))
+        await there.settle(0.1)
+
+        await supervisor.stop()
+
+        with pytest.raises(ActorDied, match=r"^the server is stopping$"):
+            await asking
+        with pytest.raises(ActorDied, match="there is no actor a"):
+            await here.system.ref("a", THERE).ask(Question("x"), timeout_s=5)
+
+
+@story
 async def test_a_link_that_takes_nothing() -> None:
     """Before there are links, and when they refuse: the sender learns at once, and what was told is a dead letter."""
     async with Stage(address=HERE) as here:

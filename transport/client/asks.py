@@ -44,7 +44,7 @@ from transport.client.errors import (
     error_of,
 )
 from transport.client.frames import CHANGES_NOTHING, encode_request
-from transport.client.protocol import LINEARIZABLE, STALE, Code, Request, Response
+from transport.client.protocol import LINEARIZABLE, NO_GATEWAY, STALE, Code, Request, Response
 from transport.client.session import ClientSession
 from transport.client.session_protocol import NOT_NOW, SESSION_OPEN, Failure
 from transport.client.stale import Stale
@@ -59,7 +59,7 @@ ATTEMPT_GRACE_S: Final = 0.25
 _HARMLESS: Final = CHANGES_NOTHING | READS
 _REPEATED: Final = _HARMLESS | {SESSION_COMMANDS}
 _IN_ATTEMPTS: Final = READS | {SESSION_COMMANDS, SESSION_OPEN}
-_NOT_DONE: Final = frozenset({Code.NO_LEADER, Code.DIVERGED, Code.OVERLOADED})
+_NOT_DONE: Final = frozenset({Code.NO_LEADER, Code.DIVERGED, Code.OVERLOADED, NO_GATEWAY})
 
 
 @define

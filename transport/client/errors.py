@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from transport.client.protocol import Code, Response
+from transport.client.protocol import NO_GATEWAY, Code, Response
 from transport.errors import QuorateError
 
 IN_DOUBT: Final = "; what was asked may or may not have been done"
@@ -95,6 +95,7 @@ _BY_CODE: dict[str, type[ClientError]] = {
     Code.OVERLOADED: Overloaded,
     Code.NOT_FOUND: NotFound,
     Code.REFUSED: Refused,
+    NO_GATEWAY: Unreachable,
 }
 
 

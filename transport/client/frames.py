@@ -7,7 +7,7 @@ means for the caller (errors.py).
 from __future__ import annotations
 
 from transport.client.errors import IN_DOUBT
-from transport.client.protocol import GATEWAY, REQUEST, RESPONSE, Code, Request, Response
+from transport.client.protocol import GATEWAY, NO_GATEWAY, REQUEST, RESPONSE, Code, Request, Response
 from transport.wire import (
     CLIENT,
     NO_ACTOR,
@@ -82,7 +82,7 @@ def decode_answer(frame: bytes) -> Response:
     if answer.type == NO_ACTOR:
         # Nobody is in the gateway's place before it is first started and after it was stopped for good.
         why = "the server is starting or stopping: ask another one; nothing was changed"
-        return Response(-header.ask, Code.NO_LEADER, b"", why)
+        return Response(-header.ask, NO_GATEWAY, b"", why)
     # The server's runtime answers in place of the gateway, which has not seen the request, or died over it.
     code = _UNREAD.get(answer.type, Code.OUTCOME_UNKNOWN)
     doubt = IN_DOUBT if code == Code.OUTCOME_UNKNOWN else ""

@@ -53,6 +53,10 @@ class Code(StrEnum):
     """The server had no answer in the time the client gave it."""
 
 
+NO_GATEWAY = "no_gateway"
+"""A code that no gateway sends: the server had none to take the request, which was certainly not carried out."""
+
+
 @message(REQUEST, retry=False)
 class Request(Struct, frozen=True, array_like=True):
     """A client asks. `payload` is MessagePack; its shape depends on `op`."""

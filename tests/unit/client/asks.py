@@ -9,7 +9,17 @@ from transport.client.batches import SESSION_COMMANDS, Ask, AskLimits
 from transport.client.frames import decode_answer
 from transport.client.protocol import Request, Response, decode_payload, encode_payload
 from transport.client.session import ClientSession
-from transport.wire import PROTOCOL_VERSION, ErrorReply, Header, Origin, decode_body, encode_body, pack, unpack
+from transport.wire import (
+    NO_ACTOR,
+    PROTOCOL_VERSION,
+    ErrorReply,
+    Header,
+    Origin,
+    decode_body,
+    encode_body,
+    pack,
+    unpack,
+)
 
 A, B = "10.0.0.1:7946", "10.0.0.2:7946"
 
@@ -77,10 +87,11 @@ class Bench:
         """Answer the latest request, or an earlier one."""
         return self.asks.answered(now, Response(self.sent[-back][1].id, code, encode_payload(value), "why"))
 
-    def stopping(self, back: int = 1, now: float = 0.0) -> str:
-        """What a server that stops says to a request that it has taken and not answered."""
+    def stopping(self, back: int = 1, now: float = 0.0, *, taken: bool = True) -> str:
+        """What a server that stops says to a request that it has taken and not answered, or that came too late."""
         header = Header(PROTOCOL_VERSION, "", "reply.error", "gateway", 0, -self.sent[-back][1].id, Origin())
-        frame = pack(header, encode_body(ErrorReply("ActorDied", "the server is stopping")))
+        reply = ErrorReply("ActorDied", "the server is stopping") if taken else ErrorReply(NO_ACTOR, "no gateway")
+        frame = pack(header, encode_body(reply))
         return self.asks.answered(now, decode_answer(frame))
 
 

@@ -108,6 +108,16 @@ def test_a_server_that_stops_leaves_commands_unknown_and_questions_to_others() -
     assert str(question.error) == "the server is stopping"
 
 
+def test_what_a_server_has_no_gateway_for_is_asked_elsewhere() -> None:
+    """Before its first start and behind its stop: a command too, since nobody has seen it."""
+    bench = Bench()
+    bench.ask(COMMANDS, b"c")
+    sent = bench.flush(A)
+
+    assert bench.stopping(taken=False) == A
+    assert bench.flush(B, now=1.0) == sent
+
+
 def test_late_and_foreign_answers_are_forgotten() -> None:
     """After a lost connection a number may still be answered; it is nobody's any more."""
     bench = Bench()

@@ -185,7 +185,7 @@ def test_a_connection_that_breaks_ends_the_wait() -> None:
         (ErrorReply("MailboxFull", "it is full"), Overloaded("it is full")),
         (
             ErrorReply("NoActor", "there is no actor gateway"),
-            NoLeader("the server is starting or stopping: ask another one; nothing was changed"),
+            Unreachable("the server is starting or stopping: ask another one; nothing was changed"),
         ),
     ],
 )

@@ -39,8 +39,9 @@ CONFIG_HEAD: Final = """\
 
 Every option of `start` can come from the command line, from an environment variable, or from the TOML file that
 `--config FILE` or `QUORATE_CONFIG` names. The command line wins over the environment, and that over the file. An
-unknown key is an error that names the one that was meant. What may be given several times is a list in the file, and in
-the environment it is separated by blanks (`QUORATE_EVENT_HANDLER`: a line each). Tags are a table.
+unknown key is an error that names the one that was meant; so is a value of another type, as a number in quotes. What
+may be given several times is a list in the file, and in the environment it is separated by blanks
+(`QUORATE_EVENT_HANDLER`: a line each). Tags are a table.
 
 ```toml
 data-dir = "/var/lib/quorate"

@@ -7,9 +7,12 @@ profiles (actors/gossip/config.py).
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations
+from os import PathLike
 from pathlib import Path
+from types import NoneType
+from typing import Any, cast
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field, fields, frozen
 from attrs.converters import optional
 
 from actors.events.handlers import HANDLERS_MAX, Handler, parse_handler
@@ -72,9 +75,35 @@ RAFT_TIMING: Mapping[str, RaftTiming] = {
 }
 
 
-def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:
-    """One address or several: a text is not the list of its letters."""
-    return (given,) if isinstance(given, str) else tuple(given)
+def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
+    """One text or several: a text is not the list of its letters.  What is neither is left for `check` to name."""
+    if isinstance(given, str):
+        return (given,)
+    try:
+        return tuple(given)
+    except TypeError:
+        return cast("tuple[str, ...]", given)
+
+
+def _path(given: str | PathLike[str]) -> Path:
+    """The path; what can be none is left for `check` to name."""
+    try:
+        return Path(given)
+    except TypeError:
+        return cast("Path", given)
+
+
+_TAKEN: Mapping[Any, tuple[str, tuple[type, ...]]] = {
+    str: ("text", (str,)),
+    bool: ("True or False", (bool,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (float, int)),
+    Path: ("a path", (Path,)),
+    Path | None: ("a path", (Path, NoneType)),
+    tuple[str, ...]: ("texts", (tuple,)),
+    Mapping[str, str]: ("a mapping of texts", (Mapping,)),
+}
+"""Of each type of a setting: what to call it, and what is one.  A program may have given anything."""
 
 
 @frozen
@@ -96,15 +125,15 @@ class NodeConfig:
     only a local cluster or a test sets it.
     """
 
-    data_dir: Path = field(converter=Path)
+    data_dir: Path = field(converter=_path)
     name: str = ""
     bind: str = f"127.0.0.1:{DEFAULT_PORT}"
     advertise: str = ""
-    peers: tuple[str, ...] = field(default=(), converter=_addresses)
-    key_file: Path | None = field(default=None, converter=optional(Path))
+    peers: tuple[str, ...] = field(default=(), converter=_texts)
+    key_file: Path | None = field(default=None, converter=optional(_path))
     insecure: bool = False
     http: str = ""
-    http_tokens: Path | None = field(default=None, converter=optional(Path))
+    http_tokens: Path | None = field(default=None, converter=optional(_path))
     monitor_port: int = 0
     tags: Mapping[str, str] = Factory(dict)
     profile: str = ""
@@ -115,7 +144,7 @@ class NodeConfig:
     log_level: str = "info"
     log_format: str = "text"
     replay: bool = False
-    event_handlers: tuple[str, ...] = ()
+    event_handlers: tuple[str, ...] = field(default=(), converter=_texts)
     app: str = ""
     fault_hooks: bool = False
 
@@ -162,6 +191,7 @@ class NodeConfig:
 
     def check(self) -> None:
         """Raise ConfigError with one clear line for the first setting that cannot work."""
+        self._check_types()
         self._check_names()
         for option, address in (("--bind", self.bind), ("--advertise", self.advertised)):
             _check_address(option, address)
@@ -192,6 +222,19 @@ class NodeConfig:
         self._check_voters()
         if not self.dead_server_timeout >= 0:
             raise ConfigError(f"--dead-server-timeout must be 0 (never) or more, not {self.dead_server_timeout:g}")
+
+    def _check_types(self) -> None:
+        """Refuse what is of another type than its setting, before anything is made of it."""
+        for setting in fields(NodeConfig):
+            what, types = _TAKEN[setting.type]
+            value = getattr(self, setting.name)
+            parts = (value,)
+            if tuple in types and isinstance(value, tuple):
+                parts, types = value, (str,)
+            for part in parts:
+                # True is an int, and no number of servers.
+                if not isinstance(part, types) or (isinstance(part, bool) and bool not in types):
+                    raise ConfigError(f"NodeConfig: {setting.name} takes {what}, not {type(part).__name__}")
 
     def _check_voters(self) -> None:
         """Refuse limits that leave nothing between them."""

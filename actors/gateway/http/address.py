@@ -24,6 +24,7 @@ def check_http(address: str | None, tokens: Path | None) -> None:
     if address is None:
         return
     if tokens is not None:
+        # What reads the file is not needed before the cluster is joined where there is none.
         from actors.gateway.http.tokens import Tokens
 
         Tokens.load(tokens)

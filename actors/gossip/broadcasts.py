@@ -37,8 +37,7 @@ class Broadcasts:
     @property
     def has_new(self) -> bool:
         """Whether something was told to few so far."""
-        sends = min((sends for sends, ids in self._levels.items() if ids), default=None)
-        return sends is not None and self._config.is_new(sends, self._roster.live_count)
+        return self._config.has_new(self._levels, self._roster.live_count)
 
     def add(self, member_id: str) -> None:
         """The claim of this member changed: tell it, from the beginning if it was being told already."""

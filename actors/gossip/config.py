@@ -7,7 +7,7 @@ The formulas are memberlist's and Lifeguard's (arXiv 1707.00788); where a defaul
 says why. Where a formula speaks of n, it means the members that are not known to be gone, this server included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from math import ceil, log2, log10
 
 from attrs import evolve, frozen
@@ -101,6 +101,10 @@ class GossipConfig:
     def is_new(self, sends: int, n: int) -> bool:
         """Whether a change that was sent so often is to be told soon, in a cluster of n."""
         return 2 * sends < self.retransmit_limit(n)
+
+    def has_new(self, levels: Mapping[int, Sized], n: int) -> bool:
+        """Whether any of these, by how often they were sent, is to be told soon, in a cluster of n."""
+        return any(len(level) and self.is_new(sends, n) for sends, level in levels.items())
 
     @property
     def gossip_quick_s(self) -> float:

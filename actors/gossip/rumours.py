@@ -40,8 +40,7 @@ class Rumours:
     @property
     def has_new(self) -> bool:
         """Whether something was told to few so far."""
-        sends = min((sends for sends, level in self._levels.items() if level), default=None)
-        return sends is not None and self._config.is_new(sends, self._roster.live_count)
+        return self._config.has_new(self._levels, self._roster.live_count)
 
     @property
     def is_busy(self) -> bool:

@@ -1,7 +1,7 @@
 """When the next wave of gossip goes out: news at once, and what was told before at the interval.
 
-Two thirds of a cluster of thirty have heard what is new after each member passed it on once; whoever was missed used to
-hear of it an interval later, or two. So what has had few of its sends goes out again after a short while, to the next
+When each of thirty members has passed on once what is new, one or two have mostly been passed over; they used to hear
+of it an interval later, or two. So what has had few of its sends goes out again after a short while, to the next
 members of the deck. It is sent as often as before, only sooner: the last of its sends keep their distance, for they are
 there for what a broken link lost.
 
